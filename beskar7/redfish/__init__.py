@@ -1,0 +1,1 @@
+"""The BMC port: sushy behind one small protocol, vendor differences as data."""

@@ -1,0 +1,137 @@
+"""What the controller may ask of a BMC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from beskar7.runtime import Deadline
+
+
+class BmcError(Exception):
+    """Root of what can go wrong with a BMC. ``reason`` is the condition reason it leads to.
+
+    ``transient`` errors are worth another try without anybody changing anything.
+    """
+
+    reason = "RedfishQueryFailed"
+    transient = True
+
+
+class BmcUnreachable(BmcError):
+    """No connection, no answer in time, or a torn one. A write may have been carried out."""
+
+    reason = "RedfishConnectionFailed"
+
+
+class BmcCredentialsRefused(BmcError):
+    """401 or 403. Trying again with the same credentials locks accounts on some BMCs."""
+
+    reason = "RedfishCredentialsRefused"
+    transient = False
+
+
+class BmcRequestRefused(BmcError):
+    """Another 4xx: the BMC does not do what was asked."""
+
+    transient = False
+
+
+class BmcBusy(BmcError):
+    """409, 429 or 503: not now."""
+
+
+class BmcFault(BmcError):
+    """5xx, or an answer that is not Redfish."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    type: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What enrolment learns. Memory in GiB."""
+
+    manufacturer: str
+    model: str
+    serial_number: str
+    cpu_cores: int
+    memory_gib: int
+    health: str
+    health_rollup: str
+    state: str
+    power: str
+    addresses: tuple[HostAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemState:
+    """What decides about power and boot. Empty strings where the BMC says nothing."""
+
+    power: str
+    boot_progress: str
+    override_target: str
+    override_enabled: str
+
+    @property
+    def on(self) -> bool:
+        return self.power == "On"
+
+    @property
+    def one_time_boot_pending(self) -> bool:
+        return self.override_enabled == "Once"
+
+
+@dataclass(frozen=True, slots=True)
+class BmcTarget:
+    """Whom to call. The password stays out of every representation."""
+
+    address: str
+    username: str
+    password: str = field(repr=False)
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """In whose name and until when requests are sent.
+
+    ``before_write`` raises when the caller may no longer act (a deposed leader);
+    ``observe`` gets (operation, outcome, seconds) of each request for the metrics.
+    """
+
+    operation: str
+    deadline: Deadline
+    before_write: Callable[[], None]
+    observe: Callable[[str, str, float], None]
+
+
+class Bmc(Protocol):
+    """One BMC, used by one task at a time. Every method raises :class:`BmcError`."""
+
+    def inventory(self) -> Inventory: ...
+    def system(self) -> SystemState: ...
+    def power(self, reset_type: str) -> None:
+        """``reset_type`` is Redfish's ResetType: On, ForceOff, ForceRestart..."""
+        ...
+
+    def boot_once(self, source: str) -> None:
+        """Boot from Redfish's BootSource (Cd, Pxe...) at the next boot only."""
+        ...
+
+    def media(self) -> str:
+        """URL of the image in the virtual CD or DVD, empty without one."""
+        ...
+
+    def insert_media(self, image: str) -> None: ...
+    def eject_media(self) -> None: ...
+
+
+class BmcConnector(Protocol):
+    """Where BMCs come from."""
+
+    def connect(self, target: BmcTarget, context: CallContext) -> Bmc: ...

@@ -1,0 +1,320 @@
+"""The BMC port over sushy, with deadlines of our own and none of sushy's retries.
+
+sushy's defaults can hold a task for ten minutes on a hanging BMC and send a POST twice
+(measured); here every request is sent once, and whoever wants it again reads the state first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import sushy
+from sushy import auth as sushy_auth
+from sushy import connector as sushy_connector
+from sushy import exceptions as sushy_errors
+from sushy.resources.manager import virtual_media
+from sushy.resources.system import system as sushy_system
+
+from beskar7.redfish.port import (
+    Bmc,
+    BmcBusy,
+    BmcCredentialsRefused,
+    BmcError,
+    BmcFault,
+    BmcRequestRefused,
+    BmcTarget,
+    BmcUnreachable,
+    CallContext,
+    HostAddress,
+    Inventory,
+    SystemState,
+)
+from beskar7.runtime import Runtime
+
+# sushy logs each failure at ERROR although we report it better, with host and operation.
+logging.getLogger("sushy").setLevel(logging.CRITICAL)
+
+KEPT_CLIENTS = 1024
+"""How many BMCs' clients are kept; each takes about 33 KB (facts, measured)."""
+
+SessionSetup = Callable[[requests.Session], None]
+
+
+class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy is untyped
+    """sushy's connector, bound to a :class:`CallContext` per operation."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        url: str,
+        *,
+        verify: bool,
+        request_timeout: float,
+        connect_timeout: float,
+        agent: str,
+        setup: SessionSetup | None,
+    ) -> None:
+        super().__init__(url, verify=verify, server_side_retries=1, connect_timeout=connect_timeout)
+        self.context: CallContext | None = None
+        self._runtime = runtime
+        self._request_timeout = request_timeout
+        self._session.trust_env = False  # proxies and .netrc of the process are not for BMCs
+        self._session.headers["User-Agent"] = agent
+        if setup is not None:
+            setup(self._session)
+
+    def _op(self, method: str, path: str = "", *args: Any, **kwargs: Any) -> requests.Response:
+        context = self.context
+        if context is None:
+            raise RuntimeError("a BMC was called outside of an operation")
+        if method != "GET":
+            context.before_write()
+        context.deadline.check()
+        remaining = context.deadline.remaining()
+        kwargs["server_side_retries_left"] = 0
+        kwargs["timeout"] = min(self._request_timeout, remaining or self._request_timeout)
+        kwargs["headers"] = {
+            **(kwargs.get("headers") or {}),
+            "X-Beskar7-Operation": context.operation,
+        }
+        started = self._runtime.now()
+        outcome = "error"
+        try:
+            response: requests.Response = super()._op(method, path, *args, **kwargs)
+            outcome = "success"
+            return response
+        finally:
+            context.observe(f"{method} {_subject(path)}", outcome, self._runtime.now() - started)
+
+
+def _subject(path: str) -> str:
+    """The last words of a Redfish path that name no instance: bounded metric labels."""
+    for word in (
+        "ComputerSystem.Reset",
+        "InsertMedia",
+        "EjectMedia",
+        "VirtualMedia",
+        "EthernetInterfaces",
+        "Managers",
+        "Systems",
+    ):
+        if word in path:
+            return word
+    return "ServiceRoot"
+
+
+class SushyBmc:
+    """One BMC; discovery is done once and remembered."""
+
+    def __init__(self, connector: SushyConnector, target: BmcTarget) -> None:
+        self.connector = connector
+        self.target = target
+        self._root: Any = None
+        self._system_path = ""
+        self._media_path = ""
+
+    def _resource(self) -> Any:
+        """The ComputerSystem, freshly read."""
+        if self._root is None:
+            self._root = sushy.Sushy(
+                self.target.address,
+                auth=sushy_auth.BasicAuth(self.target.username, self.target.password),
+                connector=self.connector,
+            )
+        if not self._system_path:
+            members = self._members(self._root.json["Systems"]["@odata.id"])
+            if len(members) != 1:
+                raise BmcRequestRefused(f"the BMC lists {len(members)} systems, expected one")
+            self._system_path = members[0]
+        return sushy_system.System(
+            self.connector,
+            self._system_path,
+            redfish_version=self._root.redfish_version,
+            root=self._root,
+        )
+
+    def _json(self, path: str) -> Any:
+        return self.connector.get(path=path).json()
+
+    def _members(self, path: str) -> list[str]:
+        return sorted(member["@odata.id"] for member in self._json(path)["Members"])
+
+    def inventory(self) -> Inventory:
+        with translated(self.target.address):
+            body = self._resource().json
+            addresses = []
+            interfaces = (body.get("EthernetInterfaces") or {}).get("@odata.id")
+            for path in self._members(interfaces) if interfaces else ():
+                for entry in self._json(path).get("IPv4Addresses") or ():
+                    if entry.get("Address"):
+                        addresses.append(HostAddress("InternalIP", entry["Address"]))
+            status = body.get("Status") or {}
+            processors = body.get("ProcessorSummary") or {}
+            memory = body.get("MemorySummary") or {}
+            return Inventory(
+                manufacturer=body.get("Manufacturer") or "",
+                model=body.get("Model") or "",
+                serial_number=body.get("SerialNumber") or "",
+                cpu_cores=int(processors.get("CoreCount") or processors.get("Count") or 0),
+                memory_gib=int(memory.get("TotalSystemMemoryGiB") or 0),
+                health=status.get("Health") or "",
+                health_rollup=status.get("HealthRollup") or "",
+                state=status.get("State") or "",
+                power=body.get("PowerState") or "",
+                addresses=tuple(addresses),
+            )
+
+    def system(self) -> SystemState:
+        with translated(self.target.address):
+            body = self._resource().json
+            boot = body.get("Boot") or {}
+            return SystemState(
+                power=body.get("PowerState") or "",
+                boot_progress=(body.get("BootProgress") or {}).get("LastState") or "",
+                override_target=boot.get("BootSourceOverrideTarget") or "",
+                override_enabled=boot.get("BootSourceOverrideEnabled") or "",
+            )
+
+    def power(self, reset_type: str) -> None:
+        with translated(self.target.address):
+            self._resource().reset_system(sushy.ResetType(reset_type))
+
+    def boot_once(self, source: str) -> None:
+        with translated(self.target.address):
+            self._resource().set_system_boot_options(
+                target=sushy.BootSource(source), enabled=sushy.BootSourceOverrideEnabled.ONCE
+            )
+
+    def media(self) -> str:
+        with translated(self.target.address):
+            device = self._media_device()
+            return str(device.image or "") if device.inserted else ""
+
+    def insert_media(self, image: str) -> None:
+        with translated(self.target.address):
+            self._media_device().insert_media(image, inserted=True, write_protected=True)
+
+    def eject_media(self) -> None:
+        with translated(self.target.address):
+            self._media_device().eject_media()
+
+    def _media_device(self) -> Any:
+        """The first virtual CD or DVD of the first manager that has one, freshly read."""
+        if self._media_path:
+            return self._virtual_media(self._media_path)
+        links = (self._resource().json.get("Links") or {}).get("ManagedBy") or []
+        for manager in sorted(link["@odata.id"] for link in links):
+            collection = (self._json(manager).get("VirtualMedia") or {}).get("@odata.id")
+            for path in self._members(collection) if collection else ():
+                device = self._virtual_media(path)
+                if {"CD", "DVD"} & {kind.value for kind in device.media_types}:
+                    self._media_path = path
+                    return device
+        raise BmcRequestRefused("the BMC has no virtual CD or DVD")
+
+    def _virtual_media(self, path: str) -> Any:
+        return virtual_media.VirtualMedia(
+            self.connector, path, redfish_version=self._root.redfish_version, root=self._root
+        )
+
+
+class translated:  # noqa: N801 # reads as a word in "with translated(address)"
+    """Turns sushy's errors, and what leaks through it, into :class:`BmcError`."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
+        if isinstance(error, sushy_errors.HTTPError):
+            raise _from_http(self._address, error) from error
+        if isinstance(error, sushy_errors.ConnectionError | requests.RequestException):
+            # The requests library's text names pools and object addresses; its cause is enough.
+            raise BmcUnreachable(f"{self._address}: {_cause(error)}") from error
+        if isinstance(
+            error, sushy_errors.SushyError | ValueError | TypeError | KeyError | AttributeError
+        ):
+            # HTML, broken JSON, a list for an object: sushy lets them through (measured).
+            raise BmcFault(f"{self._address}: answer is not Redfish: {error}") from error
+
+
+def _from_http(address: str, error: Any) -> BmcError:
+    code = int(error.status_code or 0)
+    text = f"{address}: HTTP {code}"
+    if code in (401, 403):
+        return BmcCredentialsRefused(f"{text}: the BMC refused the credentials")
+    if code in (409, 429, 503):
+        return BmcBusy(f"{text}: the BMC is busy")
+    if code >= 500:
+        return BmcFault(f"{text}: {str(error)[:300]}")
+    return BmcRequestRefused(f"{text}: {str(error)[:300]}")
+
+
+def _cause(error: Any) -> str:
+    text = str(error)
+    for marker, meaning in (
+        ("Read timed out", "no answer in time"),
+        ("ConnectTimeout", "no connection in time"),
+        ("Connection refused", "connection refused"),
+        ("Connection reset", "connection reset"),
+        ("certificate verify failed", "the certificate is not trusted"),
+        ("RemoteDisconnected", "the BMC closed the connection without an answer"),
+        ("Name or service not known", "the name does not resolve"),
+    ):
+        if marker in text:
+            return meaning
+    return text[:300]
+
+
+class SushyBmcs:
+    """A :class:`BmcConnector` that keeps the clients of the BMCs used last.
+
+    The queue lets one operation at a time use a BMC, so a client is never shared in time.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        agent: str,
+        *,
+        request_timeout: Callable[[], float],
+        connect_timeout: Callable[[], float],
+        setup: SessionSetup | None = None,
+    ) -> None:
+        self._runtime = runtime
+        self._agent = agent
+        self._request_timeout = request_timeout
+        self._connect_timeout = connect_timeout
+        self._setup = setup
+        self._clients: OrderedDict[BmcTarget, SushyBmc] = OrderedDict()
+        self._lock = runtime.lock()
+
+    def connect(self, target: BmcTarget, context: CallContext) -> Bmc:
+        """A client of the BMC; nothing is sent yet. Raises BmcRequestRefused for a bad address."""
+        if urlsplit(target.address).scheme not in ("http", "https"):
+            raise BmcRequestRefused(f"{target.address!r} is not an http(s) URL of a BMC")
+        with self._lock:
+            client = self._clients.pop(target, None) or self._new(target)
+            self._clients[target] = client
+            if len(self._clients) > KEPT_CLIENTS:
+                self._clients.popitem(last=False)
+        client.connector.context = context
+        return client
+
+    def _new(self, target: BmcTarget) -> SushyBmc:
+        connector = SushyConnector(
+            self._runtime,
+            target.address,
+            verify=target.verify,
+            request_timeout=self._request_timeout(),
+            connect_timeout=self._connect_timeout(),
+            agent=self._agent,
+            setup=self._setup,
+        )
+        return SushyBmc(connector, target)

@@ -1,0 +1,35 @@
+"""Vendor differences as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """``cooldown``: seconds of rest that a BMC needs between two operations."""
+
+    name: str
+    markers: tuple[str, ...]
+    cooldown: float
+
+
+GENERIC = Vendor("generic", (), 10.0)
+"""Cooldown: the documented default of ``provisioning.bmcCooldownPeriod``."""
+
+# Cooldowns: the vendor table of the concurrent-provisioning guide (facts section 12, row M).
+VENDORS = (
+    Vendor("dell", ("dell",), 10.0),
+    Vendor("hpe", ("hpe", "hewlett", "hp enterprise"), 8.0),
+    Vendor("lenovo", ("lenovo",), 12.0),
+    Vendor("supermicro", ("supermicro", "super micro"), 15.0),
+)
+
+
+def vendor_of(manufacturer: str) -> Vendor:
+    """The vendor that a Redfish ``Manufacturer`` names; :data:`GENERIC` for any other."""
+    lowered = manufacturer.lower()
+    for vendor in VENDORS:
+        if any(marker in lowered for marker in vendor.markers):
+            return vendor
+    return GENERIC

@@ -1,0 +1,336 @@
+"""Virtual time: a SimPy environment on which ordinary blocking code runs as greenlets.
+
+Only one greenlet runs at a time and only a blocking call of this module switches, so a run is a
+function of its seed. Every switch enters the trace hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import simpy
+from greenlet import getcurrent, greenlet
+
+from beskar7.runtime.protocol import Condition, Event, Lock, Queue, RuntimeClosed
+from beskar7.runtime.streams import Streams
+from beskar7.runtime.virtual_sync import (
+    VirtualCondition,
+    VirtualEvent,
+    VirtualLock,
+    VirtualQueue,
+)
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+EPOCH = 1_767_225_600.0
+"""Wall time of virtual second zero: 2026-01-01T00:00:00Z, an arbitrary fixed point."""
+
+
+class Deadlock(Exception):
+    """Nothing is left to happen, and the main task has not ended."""
+
+
+class Waiter:
+    """One parked task. It is resumed once: by ``wake`` (True) or by its timeout (False)."""
+
+    __slots__ = ("_kernel", "parked", "task", "woken")
+
+    def __init__(self, kernel: Kernel, task: VirtualTask) -> None:
+        self._kernel = kernel
+        self.task = task
+        self.parked = True
+        self.woken = False
+
+    def wake(self) -> bool:
+        """Resume the task at this instant; False when it was resumed already."""
+        if not self.parked:
+            return False
+        self.parked = False
+        self.woken = True
+        self._kernel.resume_soon(self.task)
+        return True
+
+    def expire(self) -> None:
+        if self.parked:
+            self.parked = False
+            self._kernel.switch_to(self.task)
+
+
+class VirtualTask:
+    """A greenlet; its parent is the kernel's loop."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        process: VirtualProcess,
+        target: Callable[..., object],
+        args: tuple[Any, ...],
+        name: str,
+    ) -> None:
+        self.name = name
+        self.process = process
+        self.waiter: Waiter | None = None
+        self.finished = False
+        self.result: Any = None
+        self._error: BaseException | None = None
+        self._kernel = kernel
+        self._target = target
+        self._args = args
+        self._joiners: list[Waiter] = []
+        self.greenlet = greenlet(self._run, parent=kernel.hub)
+
+    def _run(self) -> None:
+        try:
+            if self.process.alive:
+                self.result = self._target(*self._args)
+        except RuntimeClosed as closed:
+            self._error = closed
+        except (KeyboardInterrupt, SystemExit):
+            # Ctrl-C lands in whichever greenlet runs; it is meant for the caller of run().
+            raise
+        except BaseException as error:
+            self._error = error
+            log.exception("task %s failed", self.name)
+        finally:
+            self.finished = True
+            self.process.tasks.pop(self, None)
+            self._target, self._args = _nothing, ()
+            for waiter in self._joiners:
+                waiter.wake()
+
+    @property
+    def done(self) -> bool:
+        return self.finished
+
+    @property
+    def error(self) -> BaseException | None:
+        return self._error
+
+    def join(self, timeout: float | None = None) -> bool:
+        if not self.finished:
+            waiter = self._kernel.waiter()
+            self._joiners.append(waiter)
+            self._kernel.park(waiter, timeout)
+        return self.finished
+
+
+def _nothing() -> None:
+    """What a finished task holds in place of its work."""
+
+
+class Kernel:
+    """The loop: SimPy's environment, the tasks' switches, the trace."""
+
+    def __init__(self, seed: int) -> None:
+        self.env = simpy.Environment()
+        self.streams = Streams(seed)
+        self.hub: greenlet = getcurrent()
+        self.current: VirtualTask | None = None
+        self.closing = False
+        self.switches = 0
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def waiter(self) -> Waiter:
+        """A parking place for the running task."""
+        task = self.current
+        if task is None:
+            raise RuntimeError("a blocking call of the virtual runtime outside of its tasks")
+        if self.closing or not task.process.alive:
+            raise RuntimeClosed(task.process.name)
+        return Waiter(self, task)
+
+    def park(self, waiter: Waiter, timeout: float | None = None) -> bool:
+        """Give up the processor until woken; False when ``timeout`` seconds came first."""
+        if timeout is not None:
+            expiry = self.env.timeout(max(0.0, timeout))
+            expiry.callbacks.append(lambda _: waiter.expire())
+        task = waiter.task
+        task.waiter = waiter
+        self.hub.switch()
+        task.waiter = None
+        if self.closing or not task.process.alive:
+            raise RuntimeClosed(task.process.name)
+        return waiter.woken
+
+    def resume_soon(self, task: VirtualTask) -> None:
+        """Run ``task`` at this virtual instant, after what is already due."""
+        due = self.env.event()
+        due.callbacks.append(lambda _: self.switch_to(task))
+        due.succeed()
+
+    def switch_to(self, task: VirtualTask) -> None:
+        if task.finished:
+            return
+        self.trace("run", task.name)
+        self.switches += 1
+        previous, self.current = self.current, task
+        task.greenlet.parent = self.hub
+        task.greenlet.switch()
+        self.current = previous
+
+    def trace(self, kind: str, detail: str) -> None:
+        self._hash.update(f"{self.env.now!r} {kind} {detail}\n".encode())
+
+    @property
+    def trace_hash(self) -> str:
+        return self._hash.hexdigest()
+
+
+class VirtualProcess:
+    """The runtime as one simulated process sees it: its tasks die together."""
+
+    def __init__(self, kernel: Kernel, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.tasks: dict[VirtualTask, None] = {}
+        self._kernel = kernel
+
+    def now(self) -> float:
+        return float(self._kernel.env.now)
+
+    def wall(self) -> float:
+        return EPOCH + self.now()
+
+    def sleep(self, seconds: float) -> None:
+        self._kernel.park(self._kernel.waiter(), seconds)
+
+    def spawn(self, target: Callable[..., object], *args: Any, name: str) -> VirtualTask:
+        if not self.alive:
+            raise RuntimeClosed(self.name)
+        task = VirtualTask(self._kernel, self, target, args, name)
+        self.tasks[task] = None
+        self._kernel.resume_soon(task)
+        return task
+
+    def lock(self) -> Lock:
+        return VirtualLock(self._kernel)
+
+    def condition(self) -> Condition:
+        return VirtualCondition(self._kernel)
+
+    def event(self) -> Event:
+        return VirtualEvent(self._kernel)
+
+    def queue(self, maxsize: int = 0) -> Queue[Any]:
+        return VirtualQueue(self._kernel, maxsize)
+
+    def timer(
+        self, delay: float, target: Callable[..., object], *args: Any, name: str
+    ) -> VirtualTimer:
+        timer = VirtualTimer(self, target, args, name)
+        due = self._kernel.env.timeout(max(0.0, delay))
+        due.callbacks.append(lambda _: timer.fire())
+        return timer
+
+    def rng(self, name: str) -> random.Random:
+        return self._kernel.streams.get(name)
+
+    def trace(self, kind: str, detail: str = "") -> None:
+        self._kernel.trace(kind, detail)
+
+    def kill(self) -> None:
+        """End the process as SIGKILL does: no task of it touches the world again.
+
+        The tasks unwind at this instant; whatever they call on the way raises RuntimeClosed.
+        """
+        self.alive = False
+        for task in list(self.tasks):
+            if task.waiter is not None:
+                task.waiter.wake()
+
+
+class VirtualTimer:
+    """A call that is due later, unless cancelled or its process is gone."""
+
+    def __init__(
+        self,
+        process: VirtualProcess,
+        target: Callable[..., object],
+        args: tuple[Any, ...],
+        name: str,
+    ) -> None:
+        self._process = process
+        self._target = target
+        self._args = args
+        self._name = name
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def fire(self) -> None:
+        if not self._cancelled and self._process.alive:
+            self._process.spawn(self._target, *self._args, name=self._name)
+
+
+class VirtualRuntime(VirtualProcess):
+    """A world in virtual time; itself the process in which the main task runs."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(Kernel(seed), "main")
+        self._processes: list[VirtualProcess] = [self]
+
+    def group(self, name: str) -> VirtualProcess:
+        """A further simulated process, to be killed on its own."""
+        process = VirtualProcess(self._kernel, name)
+        self._processes.append(process)
+        return process
+
+    @property
+    def trace_hash(self) -> str:
+        """Digest over every switch and every trace mark so far."""
+        return self._kernel.trace_hash
+
+    @property
+    def switches(self) -> int:
+        return self._kernel.switches
+
+    def run(self, main: Callable[..., T], *args: Any, until: float | None = None) -> T:
+        """Run ``main`` as the first task until it returns; what it raises comes out here.
+
+        Raises:
+            Deadlock: no event is left, or virtual second ``until`` was reached, before the end.
+        """
+        kernel = self._kernel
+        kernel.hub = getcurrent()
+        outcome: list[tuple[bool, Any]] = []
+
+        def guarded() -> None:
+            try:
+                outcome.append((True, main(*args)))
+            except BaseException as error:
+                outcome.append((False, error))
+
+        task = self.spawn(guarded, name="main")
+        try:
+            while not task.finished:
+                if until is not None and kernel.env.peek() > until:
+                    raise Deadlock(f"virtual second {until:g} was reached before the end")
+                try:
+                    kernel.env.step()
+                except simpy.core.EmptySchedule:
+                    raise Deadlock(self._waiting()) from None
+        finally:
+            self._close()
+        succeeded, value = outcome[0]
+        if not succeeded:
+            raise value
+        result: T = value
+        return result
+
+    def _waiting(self) -> str:
+        names = [task.name for process in self._processes for task in process.tasks]
+        return f"nothing is left to happen; waiting for ever: {', '.join(names) or 'no task'}"
+
+    def _close(self) -> None:
+        """Unwind what still waits, so that no greenlet is left to the garbage collector."""
+        self._kernel.closing = True
+        for process in self._processes:
+            process.alive = False
+            for task in list(process.tasks):
+                self._kernel.switch_to(task)

@@ -123,6 +123,10 @@ class Bmc(Protocol):
         """Boot from Redfish's BootSource (Cd, Pxe...) at the next boot only."""
         ...
 
+    def boot_normally(self) -> None:
+        """Withdraw a pending boot override."""
+        ...
+
     def media(self) -> str:
         """URL of the image in the virtual CD or DVD, empty without one."""
         ...

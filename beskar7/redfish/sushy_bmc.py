@@ -190,6 +190,12 @@ class SushyBmc:
                 target=sushy.BootSource(source), enabled=sushy.BootSourceOverrideEnabled.ONCE
             )
 
+    def boot_normally(self) -> None:
+        with translated(self.target.address):
+            self._resource().set_system_boot_options(
+                enabled=sushy.BootSourceOverrideEnabled.DISABLED
+            )
+
     def media(self) -> str:
         with translated(self.target.address):
             device = self._media_device()

@@ -1,0 +1,128 @@
+"""How a machine gets a host, and lets go of it.
+
+Ownership is ``PhysicalHost.spec.consumerRef``, and one conditional update on it decides: whoever
+writes it against the newest resourceVersion has the host. Everything else here (ranking, cached
+candidates) only makes it likely that the first try succeeds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from beskar7.api.errors import Conflict, NotFound
+from beskar7.api.kinds import PHYSICAL_HOST
+from beskar7.api.meta import ObjectKey, rfc3339
+from beskar7.api.resources import CONSUMER_LABEL, Beskar7Machine, PhysicalHost
+from beskar7.controllers.environment import Environment
+from beskar7.coordination.selection import candidates, claimable
+
+log = logging.getLogger(__name__)
+
+
+class Contended(Exception):
+    """Every candidate that was tried went to somebody else; try again soon."""
+
+
+class Claims:
+    """Claims and releases in the name of one manager."""
+
+    def __init__(self, env: Environment, hosts: Callable[[], Sequence[PhysicalHost]]) -> None:
+        self._env = env
+        self._hosts = hosts
+        self._trying: set[ObjectKey] = set()
+        """Hosts that a worker of this process is writing to now: tried last by the others."""
+
+    def owned(self, machine: Beskar7Machine) -> list[PhysicalHost]:
+        """The hosts whose consumerRef names this machine, as the API server has them.
+
+        From the server, not from a cache: a manager that takes over must find what its
+        predecessor claimed a moment ago. The label is written with the consumerRef, in one update.
+        """
+        found = self._env.kube.list(
+            PHYSICAL_HOST, machine.namespace, label_selector=f"{CONSUMER_LABEL}={machine.uid}"
+        )
+        hosts = [PhysicalHost(item) for item in found.items]
+        return [host for host in hosts if host.consumer_uid == machine.uid]
+
+    def claim(self, machine: Beskar7Machine) -> PhysicalHost | None:
+        """The host that ``machine`` now owns; None when no host is free.
+
+        Raises:
+            Contended: the tries of ``hostSelection.retryLimit`` all met a conflict.
+        """
+        tuning = self._env.tuning()
+        started = self._env.runtime.now()
+        ranked = candidates(tuning.selection_algorithm, machine.key, self._hosts())
+        self._env.metrics.selection_duration.labels(
+            machine.namespace, tuning.selection_algorithm
+        ).observe(self._env.runtime.now() - started)
+        if not ranked:
+            self._count(machine, "no_hosts", "none")
+            return None
+        ranked.sort(key=lambda host: host.key in self._trying)
+        for host in ranked[: tuning.claim_retry_limit]:
+            self._trying.add(host.key)
+            try:
+                claimed = self._try(machine, host)
+            finally:
+                self._trying.discard(host.key)
+            if claimed is not None:
+                return claimed
+        raise Contended(f"{machine.key}: {min(len(ranked), tuning.claim_retry_limit)} conflicts")
+
+    def _try(self, machine: Beskar7Machine, cached: PhysicalHost) -> PhysicalHost | None:
+        host = self._env.copy(cached)
+        log.info("selecting host %s for machine %s", host.key, machine.key)
+        host.claim(machine, rfc3339(self._env.runtime.wall()))
+        try:
+            claimed = PhysicalHost(self._env.kube.update(PHYSICAL_HOST, host.raw))
+        except (Conflict, NotFound) as error:
+            self._lost(machine, host, error)
+            return None
+        self._count(machine, "success", "none")
+        self._env.recorder.event(
+            claimed.raw, "Normal", "Claimed", f"Claimed by machine {machine.key}"
+        )
+        self._env.recorder.event(machine.raw, "Normal", "Claimed", f"Claimed host {host.name}")
+        log.info("claimed host %s for machine %s", host.key, machine.key)
+        return claimed
+
+    def _lost(self, machine: Beskar7Machine, host: PhysicalHost, error: Exception) -> None:
+        """Say why, and read the host anew, so that it is not tried again on stale knowledge."""
+        reason = "already_claimed"
+        try:
+            fresh = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
+            self._env.observe(PHYSICAL_HOST, fresh)
+            if claimable(PhysicalHost(fresh)):
+                reason = "optimistic_lock"
+            elif PhysicalHost(fresh).consumer is None:
+                reason = "invalid_state"
+        except NotFound:
+            reason = "invalid_state"
+        self._count(machine, "conflict", reason)
+        log.info(
+            "optimistic lock conflict (resource version conflict) on host %s for machine %s: %s",
+            host.key,
+            machine.key,
+            error,
+        )
+        self._env.recorder.event(
+            machine.raw, "Warning", "ClaimConflict", f"Host {host.name} was taken: {reason}"
+        )
+
+    def release(self, machine: Beskar7Machine) -> list[ObjectKey]:
+        """Clear the consumerRef of all hosts that this machine owns; what was released."""
+        released = []
+        for host in self.owned(machine):
+            host.release(rfc3339(self._env.runtime.wall()))
+            self._env.kube.update(PHYSICAL_HOST, host.raw)
+            self._env.recorder.event(
+                host.raw, "Normal", "Released", f"Released by machine {machine.key}"
+            )
+            log.info("released host %s of machine %s", host.key, machine.key)
+            released.append(host.key)
+        return released
+
+    def _count(self, machine: Beskar7Machine, outcome: str, reason: str) -> None:
+        self._env.metrics.claim_attempts.labels(machine.namespace, outcome, reason).inc()

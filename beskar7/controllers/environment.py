@@ -1,0 +1,40 @@
+"""What all reconcilers of one term of leadership share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from beskar7.api.kinds import Kind
+from beskar7.api.meta import Object, View
+from beskar7.config import Tuning
+from beskar7.kube.port import Kube
+from beskar7.kube.recorder import Recorder
+from beskar7.metrics import Metrics
+from beskar7.runtime import Runtime
+
+V = TypeVar("V", bound=View)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """``kube`` is fenced: it refuses writes once this term of leadership is over. What it writes
+    is in the caches at once.
+
+    ``observe`` shows the caches an object that was read past them.
+    ``tuning`` gives the settings as they are now; they may change while the manager runs.
+    """
+
+    runtime: Runtime
+    kube: Kube
+    recorder: Recorder
+    metrics: Metrics
+    tuning: Callable[[], Tuning]
+    observe: Callable[[Kind, Object], None]
+
+    @staticmethod
+    def copy(view: V) -> V:
+        """A view of one's own: objects in caches are shared and must not be changed."""
+        return type(view)(copy.deepcopy(view.raw))

@@ -1,0 +1,231 @@
+"""Reconciles Beskar7Machines: claim a host, follow it, release it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+
+from beskar7.api import conditions
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
+from beskar7.api.meta import ObjectKey
+from beskar7.api.resources import MACHINE_FINALIZER, Beskar7Machine, PhysicalHost, reference
+from beskar7.api.states import HostState
+from beskar7.controllers.claims import Claims, Contended
+from beskar7.controllers.environment import Environment
+from beskar7.controllers.waiting import WaitingMachines
+from beskar7.kube.controller import Result, TemporaryError
+
+log = logging.getLogger(__name__)
+
+SUPPORTED_MODES = ("PreBakedISO",)
+WAIT_FOR_HOST = 60.0
+"""Seconds until a machine without a host looks again by itself; a host that becomes free wakes it
+at once, so this is only the net below (facts section 3)."""
+
+
+class MachineReconciler:
+    """One machine a call; many calls at once, never two for one machine."""
+
+    def __init__(
+        self,
+        env: Environment,
+        claims: Claims,
+        waiting: WaitingMachines,
+        machine: Callable[[ObjectKey], Beskar7Machine | None],
+        host: Callable[[ObjectKey], PhysicalHost | None],
+        *,
+        require_owner: bool,
+    ) -> None:
+        self._env = env
+        self._claims = claims
+        self._waiting = waiting
+        self._machine = machine
+        self._host = host
+        self._require_owner = require_owner
+        self._first_seen: dict[str, float] = {}
+
+    def reconcile(self, key: ObjectKey) -> Result:
+        cached = self._machine(key)
+        if cached is None:
+            self._forget(key)
+            return Result()
+        machine = self._env.copy(cached)
+        if machine.paused:
+            return Result()
+        if machine.deleting:
+            return self._delete(machine)
+        if self._require_owner and not machine.has_owner_machine:
+            log.info("machine %s waits for its owner Machine", key)
+            return Result()
+        if machine.add_finalizer(MACHINE_FINALIZER):
+            # Before the claim: a machine that goes away must be able to give its host back.
+            machine = self._update(machine)
+        before = copy.deepcopy(machine.status)
+        result = self._follow(machine)
+        self._write_status(machine, before)
+        return result
+
+    def _follow(self, machine: Beskar7Machine) -> Result:
+        if machine.provisioning_mode not in SUPPORTED_MODES:
+            self._fail(
+                machine,
+                "UnsupportedProvisioningMode",
+                f"provisioningMode {machine.provisioning_mode} is not supported yet; "
+                f"supported: {', '.join(SUPPORTED_MODES)}",
+            )
+            return Result()
+        host = self._own_host(machine)
+        if host is None:
+            return self._wait_for_host(machine)
+        self._waiting.discard(machine.key)
+        machine.status["hostRef"] = reference(PHYSICAL_HOST, host)
+        self._condition(machine, conditions.PHYSICAL_HOST_ASSOCIATED, True)
+        self._mirror(machine, host)
+        return Result()
+
+    def _own_host(self, machine: Beskar7Machine) -> PhysicalHost | None:
+        """The host that this machine owns, claimed now if it had none; None if none is free."""
+        if machine.host_name:
+            known = self._host(ObjectKey(machine.namespace, machine.host_name))
+            if known is not None and known.consumer_uid == machine.uid:
+                return known
+        owned = self._claims.owned(machine)
+        if owned:
+            return owned[0]
+        started = self._first_seen.setdefault(machine.uid, self._env.runtime.now())
+        try:
+            host = self._claims.claim(machine)
+        except Contended as error:
+            raise TemporaryError(str(error), delay=self._conflict_delay(machine)) from None
+        if host is not None:
+            self._first_seen.pop(machine.uid, None)
+            self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(
+                self._env.runtime.now() - started
+            )
+        return host
+
+    def _conflict_delay(self, machine: Beskar7Machine) -> float:
+        """50 to 150 ms: as long as a cache needs to catch up, spread so that rivals part."""
+        return 0.05 + 0.1 * self._env.runtime.rng(f"claim-backoff/{machine.key}").random()
+
+    def _wait_for_host(self, machine: Beskar7Machine) -> Result:
+        machine.status["phase"] = "Pending"
+        machine.status["ready"] = False
+        machine.status.pop("hostRef", None)
+        self._condition(
+            machine,
+            conditions.PHYSICAL_HOST_ASSOCIATED,
+            False,
+            "WaitingForPhysicalHost",
+            "No PhysicalHost is available",
+            "Info",
+        )
+        self._condition(
+            machine,
+            conditions.INFRASTRUCTURE_READY,
+            False,
+            "WaitingForPhysicalHost",
+            "No PhysicalHost is available",
+            "Info",
+        )
+        self._waiting.add(machine.key)
+        return Result(requeue_after=WAIT_FOR_HOST)
+
+    def _mirror(self, machine: Beskar7Machine, host: PhysicalHost) -> None:
+        """What the host's state means for its machine."""
+        if host.state == HostState.PROVISIONED:
+            self._ready(machine, host)
+            return
+        machine.status["ready"] = False
+        if host.state == HostState.ERROR:
+            # Not terminal: the host controller goes on trying, and the machine follows.
+            machine.status["phase"] = "Provisioning"
+            self._condition(
+                machine,
+                conditions.INFRASTRUCTURE_READY,
+                False,
+                "PhysicalHostError",
+                f"Host {host.name}: {host.status.get('errorMessage', '')}",
+                "Error",
+            )
+            return
+        provisioning = host.state == HostState.PROVISIONING
+        machine.status["phase"] = "Provisioning" if provisioning else "Associating"
+        self._condition(
+            machine,
+            conditions.INFRASTRUCTURE_READY,
+            False,
+            "PhysicalHostNotReady",
+            f"Host {host.name} is {host.state or 'not enrolled'}",
+            "Info",
+        )
+
+    def _ready(self, machine: Beskar7Machine, host: PhysicalHost) -> None:
+        if machine.phase != "Provisioned":
+            log.info("machine %s is provisioned on host %s", machine.key, host.key)
+            self._env.recorder.event(
+                machine.raw, "Normal", "Provisioned", f"Host {host.name} runs {machine.image}"
+            )
+            self._env.metrics.provisioning_duration.labels(machine.namespace).observe(
+                max(0.0, self._env.runtime.wall() - machine.created)
+            )
+        provider_id = f"b7://{host.namespace}/{host.name}"
+        if machine.spec.get("providerID") != provider_id:
+            status = machine.status
+            machine.spec["providerID"] = provider_id
+            updated = self._update(machine)
+            machine.raw = updated.raw
+            machine.raw["status"] = status
+        machine.status.update(phase="Provisioned", ready=True)
+        if host.status.get("addresses"):
+            machine.status["addresses"] = host.status["addresses"]
+        self._condition(machine, conditions.INFRASTRUCTURE_READY, True)
+
+    def _delete(self, machine: Beskar7Machine) -> Result:
+        """Release first, then let go: cleaning the host does not need its machine."""
+        if machine.has_finalizer(MACHINE_FINALIZER):
+            self._claims.release(machine)
+            machine.remove_finalizer(MACHINE_FINALIZER)
+            self._env.kube.update(BESKAR7_MACHINE, machine.raw)
+        self._forget(machine.key)
+        self._first_seen.pop(machine.uid, None)
+        return Result()
+
+    def _forget(self, key: ObjectKey) -> None:
+        """A woken machine that goes away passes its turn on."""
+        if self._waiting.discard(key):
+            self._waiting.wake()
+
+    def _fail(self, machine: Beskar7Machine, reason: str, message: str) -> None:
+        machine.status.update(
+            phase="Failed", ready=False, failureReason=reason, failureMessage=message
+        )
+        self._condition(machine, conditions.INFRASTRUCTURE_READY, False, reason, message, "Error")
+
+    def _condition(
+        self,
+        machine: Beskar7Machine,
+        type: str,
+        value: bool,
+        reason: str = "",
+        message: str = "",
+        severity: conditions.Severity = "",
+    ) -> None:
+        conditions.set_condition(
+            machine.status,
+            type,
+            value,
+            self._env.runtime.wall(),
+            reason=reason,
+            message=message,
+            severity=severity,
+        )
+
+    def _update(self, machine: Beskar7Machine) -> Beskar7Machine:
+        updated = self._env.kube.update(BESKAR7_MACHINE, machine.raw)
+        return self._env.copy(Beskar7Machine(updated))
+
+    def _write_status(self, machine: Beskar7Machine, before: dict[str, object]) -> None:
+        if machine.status != before:
+            self._env.kube.update_status(BESKAR7_MACHINE, machine.raw)

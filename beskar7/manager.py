@@ -1,0 +1,102 @@
+"""The manager: contend for leadership, and reconcile while it is held."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from beskar7.config import ManagerSettings, Tuning
+from beskar7.kube.events import EventRecorder
+from beskar7.kube.leases import LeaderElector
+from beskar7.kube.port import Kube
+from beskar7.metrics import Metrics
+from beskar7.redfish.port import BmcConnector
+from beskar7.runtime import Event, Runtime
+from beskar7.term import MANAGER_LEASE, Term
+
+log = logging.getLogger(__name__)
+
+
+class Manager:
+    """One manager process. ``election_kube`` should give up requests well within renewDeadline."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        kube: Kube,
+        connector: Callable[[Callable[[], Tuning]], BmcConnector],
+        settings: ManagerSettings,
+        *,
+        election_kube: Kube | None = None,
+    ) -> None:
+        self.metrics = Metrics()
+        self._runtime = runtime
+        self._kube = kube
+        self._connector = connector
+        self._settings = settings
+        self._term: Term | None = None
+        self._recorder = EventRecorder(kube, runtime, "beskar7-manager", settings.identity)
+        lease = settings.lease
+        self._elector = LeaderElector(
+            runtime,
+            election_kube or kube,
+            settings.namespace,
+            MANAGER_LEASE,
+            settings.identity,
+            lease_duration=lease.lease_duration,
+            renew_deadline=lease.renew_deadline,
+            retry_period=lease.retry_period,
+            release_on_cancel=settings.release_on_cancel,
+            on_started_leading=self._begin,
+            on_stopped_leading=self._end,
+            recorder=self._recorder,
+        )
+
+    @property
+    def leading(self) -> bool:
+        return self._term is not None and (
+            not self._settings.leader_elect or self._elector.is_leader()
+        )
+
+    @property
+    def ready(self) -> bool:
+        """A leader that reconciles, or a follower that knows its leader."""
+        term = self._term
+        if term is not None:
+            return term.ready
+        return self._settings.leader_elect and bool(self._elector.leader())
+
+    def run(self, stop: Event) -> None:
+        """Until ``stop`` is set; then finish what runs, within the shutdown timeout."""
+        self._recorder.start()
+        if self._settings.leader_elect:
+            log.info("manager %s contends for %s", self._settings.identity, MANAGER_LEASE)
+            self._elector.start()
+        else:
+            self._begin()
+        stop.wait()
+        log.info("manager %s stops", self._settings.identity)
+        if self._settings.leader_elect:
+            self._elector.stop(self._settings.shutdown_timeout)
+        else:
+            self._end()
+        self._recorder.stop(1.0)
+
+    def _begin(self) -> None:
+        elector = self._elector
+        holds = elector.is_leader if self._settings.leader_elect else _always
+        self._term = Term(
+            self._runtime, self._kube, self._connector, self._settings, self.metrics, holds
+        )
+        self.metrics.leader.labels(self._settings.identity).set(1)
+        self._term.start()
+
+    def _end(self) -> None:
+        term, self._term = self._term, None
+        self.metrics.leader.labels(self._settings.identity).set(0)
+        if term is not None and not term.stop(self._settings.shutdown_timeout * 0.8):
+            log.warning("work was still running when the term ended; it is fenced")
+
+
+def _always() -> bool:
+    return True

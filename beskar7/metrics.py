@@ -1,0 +1,114 @@
+"""Metrics by the names that the guide and its dashboards use (facts section 8).
+
+One registry per manager, so that several can live in one process in virtual time.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BMC_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds; from one request to the documented operation timeout of five minutes."""
+PROVISIONING_BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
+
+
+class Metrics:
+    """The series of one manager."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.claim_attempts = self._counter(
+            "beskar7_host_claim_attempts",
+            "Conditional updates tried in order to claim a host",
+            "namespace outcome conflict_reason",
+        )
+        self.claim_duration = self._histogram(
+            "beskar7_host_claim_duration_seconds",
+            "From a machine's first reconcile to its claim",
+            "namespace outcome",
+        )
+        self.selection_duration = self._histogram(
+            "beskar7_host_selection_duration_seconds",
+            "Time to rank the candidates",
+            "namespace selection_method",
+            (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+        )
+        self.queue_length = self._gauge(
+            "beskar7_provisioning_queue_length", "Writing BMC operations that wait", "namespace"
+        )
+        self.queue_processing = self._gauge(
+            "beskar7_provisioning_queue_processing_count",
+            "Writing BMC operations that run",
+            "namespace",
+        )
+        self.operations = self._counter(
+            "beskar7_concurrent_provisioning_operations",
+            "BMC operations that ended",
+            "namespace operation_type outcome",
+        )
+        self.operation_duration = self._histogram(
+            "beskar7_bmc_operation_duration_seconds",
+            "Time that a BMC operation ran, without its wait in the queue",
+            "operation outcome",
+            BMC_BUCKETS,
+        )
+        self.request_duration = self._histogram(
+            "beskar7_bmc_request_duration_seconds",
+            "Time of one Redfish request",
+            "operation outcome",
+            BMC_BUCKETS,
+        )
+        self.cooldown_waits = self._counter(
+            "beskar7_bmc_cooldown_waits",
+            "Operations that had to wait for their BMC to rest",
+            "namespace bmc_address",
+        )
+        self.queue_rejections = self._counter(
+            "beskar7_provisioning_queue_rejections",
+            "Operations turned away because the queue was full",
+            "namespace",
+        )
+        self.leader = self._gauge("beskar7_leader", "1 while this manager leads", "identity")
+        self.reconciliations = self._counter(
+            "beskar7_controller_reconciliation",
+            "Reconciles that ended",
+            "controller outcome namespace",
+        )
+        self.reconciliation_duration = self._histogram(
+            "beskar7_controller_reconciliation_duration_seconds",
+            "Time of a reconcile",
+            "controller outcome namespace",
+        )
+        self.errors = self._counter(
+            "beskar7_controller_errors", "Reconciles that failed", "controller error_type namespace"
+        )
+        self.host_states = self._gauge(
+            "beskar7_controller_physicalhost_states_total",
+            "Hosts that are in a state now",
+            "state namespace",
+        )
+        self.provisioning_duration = self._histogram(
+            "beskar7_controller_beskar7machine_provisioning_duration_seconds",
+            "From a machine's creation to Provisioned",
+            "namespace",
+            PROVISIONING_BUCKETS,
+        )
+
+    def exposition(self) -> bytes:
+        """Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, labels: str) -> Counter:
+        return Counter(name, text, labels.split(), registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: str) -> Gauge:
+        return Gauge(name, text, labels.split(), registry=self.registry)
+
+    def _histogram(
+        self,
+        name: str,
+        text: str,
+        labels: str,
+        buckets: tuple[float, ...] = Histogram.DEFAULT_BUCKETS,
+    ) -> Histogram:
+        return Histogram(name, text, labels.split(), registry=self.registry, buckets=buckets)

@@ -1,0 +1,121 @@
+"""The manager as a process: clients, endpoints and signals around :class:`Manager`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import TextIO
+
+from beskar7.config import ManagerSettings, Tuning
+from beskar7.kube.client import KubeClient, KubeconfigError
+from beskar7.manager import Manager
+from beskar7.redfish.port import BmcConnector
+from beskar7.redfish.sushy_bmc import SessionSetup, SushyBmcs
+from beskar7.runtime import LiveRuntime, Runtime
+from beskar7.serving import AddressError, Server
+
+log = logging.getLogger(__name__)
+
+PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+POLL = 0.5
+"""Seconds between looks at the stop flag: a signal handler must not take locks."""
+
+
+class StartError(Exception):
+    """The manager cannot start, and what to do about it."""
+
+
+def agent(identity: str) -> str:
+    """The User-Agent by which API servers and BMCs know a manager."""
+    return f"beskar7-manager/{identity}"
+
+
+def bmc_connector(
+    runtime: Runtime, identity: str, setup: SessionSetup | None = None
+) -> Callable[[Callable[[], Tuning]], BmcConnector]:
+    """For :class:`Manager`: BMCs over sushy, with the timeouts of the current tuning."""
+    return lambda tuning: SushyBmcs(
+        runtime,
+        agent(identity),
+        request_timeout=lambda: tuning().request_timeout,
+        connect_timeout=lambda: tuning().connection_timeout,
+        setup=setup,
+    )
+
+
+class LiveManager:
+    """Raises StartError when an address is taken, flags do not fit, or no cluster is named."""
+
+    def __init__(self, settings: ManagerSettings) -> None:
+        self._runtime = LiveRuntime()
+        self._stopped = False
+        self._settings = settings
+        name = agent(settings.identity)
+        try:
+            if settings.kubeconfig:
+                kube = KubeClient.from_kubeconfig(settings.kubeconfig, user_agent=name)
+            else:
+                kube = KubeClient.in_cluster(user_agent=name)
+            self._manager = Manager(
+                self._runtime,
+                kube,
+                bmc_connector(self._runtime, settings.identity),
+                settings,
+                election_kube=kube.with_timeout(settings.lease.renew_deadline / 2),
+            )
+            self._servers = [
+                Server(settings.metrics_address, {"/metrics": self._metrics}),
+                Server(
+                    settings.probe_address,
+                    {"/healthz": lambda: (200, "text/plain", b"ok\n"), "/readyz": self._ready},
+                ),
+            ]
+        except (AddressError, KubeconfigError, ValueError) as error:
+            raise StartError(str(error)) from None
+
+    def stop(self) -> None:
+        """Ask for a graceful stop; safe in a signal handler."""
+        self._stopped = True
+
+    def stop_with(self, stream: TextIO) -> None:
+        """Stop when ``stream`` ends."""
+
+        def wait() -> None:
+            while stream.read(1):
+                pass
+            self.stop()
+
+        self._runtime.spawn(wait, name="stdin")
+
+    def run(self) -> int:
+        """Until stopped; the exit code."""
+        done = self._runtime.event()
+        for server in self._servers:
+            server.start(self._runtime)
+        print(  # noqa: T201 # the supervisor reads this line
+            json.dumps(
+                {
+                    "ready": True,
+                    "identity": self._settings.identity,
+                    "metrics": f"http://127.0.0.1:{self._servers[0].port}/metrics",
+                    "probes": f"http://127.0.0.1:{self._servers[1].port}",
+                }
+            ),
+            flush=True,
+        )
+        task = self._runtime.spawn(self._manager.run, done, name="manager")
+        while not self._stopped and not task.done:
+            task.join(POLL)
+        done.set()
+        task.join(self._settings.shutdown_timeout + 2.0)
+        for server in self._servers:
+            server.server_close()
+        return 0 if task.done and task.error is None else 1
+
+    def _metrics(self) -> tuple[int, str, bytes]:
+        return 200, PROMETHEUS_TEXT, self._manager.metrics.exposition()
+
+    def _ready(self) -> tuple[int, str, bytes]:
+        ready = self._manager.ready
+        return (200, "text/plain", b"ok\n") if ready else (503, "text/plain", b"not ready\n")

@@ -1,0 +1,251 @@
+"""One term of leadership: caches, queues and reconcilers that live from election to loss.
+
+A term is never reused. What is left of a past one (a worker that hangs on a BMC) is fenced: its
+writes to the API and to BMCs are refused on this side.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from beskar7.api.errors import NotFound
+from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
+from beskar7.api.meta import ObjectKey, View
+from beskar7.api.resources import Beskar7Machine, PhysicalHost
+from beskar7.config import CONFIG_MAP_NAME, ConfigError, ManagerSettings, Tuning, parse_tuning
+from beskar7.controllers.bmc_requests import BmcRequests
+from beskar7.controllers.claims import Claims
+from beskar7.controllers.environment import Environment
+from beskar7.controllers.host import HostReconciler
+from beskar7.controllers.machine import MachineReconciler
+from beskar7.controllers.waiting import WaitingMachines
+from beskar7.coordination.selection import claimable
+from beskar7.kube.controller import Controller
+from beskar7.kube.events import EventRecorder
+from beskar7.kube.informers import SharedCaches, WriteThroughKube
+from beskar7.kube.port import Kube, Object
+from beskar7.metrics import Metrics
+from beskar7.redfish.port import BmcConnector
+from beskar7.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+MANAGER_LEASE = "beskar7-controller-manager"
+SYNC_WARNING = 10.0
+"""Seconds between words about caches that cannot be filled."""
+
+
+class LeadershipLost(Exception):
+    """This term is over: nothing may be written in its name any more."""
+
+
+class Term:
+    """``holds`` tells whether leadership is certain at this moment."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        kube: Kube,
+        connector: Callable[[Callable[[], Tuning]], BmcConnector],
+        settings: ManagerSettings,
+        metrics: Metrics,
+        holds: Callable[[], bool],
+    ) -> None:
+        self._runtime = runtime
+        self._kube = kube
+        self._settings = settings
+        self._metrics = metrics
+        self._holds = holds
+        self._over = False
+        self._tuning = Tuning()
+        self.ready = False
+        self._caches = SharedCaches(kube, runtime, owner=settings.identity)
+        self._own_namespace = SharedCaches(
+            kube, runtime, settings.namespace, owner=f"{settings.identity}/own"
+        )
+        self._recorder = EventRecorder(kube, runtime, "beskar7-controller", settings.identity)
+        self._hosts = self._caches.cache(PHYSICAL_HOST)
+        self._machines = self._caches.cache(BESKAR7_MACHINE)
+        self._secrets = self._caches.cache(SECRET)
+        self._config_maps = self._own_namespace.cache(CONFIG_MAP)
+        self._env = Environment(
+            runtime=runtime,
+            kube=WriteThroughKube(kube, self._caches),
+            recorder=self._recorder,
+            metrics=metrics,
+            tuning=lambda: self._tuning,
+            observe=self._caches.observe,
+        )
+        self._waiting = WaitingMachines(runtime, self._free_hosts, self._queue_machine)
+        self._requests = BmcRequests(
+            self._env,
+            connector(lambda: self._tuning),
+            self._secret,
+            self._fence,
+            lambda host: self._host_controller.queue.add(host),
+        )
+        self._host_reconciler = HostReconciler(self._env, self._requests, self._host)
+        machine_reconciler = MachineReconciler(
+            self._env,
+            Claims(self._env, self._all_hosts),
+            self._waiting,
+            self._machine,
+            self._host,
+            require_owner=settings.require_owner_machine,
+        )
+        self._host_controller = self._controller("physicalhost", self._host_reconciler.reconcile)
+        self._machine_controller = self._controller("beskar7machine", machine_reconciler.reconcile)
+        self._wire()
+
+    def _controller(self, name: str, reconcile: Callable[..., object]) -> Controller:
+        return Controller(
+            self._runtime,
+            f"{name}/{self._settings.identity}",
+            reconcile,  # type: ignore[arg-type] # every reconcile returns a Result
+            workers=self._settings.max_concurrent_reconciles,
+            observe=lambda _, outcome, seconds: self._observe_reconcile(name, outcome, seconds),
+        )
+
+    def _wire(self) -> None:
+        """Which change wakes which reconcile."""
+        self._hosts.add_index("secret", lambda host: [self._secret_of(PhysicalHost(host))])
+        self._host_controller.watch(self._hosts)
+        self._machine_controller.watch(self._machines)
+        self._machine_controller.watch(self._hosts, _consumer_of)
+        self._hosts.on_change(self._host_changed)
+        self._secrets.on_change(self._secret_changed)
+        self._config_maps.on_change(self._config_changed)
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Fill the caches, then begin to reconcile. Returns early when the term ends before."""
+        self._recorder.start()
+        self._caches.start()
+        self._own_namespace.start()
+        while not (
+            self._caches.wait_synced(SYNC_WARNING) and self._own_namespace.wait_synced(SYNC_WARNING)
+        ):
+            if not self._holds():
+                return
+            missing = self._caches.unsynced() | self._own_namespace.unsynced()
+            for kind, reason in missing.items():
+                log.warning("cannot list %s: %s", kind, reason)
+        self._requests.reconfigure()
+        self._requests.pool.start(after_takeover=self._somebody_led_before())
+        self._host_controller.start()
+        self._machine_controller.start()
+        self.ready = True
+        log.info("reconciling %d hosts, %d machines", len(self._hosts), len(self._machines))
+
+    def stop(self, timeout: float) -> bool:
+        """Take nothing more, let finish what runs; False when ``timeout`` seconds came first."""
+        self.ready = False
+        end = self._runtime.now() + timeout
+
+        def left() -> float:
+            return max(0.0, end - self._runtime.now())
+
+        self._machine_controller.queue.shut_down()
+        self._host_controller.queue.shut_down()
+        finished = self._requests.pool.stop(left())
+        finished = self._machine_controller.stop(left()) and finished
+        finished = self._host_controller.stop(left()) and finished
+        self._over = True
+        self._recorder.stop(min(2.0, left()))
+        self._caches.stop(min(2.0, left()))
+        self._own_namespace.stop(min(2.0, left()))
+        self._metrics.host_states.clear()
+        return finished
+
+    def _fence(self) -> None:
+        if self._over or not self._holds():
+            raise LeadershipLost("another manager may lead by now")
+
+    def _somebody_led_before(self) -> bool:
+        """Whether another process may have touched BMCs a moment ago."""
+        if not self._settings.leader_elect:
+            return True
+        try:
+            lease = self._kube.get(LEASE, self._settings.namespace, MANAGER_LEASE)
+        except NotFound:
+            return True
+        return bool(lease.get("spec", {}).get("leaseTransitions"))
+
+    # --- views of the caches ------------------------------------------------------------------
+
+    def _host(self, key: ObjectKey) -> PhysicalHost | None:
+        raw = self._hosts.peek(key.namespace, key.name)
+        return None if raw is None else PhysicalHost(raw)
+
+    def _machine(self, key: ObjectKey) -> Beskar7Machine | None:
+        raw = self._machines.peek(key.namespace, key.name)
+        return None if raw is None else Beskar7Machine(raw)
+
+    def _secret(self, key: ObjectKey) -> View | None:
+        raw = self._secrets.peek(key.namespace, key.name)
+        return None if raw is None else View(raw)
+
+    def _all_hosts(self) -> Sequence[PhysicalHost]:
+        return [PhysicalHost(raw) for raw in self._hosts.list()]
+
+    def _free_hosts(self) -> int:
+        return sum(claimable(host) for host in self._all_hosts())
+
+    # --- changes ------------------------------------------------------------------------------
+
+    def _queue_machine(self, machine: ObjectKey) -> None:
+        self._machine_controller.queue.add(machine, priority=1)
+
+    def _host_changed(self, old: Object | None, new: Object | None) -> None:
+        was, now = _view(old), _view(new)
+        states = self._metrics.host_states
+        if was is not None:
+            states.labels(was.state or "None", was.namespace).dec()
+        if now is not None:
+            states.labels(now.state or "None", now.namespace).inc()
+            if claimable(now) and (was is None or not claimable(was)):
+                self._waiting.wake()
+
+    def _secret_changed(self, old: Object | None, new: Object | None) -> None:
+        secret = View(new or old or {})
+        for raw in self._hosts.by_index("secret", str(secret.key)):
+            key = PhysicalHost(raw).key
+            self._host_reconciler.credentials_changed(key)
+            self._host_controller.queue.add(key)
+
+    @staticmethod
+    def _secret_of(host: PhysicalHost) -> str:
+        return str(ObjectKey(host.namespace, host.secret_name))
+
+    def _config_changed(self, old: Object | None, new: Object | None) -> None:
+        view = View(new or old or {})
+        if view.name != CONFIG_MAP_NAME:
+            return
+        try:
+            self._tuning = parse_tuning((new or {}).get("data") or {})
+        except ConfigError as error:
+            log.error("ConfigMap %s is invalid, keeping the last good values: %s", view.key, error)
+            self._recorder.event(
+                copy.deepcopy(view.raw), "Warning", "InvalidConfiguration", str(error)[:1000]
+            )
+            return
+        log.info("tuning: %s", self._tuning)
+        self._requests.reconfigure()
+
+    def _observe_reconcile(self, controller: str, outcome: str, seconds: float) -> None:
+        self._metrics.reconciliations.labels(controller, outcome, "").inc()
+        self._metrics.reconciliation_duration.labels(controller, outcome, "").observe(seconds)
+        if outcome == "error":
+            self._metrics.errors.labels(controller, "reconcile", "").inc()
+
+
+def _view(raw: Object | None) -> PhysicalHost | None:
+    return None if raw is None else PhysicalHost(raw)
+
+
+def _consumer_of(raw: Object) -> Iterable[ObjectKey]:
+    consumer = PhysicalHost(raw).consumer_key
+    return () if consumer is None else (consumer,)

@@ -1,0 +1,219 @@
+"""Puts a world of real processes up, and takes it down: the API, the fleet, the managers.
+
+Every process is a child of this one and binds loopback. What they share is a private directory:
+the kubeconfig, the BMCs' credentials, the control token (all 0600), and the logs.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from beskar7.kube.client import KubeClient
+from beskar7.runtime import Runtime
+from emulator.bmc.client import FleetControl
+from emulator.kube.writelog import WriteRecord
+from emulator.processes import Child, ChildError
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 12.0
+"""Seconds; a manager's own shutdown timeout is 10."""
+
+
+class LabError(Exception):
+    """The lab could not be put up, or one of its processes is gone."""
+
+
+class Lab:
+    """``fleet`` is a fleet spec; ``directory`` must be private to the user and exist."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        directory: Path,
+        fleet: Mapping[str, Any],
+        *,
+        client: str,
+        api_port: int = 0,
+    ) -> None:
+        self.directory = directory
+        self.addresses: dict[str, str] = {}
+        """URL of each BMC, by host name; known once the lab is up."""
+        self._runtime = runtime
+        self._fleet_spec = fleet
+        self._client = client
+        self._api_port = api_port
+        self._children: dict[str, Child] = {}
+        self._managers: dict[str, Child] = {}
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._url = ""
+        self._cpu: dict[str, float] = {}
+        self._cpu_at = runtime.now()
+        self._username = "lab"
+        self._password = secrets.token_urlsafe(18)
+
+    def start(self) -> None:
+        """The API and the fleet, side by side; managers come with :meth:`start_manager`.
+
+        Raises:
+            LabError: with the last words of the process that failed.
+        """
+        api = self._spawn(
+            "kube-apiserver",
+            "emulator.kube",
+            "--dir",
+            str(self.directory),
+            "--port",
+            str(self._api_port),
+        )
+        spec = self._private("fleet.json", json.dumps(self._fleet_spec))
+        login = {"username": self._username, "password": self._password}
+        credentials = self._private("bmc-credentials.json", json.dumps(login))
+        token = self._private("fleet-token", secrets.token_urlsafe(24))
+        fleet = self._spawn(
+            "fleet",
+            "emulator.bmc",
+            *("--spec", str(spec), "--credentials", str(credentials), "--token-file", str(token)),
+        )
+        ready = self._await(api)
+        self._url = ready["url"]
+        self.kubeconfig = Path(ready["kubeconfig"])
+        self._trust(self.kubeconfig)
+        self.kube = KubeClient.from_kubeconfig(str(self.kubeconfig), user_agent=self._client)
+        served = self._await(fleet)
+        self.addresses = dict(served["addresses"])
+        self.fleet = FleetControl(served["control"], token.read_text(encoding="utf-8"))
+
+    def credentials_secret(self, namespace: str, name: str) -> dict[str, Any]:
+        """The Secret that holds the fleet's credentials, as an object to create."""
+        data = {"username": self._username, "password": self._password}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"namespace": namespace, "name": name},
+            "type": "Opaque",
+            "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+        }
+
+    def start_manager(self, identity: str, args: Mapping[str, str]) -> Child:
+        """Start a manager; ``args`` are flags without their dashes. See :meth:`await_managers`."""
+        flags = [f"--{name}={value}" for name, value in args.items()]
+        child = self._spawn(
+            identity,
+            "beskar7",
+            "manager",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--identity={identity}",
+            "--metrics-bind-address=127.0.0.1:0",
+            "--health-probe-bind-address=127.0.0.1:0",
+            *flags,
+        )
+        self._managers[identity] = child
+        return child
+
+    def await_managers(self) -> None:
+        """Until every living manager serves its endpoints. Raises LabError."""
+        for child in self._managers.values():
+            if child.alive and not child.ready:
+                self._await(child)
+
+    def managers(self) -> list[tuple[str, bool]]:
+        return [(identity, child.alive) for identity, child in self._managers.items()]
+
+    def kill_manager(self, identity: str) -> None:
+        self._managers[identity].kill()
+
+    def metrics_urls(self) -> list[str]:
+        return [child.ready["metrics"] for child in self._managers.values() if child.alive]
+
+    def manager_metrics(self) -> dict[str, str]:
+        """The ``/metrics`` text of each living manager."""
+        found = {}
+        for identity, child in self._managers.items():
+            if child.alive:
+                with contextlib.suppress(requests.RequestException):
+                    found[identity] = self._session.get(child.ready["metrics"], timeout=5).text
+        return found
+
+    def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
+        """The API's write log after a sequence number, and how many of these records were lost."""
+        try:
+            answer = self._session.get(f"{self._url}/lab/writes?after={after_seq}", timeout=30)
+            answer.raise_for_status()
+            body = answer.json()
+        except requests.RequestException as error:
+            raise LabError(f"the API's write log: {error}") from None
+        records = [WriteRecord.from_json(item) for item in body["writes"]]
+        return records, int(body["dropped"])
+
+    def saturation(self) -> dict[str, float]:
+        """Share of one core that the API and the fleet used since the previous call."""
+        now = self._runtime.now()
+        elapsed = max(now - self._cpu_at, 1e-3)
+        self._cpu_at = now
+        shares = {}
+        for name, child in self._children.items():
+            if name not in self._managers and child.alive:
+                used = child.cpu_seconds()
+                shares[name] = (used - self._cpu.get(name, 0.0)) / elapsed
+                self._cpu[name] = used
+        return shares
+
+    def check(self) -> None:
+        """Raises LabError when the API or the fleet is gone."""
+        for name, child in self._children.items():
+            if name not in self._managers and not child.alive:
+                raise LabError(f"{name} has ended; its log is {child.log_file}")
+
+    def stop(self) -> None:
+        """End every process, managers first. May be called at any time, and twice."""
+        running = [child for child in self._managers.values() if child.alive]
+        for child in running:
+            child.ask_to_stop()
+        for child in running:
+            child.stop(STOP_TIMEOUT)
+        for child in self._children.values():
+            if child.alive:
+                child.stop(STOP_TIMEOUT)
+        self._session.close()
+
+    def _spawn(self, name: str, *module_args: str) -> Child:
+        child = Child(
+            self._runtime,
+            name,
+            [*module_args, "--exit-with-stdin"],
+            self.directory / f"{name}.log",
+        )
+        self._children[name] = child
+        return child
+
+    def _await(self, child: Child) -> dict[str, Any]:
+        try:
+            return child.wait_ready(START_TIMEOUT)
+        except ChildError as error:
+            raise LabError(str(error)) from None
+
+    def _private(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def _trust(self, kubeconfig: Path) -> None:
+        """Let our own session speak to the API with the kubeconfig's token and authority."""
+        config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+        authority = self.directory / "ca.crt"
+        self._session.verify = str(authority) if authority.exists() else True
+        self._session.headers["Authorization"] = f"Bearer {config['users'][0]['user']['token']}"

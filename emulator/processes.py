@@ -1,0 +1,123 @@
+"""A child process that says when it is ready, and that never outlives its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from beskar7.runtime import QueueEmpty, Runtime
+
+TAIL = 2000
+"""Bytes of a child's log that an error message quotes at most."""
+
+
+class ChildError(Exception):
+    """A child did not start, and its last words."""
+
+
+class Child:
+    """One process. It writes a JSON line on stdout when it is ready, and its log on stderr.
+
+    Its stdin is a pipe that we hold: when this process dies, however it dies, the pipe ends, and
+    children started with ``--exit-with-stdin`` end with it. A session of its own keeps Ctrl-C on
+    the terminal away from it: whoever started it takes it down in order.
+    """
+
+    def __init__(
+        self, runtime: Runtime, name: str, module_args: Sequence[str], log_file: Path
+    ) -> None:
+        self.name = name
+        self.log_file = log_file
+        self.ready: dict[str, Any] = {}
+        self._runtime = runtime
+        self._lines = runtime.queue()
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 # our own module, arguments as a list
+                [sys.executable, "-m", *module_args],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._reader = runtime.spawn(self._read, name=f"stdout of {name}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_ready(self, timeout: float) -> dict[str, Any]:
+        """What the child said when it was ready. Raises ChildError after ``timeout`` seconds."""
+        try:
+            line = self._lines.get(timeout=timeout)
+        except QueueEmpty:
+            raise ChildError(
+                f"{self.name} was not ready within {timeout:g}s{self._tail()}"
+            ) from None
+        if line is None:
+            self._process.wait()
+            raise ChildError(
+                f"{self.name} ended with code {self._process.returncode}{self._tail()}"
+            )
+        self.ready = json.loads(line)
+        return self.ready
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM; see :meth:`stop`."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout: float) -> bool:
+        """SIGTERM, and SIGKILL when ``timeout`` seconds were not enough (then False)."""
+        self.ask_to_stop()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+        finally:
+            self._close()
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def cpu_seconds(self) -> float:
+        """Processor time used so far; 0 where the system does not tell."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+        except OSError:
+            return 0.0
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _close(self) -> None:
+        self._reader.join(1.0)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _tail(self) -> str:
+        text = self.log_file.read_bytes()[-TAIL:].decode(errors="replace").strip()
+        lines = text.splitlines()[-5:]
+        return ":\n  " + "\n  ".join(lines) if lines else ""

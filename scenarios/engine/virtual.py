@@ -1,0 +1,155 @@
+"""A scenario's world in virtual time: the same store, fleet and managers, without sockets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from beskar7.api.errors import NotFound
+from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
+from beskar7.cli import manager_settings
+from beskar7.kube.port import Kube
+from beskar7.manager import Manager
+from beskar7.process import agent, bmc_connector
+from beskar7.runtime import Runtime, VirtualRuntime
+from beskar7.runtime.virtual import VirtualProcess
+from emulator.bmc.fleet import Fleet
+from emulator.bmc.inprocess import FleetAdapter
+from emulator.bmc.log import BmcEvent, BmcRecord
+from emulator.bmc.spec import Credentials, FleetSpec
+from emulator.faults import Fault
+from emulator.kube.inprocess import InProcessKube
+from emulator.kube.world import new_store
+from emulator.kube.writelog import WriteRecord
+from scenarios.engine.expand import (
+    CREDENTIALS_SECRET,
+    SYSTEM_NAMESPACE,
+    config_map,
+    fleet_spec,
+    physical_host,
+    plan_hosts,
+)
+from scenarios.engine.live import CLIENT, MANAGER_LEASE
+from scenarios.engine.schema import Scenario, Target
+from scenarios.engine.targets import choose
+from scenarios.engine.world import World, WorldError
+
+T = TypeVar("T")
+
+LIMIT = 7 * 86400.0
+"""Virtual seconds after which a run is given up; its own timeouts come long before."""
+
+
+def run_virtual(scenario: Scenario, seed: int, body: Callable[[World], T]) -> T:
+    """Run ``body`` as the first task of a world in virtual time."""
+    runtime = VirtualRuntime(seed)
+    return runtime.run(lambda: body(VirtualWorld(scenario, seed, runtime)), until=LIMIT)
+
+
+class VirtualWorld:
+    """See :class:`scenarios.engine.world.World`."""
+
+    runtime: Runtime
+    kube: Kube
+
+    def __init__(self, scenario: Scenario, seed: int, runtime: VirtualRuntime) -> None:
+        self.runtime = runtime
+        self._virtual = runtime
+        self._scenario = scenario
+        self._credentials = {"username": "lab", "password": f"virtual-{seed}"}
+        self.store = new_store(runtime)
+        self.fleet = Fleet(
+            FleetSpec.from_dict(fleet_spec(scenario, seed)),
+            runtime,
+            Credentials.from_dict(self._credentials),
+        )
+        self.kube = InProcessKube(self.store, runtime, client=CLIENT)
+        self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
+
+    @property
+    def trace_hash(self) -> str:
+        return self._virtual.trace_hash
+
+    def start(self) -> None:
+        namespace = self._scenario.load.namespace
+        data = {
+            key: base64.b64encode(text.encode()).decode() for key, text in self._credentials.items()
+        }
+        self.kube.create(
+            SECRET,
+            {"metadata": {"namespace": namespace, "name": CREDENTIALS_SECRET}, "data": data},
+        )
+        self.kube.create(CONFIG_MAP, config_map(self._scenario))
+        for host in plan_hosts(self._scenario.world.hosts):
+            address = f"http://{host.address}:8000"
+            self.kube.create(PHYSICAL_HOST, physical_host(self._scenario, host, address))
+        for _ in range(self._scenario.world.managers.replicas):
+            self.start_manager()
+
+    def stop(self) -> None:
+        for process, _ in self._managers.values():
+            process.kill()
+
+    def start_manager(self) -> str:
+        identity = f"manager-{len(self._managers) + 1}"
+        process = self._virtual.group(identity)
+        try:
+            settings = manager_settings(identity, self._scenario.world.managers.args)
+        except ValueError as error:
+            raise WorldError(f"world.managers.args: {error}") from None
+        adapter = FleetAdapter(self.fleet, process)
+        manager = Manager(
+            process,
+            InProcessKube(self.store, process, client=agent(identity)),
+            bmc_connector(
+                process, identity, setup=lambda session: session.mount("http://", adapter)
+            ),
+            settings,
+        )
+        self._managers[identity] = (process, manager)
+        process.spawn(manager.run, process.event(), name=f"{identity}/main")
+        return identity
+
+    def kill_manager(self, target: Target) -> str:
+        identity = choose(target, self.managers(), self._leader())
+        self._managers[identity][0].kill()
+        return identity
+
+    def _leader(self) -> str:
+        try:
+            lease = self.store.get(LEASE, SYSTEM_NAMESPACE, MANAGER_LEASE).copy()
+        except NotFound:
+            return ""
+        return str(lease.get("spec", {}).get("holderIdentity") or "")
+
+    def add_fault(self, fault: Mapping[str, Any]) -> None:
+        self.fleet.faults.add(Fault.from_dict(dict(fault)))
+
+    def clear_faults(self, id: str | None) -> None:
+        if id is None:
+            self.fleet.faults.clear()
+        else:
+            self.fleet.faults.clear(id)
+
+    def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
+        return self.store.log.records(after_seq), max(0, self.store.log.dropped - after_seq)
+
+    def bmc_log(
+        self, after_records: int, after_events: int
+    ) -> tuple[list[BmcRecord], list[BmcEvent]]:
+        page = self.fleet.log(after_records, after_events, limit=1_000_000)
+        return list(page.records), list(page.events)
+
+    def manager_metrics(self) -> dict[str, str]:
+        return {
+            identity: manager.metrics.exposition().decode()
+            for identity, (process, manager) in self._managers.items()
+            if process.alive
+        }
+
+    def managers(self) -> list[tuple[str, bool]]:
+        return [(identity, process.alive) for identity, (process, _) in self._managers.items()]
+
+    def saturation(self) -> dict[str, float]:
+        return {}

@@ -1,0 +1,162 @@
+"""What only virtual time has: determinism, killed processes, deadlock detection."""
+
+from __future__ import annotations
+
+import pytest
+
+from beskar7.runtime import RuntimeClosed, VirtualRuntime
+from beskar7.runtime.virtual import Deadlock
+
+pytestmark = pytest.mark.unit
+
+
+def _world(seed: int) -> tuple[str, list[str]]:
+    """A small contended world; its trace hash and what happened."""
+    runtime = VirtualRuntime(seed)
+    seen: list[str] = []
+
+    def worker(number: int, lock) -> None:
+        rng = runtime.rng(f"worker/{number}")
+        for _ in range(5):
+            runtime.sleep(rng.random())
+            with lock:
+                seen.append(f"{number} {runtime.now():.6f}")
+                runtime.sleep(0.1)
+
+    def main() -> None:
+        lock = runtime.lock()
+        tasks = [runtime.spawn(worker, number, lock, name=f"w{number}") for number in range(4)]
+        for task in tasks:
+            task.join()
+
+    runtime.run(main)
+    return runtime.trace_hash, seen
+
+
+def test_same_seed_same_trace_and_other_seed_other_trace():
+    assert _world(7) == _world(7)
+    assert _world(7)[0] != _world(8)[0]
+
+
+def test_an_hour_passes_at_once():
+    runtime = VirtualRuntime(0)
+    runtime.run(runtime.sleep, 3600.0)
+    assert runtime.now() == 3600.0
+
+
+def test_killed_process_does_nothing_more_wherever_it_waits():
+    runtime = VirtualRuntime(0)
+    seen: list[str] = []
+
+    def main() -> None:
+        victim = runtime.group("victim")
+        lock = victim.lock()
+
+        def sleeper() -> None:
+            try:
+                victim.sleep(10)
+                seen.append("woke")
+            finally:
+                try:
+                    victim.sleep(1)
+                    seen.append("worked in finally")
+                except RuntimeClosed:
+                    seen.append("refused")
+                    raise
+
+        def locker() -> None:
+            with lock:
+                victim.sleep(10)
+                seen.append("left the lock")
+
+        def waiter() -> None:
+            with lock:
+                seen.append("got the lock")
+
+        tasks = [
+            victim.spawn(body, name=body.__name__) for body in (sleeper, locker, waiter)
+        ]
+        victim.timer(2, seen.append, "timer", name="timer")
+        runtime.sleep(1)
+        victim.kill()
+        runtime.sleep(20)
+        assert all(task.done for task in tasks)
+        with pytest.raises(RuntimeClosed):
+            victim.spawn(sleeper, name="late")
+
+    runtime.run(main)
+    assert seen == ["refused"]
+
+
+def test_other_processes_go_on_after_a_kill():
+    runtime = VirtualRuntime(0)
+    ticks: list[float] = []
+
+    def tick(process) -> None:
+        while True:
+            process.sleep(1)
+            ticks.append(process.now())
+
+    def main() -> None:
+        first, second = runtime.group("first"), runtime.group("second")
+        first.spawn(tick, first, name="first")
+        second.spawn(tick, second, name="second")
+        runtime.sleep(2.5)
+        first.kill()
+        runtime.sleep(2)
+
+    runtime.run(main)
+    assert ticks == [1, 1, 2, 2, 3, 4]
+
+
+def test_waiting_for_ever_is_reported_with_the_names_of_the_waiters():
+    runtime = VirtualRuntime(0)
+
+    def main() -> None:
+        event = runtime.event()
+        runtime.spawn(event.wait, name="hopeful")
+        event.wait()
+
+    with pytest.raises(Deadlock, match="hopeful"):
+        runtime.run(main)
+
+
+def test_run_ends_at_its_limit():
+    runtime = VirtualRuntime(0)
+
+    def main() -> None:
+        while True:
+            runtime.sleep(1)
+
+    with pytest.raises(Deadlock, match="100"):
+        runtime.run(main, until=100)
+
+
+def test_error_of_the_main_task_comes_out():
+    runtime = VirtualRuntime(0)
+
+    def main() -> None:
+        runtime.sleep(1)
+        raise LookupError("from inside")
+
+    with pytest.raises(LookupError, match="from inside"):
+        runtime.run(main)
+
+
+def test_ctrl_c_in_any_task_comes_out_of_run():
+    runtime = VirtualRuntime(0)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def main() -> None:
+        runtime.spawn(interrupted, name="victim")
+        runtime.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(main)
+
+
+def test_blocking_outside_of_a_task_is_an_error():
+    with pytest.raises(RuntimeError, match="outside"):
+        VirtualRuntime(0).sleep(1)

@@ -30,9 +30,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_manager(commands)
-    for entry in sorted(entry_points(group="beskar7.commands"), key=lambda entry: entry.name):
-        entry.load()(commands)
-    args = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] != ["manager"]:
+        # A manager needs none of the upper packages, and starts sooner without them.
+        for entry in sorted(entry_points(group="beskar7.commands"), key=lambda entry: entry.name):
+            entry.load()(commands)
+    args = parser.parse_args(words)
     try:
         return int(args.run(args) or 0)
     except UsageError as error:

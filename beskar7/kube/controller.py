@@ -1,0 +1,178 @@
+"""A controller: a queue of requests, workers that reconcile them, and what errors mean."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from beskar7.api.errors import ApiError, Conflict, NotFound, ServiceUnavailable, TooManyRequests
+from beskar7.api.meta import ObjectKey
+from beskar7.kube.cache import Cache
+from beskar7.kube.objects import key_of
+from beskar7.kube.port import Object
+from beskar7.kube.workqueue import WorkQueue
+from beskar7.runtime import Deadline, Runtime, Task
+
+log = logging.getLogger(__name__)
+
+Request = ObjectKey
+"""Which object to reconcile; its kind is the controller's."""
+
+Outcome = Literal["success", "error", "requeue", "not_found"]
+
+INITIAL_PRIORITY = -100
+"""Of what the first list brings, so that a restart's backlog does not hold up what changes now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``requeue_after`` in seconds, None: not before a change. ``found`` False: it was gone."""
+
+    requeue_after: float | None = None
+    found: bool = True
+
+
+DONE = Result()
+GONE = Result(found=False)
+
+
+class TemporaryError(Exception):
+    """Try again in ``delay`` seconds; None: after a delay that grows with every failure."""
+
+    def __init__(self, message: str, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class PermanentError(Exception):
+    """Trying again would not help; only a change of an object brings the request back."""
+
+
+Reconcile = Callable[[Request], Result]
+Observer = Callable[[str, Outcome, float], None]
+"""Hears (controller, outcome, seconds) of every reconcile."""
+
+Mapper = Callable[[Object], Iterable[Request]]
+
+
+class Controller:
+    """``workers`` tasks that call ``reconcile``, never two for the same request at once."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        reconcile: Reconcile,
+        queue: WorkQueue[Request] | None = None,
+        workers: int = 1,
+        *,
+        observe: Observer | None = None,
+    ) -> None:
+        if workers < 1:
+            raise ValueError(f"controller {name}: workers must be at least 1, not {workers}")
+        self.name = name
+        self.queue = queue or WorkQueue[Request](runtime, name, runtime.rng(f"workqueue/{name}"))
+        self._runtime = runtime
+        self._reconcile = reconcile
+        self._workers = workers
+        self._observe = observe
+        self._tasks: list[Task] = []
+
+    def watch(self, cache: Cache, mapper: Mapper | None = None, *, priority: int = 0) -> None:
+        """Reconcile when an object of ``cache`` changes.
+
+        ``mapper`` names the requests that an object concerns (default: itself). It is asked about
+        the old and the new state, so that what an object pointed at before is reconciled too.
+        """
+        to_requests = mapper or (lambda obj: (key_of(obj),))
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            urgency = priority if cache.synced else min(priority, INITIAL_PRIORITY)
+            requests: dict[Request, None] = {}
+            for state in (old, new):
+                if state is not None:
+                    requests.update(dict.fromkeys(to_requests(state)))
+            for request in requests:
+                self.queue.add(request, priority=urgency)
+
+        cache.on_change(changed)
+
+    def start(self) -> None:
+        if not self._tasks:
+            self._tasks = [
+                self._runtime.spawn(self._work, name=f"{self.name}-{number}")
+                for number in range(self._workers)
+            ]
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Take nothing more and wait for what runs; False when ``timeout`` seconds came first."""
+        self.queue.shut_down()
+        deadline = Deadline(self._runtime, timeout)
+        return all(task.join(deadline.remaining()) for task in self._tasks)
+
+    def _work(self) -> None:
+        while (request := self.queue.get()) is not None:
+            try:
+                self._process(request)
+            finally:
+                self.queue.done(request)
+
+    def _process(self, request: Request) -> None:
+        start = self._runtime.now()
+        outcome = self._attempt(request)
+        if self._observe is not None:
+            try:
+                self._observe(self.name, outcome, self._runtime.now() - start)
+            except Exception:
+                log.exception("%s: the observer failed", self.name)
+
+    def _attempt(self, request: Request) -> Outcome:
+        queue = self.queue
+        try:
+            result = self._reconcile(request)
+        except Conflict as error:
+            # Somebody else was quicker. Reading again is all that is needed.
+            delay = queue.add_rate_limited(request)
+            log.debug("%s %s: conflict, again in %.3f s: %s", self.name, request, delay, error)
+            return "requeue"
+        except NotFound as error:
+            delay = queue.add_rate_limited(request)
+            log.info("%s %s: again in %.3f s: %s", self.name, request, delay, error)
+            return "not_found"
+        except ApiError as error:
+            delay = self._retry(request, _retry_after(error))
+            log.warning("%s %s: again in %.3f s: %s", self.name, request, delay, error)
+            return "error"
+        except TemporaryError as error:
+            delay = self._retry(request, error.delay)
+            log.info("%s %s: again in %.3f s: %s", self.name, request, delay, error)
+            return "requeue"
+        except PermanentError as error:
+            queue.forget(request)
+            log.error("%s %s: given up until a change: %s", self.name, request, error)
+            return "error"
+        except Exception:
+            delay = queue.add_rate_limited(request)
+            log.exception("%s %s: failed, again in %.3f s", self.name, request, delay)
+            return "error"
+        queue.forget(request)
+        if result.requeue_after is not None:
+            queue.add_after(request, result.requeue_after)
+            return "requeue"
+        return "success" if result.found else "not_found"
+
+    def _retry(self, request: Request, delay: float | None) -> float:
+        if delay is None:
+            return self.queue.add_rate_limited(request)
+        self.queue.add_after(request, delay)
+        return delay
+
+
+def _retry_after(error: ApiError) -> float | None:
+    """Seconds that the server asks for; bounded, for they come from outside."""
+    seconds = error.details.get("retryAfterSeconds")
+    if isinstance(error, ServiceUnavailable | TooManyRequests) and isinstance(seconds, int | float):
+        return min(max(float(seconds), 0.005), 60.0)
+    return None

@@ -1,0 +1,177 @@
+"""Keeps a cache equal to the server: list, then watch, and again after every failure."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from beskar7.api.errors import (
+    ApiError,
+    Expired,
+    InternalError,
+    ServiceUnavailable,
+    Timeout,
+    TooManyRequests,
+)
+from beskar7.api.kinds import Kind
+from beskar7.kube.backoff import Backoff, Exponential
+from beskar7.kube.cache import Cache
+from beskar7.kube.objects import resource_version_of
+from beskar7.kube.port import Kube, WatchEvent
+from beskar7.runtime import Runtime, Task
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 300.0
+"""A watch lasts this to twice this long, as client-go's do, so that no load sticks to one server
+and a watch that has died unnoticed is found out."""
+
+SHORT_WATCH = 1.0
+"""Seconds. A watch that ends before this without an event counts as a failure."""
+
+RETRY = Exponential(base=0.2, maximum=10.0, jitter=0.5)
+"""client-go waits 0.8 to 30 s; ours is shorter, for few processes watch and claims wait for it."""
+
+RESUMES = 5
+"""Failures in a row after which the watch is not resumed: the list may tell more."""
+
+
+class Reflector:
+    """One kind, of one namespace or (None) of all, into one :class:`Cache`."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        runtime: Runtime,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        cache: Cache | None = None,
+        watch_seconds: float = WATCH_SECONDS,
+        retry: Exponential = RETRY,
+        owner: str = "",
+    ) -> None:
+        """``owner``, the process, keeps its random numbers apart from those of its like."""
+        self.kind = kind
+        self.cache = cache or Cache(runtime, kind)
+        self._kube = kube
+        self._runtime = runtime
+        self._namespace = namespace
+        self._watch_seconds = watch_seconds
+        self._rng = runtime.rng(f"reflector/{owner}/{kind.qualified}/{namespace or '*'}")
+        self._backoff = Backoff(retry, self._rng)
+        self._stopping = runtime.event()
+        self._stream: Iterator[WatchEvent] | None = None
+        self._resource_version = ""
+        self._task: Task | None = None
+        self.lists = 0
+        self.watches = 0
+        self.last_error: ApiError | None = None
+        """What keeps the cache from being up to date; None while nothing does."""
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = self._runtime.spawn(self._run, name=f"reflector-{self.kind.plural}")
+
+    def wait_synced(self, timeout: float | None = None) -> bool:
+        return self.cache.wait_synced(timeout)
+
+    def stop(self, timeout: float | None = 5.0) -> bool:
+        """False when it had not ended after ``timeout`` seconds."""
+        self._stopping.set()
+        self._close()
+        return self._task is None or self._task.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            delay = self._step()
+            if delay:
+                self._stopping.wait(delay)
+
+    def _step(self) -> float:
+        """List if need be, watch to the end; the seconds to wait before the next step."""
+        try:
+            if not self._resource_version:
+                self._list()
+            lasted, events = self._watch()
+        except ApiError as error:
+            return self._failed(error)
+        except Exception:
+            log.exception("the reflector of %s failed", self.kind)
+            self._resource_version = ""
+            return self._backoff.next()
+        if lasted < SHORT_WATCH and not events and not self._stopping.is_set():
+            return self._backoff.next()
+        self._backoff.reset()
+        return 0.0
+
+    def _list(self) -> None:
+        found = self._kube.list(self.kind, self._namespace)
+        self.lists += 1
+        self._runtime.trace("list", f"{self.kind} {len(found.items)}")
+        self.cache.replace(found.items, found.resource_version)
+        self._resource_version = found.resource_version
+        self._recovered()
+
+    def _watch(self) -> tuple[float, int]:
+        """Follow one watch to its end; how many seconds it lasted, and its events."""
+        start = self._runtime.now()
+        events = 0
+        self._stream = self._kube.watch(
+            self.kind,
+            self._namespace,
+            resource_version=self._resource_version,
+            timeout=self._watch_seconds * (1 + self._rng.random()),
+        )
+        try:
+            self.watches += 1
+            if self._stopping.is_set():
+                return 0.0, 0
+            for event in self._stream:
+                self.cache.apply(event.type, event.object)
+                self._resource_version = resource_version_of(event.object) or self._resource_version
+                if not events:
+                    self._recovered()
+                    self._backoff.reset()
+                events += 1
+                if self._stopping.is_set():
+                    break
+        finally:
+            self._close()
+            self._stream = None
+        self._recovered()
+        return self._runtime.now() - start, events
+
+    def _failed(self, error: ApiError) -> float:
+        if self._stopping.is_set():
+            return 0.0
+        if not _resumable(error) or self._backoff.failures >= RESUMES:
+            self._resource_version = ""
+        # An expired version is news of ours being slow, not of a server in trouble.
+        level = logging.INFO if isinstance(error, Expired) else logging.WARNING
+        if self.last_error is None or type(self.last_error) is not type(error):
+            log.log(level, "cannot watch %s, will retry: %s", self.kind, error)
+        self.last_error = error
+        return self._backoff.next()
+
+    def _recovered(self) -> None:
+        if self.last_error is not None:
+            log.info("watching %s again", self.kind)
+            self.last_error = None
+
+    def _close(self) -> None:
+        close = getattr(self._stream, "close", None)
+        if close is not None:
+            # A plain generator cannot be closed while it waits in another task; it ends with its
+            # next event or its timeout, and the loop sees that it is to stop.
+            with contextlib.suppress(ValueError):
+                close()
+
+
+def _resumable(error: ApiError) -> bool:
+    """Whether the watch may go on from where it was."""
+    if isinstance(error, Timeout):
+        # How a server says that it has not reached our version: it was put back to an older state.
+        return "resource version" not in error.message.lower()
+    return isinstance(error, ServiceUnavailable | TooManyRequests | InternalError)

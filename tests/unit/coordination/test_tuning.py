@@ -1,0 +1,71 @@
+"""The ConfigMap beskar7-config: defaults, ranges, clear refusals; and durations."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beskar7.api.durations import format_duration, parse_duration
+from beskar7.config import KEYS, ConfigError, Tuning, parse_tuning
+
+pytestmark = pytest.mark.unit
+
+
+def test_no_data_gives_the_documented_defaults():
+    tuning = parse_tuning({})
+    assert (tuning.max_concurrent_ops, tuning.max_queue_size, tuning.worker_count) == (5, 50, 3)
+    assert tuning.bmc_cooldown is None, "each vendor's own"
+
+
+def test_values_are_read():
+    tuning = parse_tuning(
+        {"provisioning.maxConcurrentOps": "0", "provisioning.bmcCooldownPeriod": "30s"}
+    )
+    assert tuning.max_concurrent_ops == 0
+    assert tuning.bmc_cooldown == 30.0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("provisioning.maxConcurrentOps", "51", "from 0 to 50"),
+        ("provisioning.maxConcurrentOps", "five", "whole number"),
+        ("provisioning.bmcCooldownPeriod", "10", "10s"),
+        ("provisioning.bmcCooldownPeriod", "2m", "from 1s to 60s"),
+        ("hostSelection.algorithm", "random", "deterministic"),
+        ("hostSelection.backoffMultiplier", "nan", "from 1 to 3"),
+        ("provisioning.maxconcurrentops", "5", "unknown"),
+    ],
+)
+def test_bad_values_are_refused_with_what_would_be_right(key: str, value: str, said: str):
+    with pytest.raises(ConfigError, match=said) as caught:
+        parse_tuning({key: value})
+    assert key in str(caught.value)
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse_tuning({"provisioning.workerCount": "0", "provisioning.maxQueueSize": "1"})
+    assert len(caught.value.problems) == 2
+
+
+def test_every_key_names_a_field():
+    assert {name for name, _ in KEYS.values()} <= set(Tuning.__slots__)
+
+
+@given(st.integers(0, 10**7).map(lambda millis: millis / 1000))
+def test_durations_survive_being_written_and_read(seconds: float):
+    assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=1e-5)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_duration_or_refused(text: str):
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        refusal = str(error)
+    else:
+        assert seconds >= 0
+        return
+    assert "not a duration" in refusal

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from typing import TextIO
 
-from beskar7.config import ManagerSettings, Tuning
+from beskar7.config import ManagerSettings
 from beskar7.kube.client import KubeClient, KubeconfigError
 from beskar7.manager import Manager
-from beskar7.redfish.port import BmcConnector
-from beskar7.redfish.sushy_bmc import SessionSetup, SushyBmcs
-from beskar7.runtime import LiveRuntime, Runtime
+from beskar7.redfish.sushy_bmc import agent, bmc_connector
+from beskar7.runtime import LiveRuntime
 from beskar7.serving import AddressError, Server
 
 log = logging.getLogger(__name__)
@@ -24,24 +22,6 @@ POLL = 0.5
 
 class StartError(Exception):
     """The manager cannot start, and what to do about it."""
-
-
-def agent(identity: str) -> str:
-    """The User-Agent by which API servers and BMCs know a manager."""
-    return f"beskar7-manager/{identity}"
-
-
-def bmc_connector(
-    runtime: Runtime, identity: str, setup: SessionSetup | None = None
-) -> Callable[[Callable[[], Tuning]], BmcConnector]:
-    """For :class:`Manager`: BMCs over sushy, with the timeouts of the current tuning."""
-    return lambda tuning: SushyBmcs(
-        runtime,
-        agent(identity),
-        request_timeout=lambda: tuning().request_timeout,
-        connect_timeout=lambda: tuning().connection_timeout,
-        setup=setup,
-    )
 
 
 class LiveManager:

@@ -6,7 +6,6 @@ writes to the API and to BMCs are refused on this side.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
@@ -25,6 +24,7 @@ from beskar7.coordination.selection import claimable
 from beskar7.kube.controller import Controller
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.informers import SharedCaches, WriteThroughKube
+from beskar7.kube.objects import copy_object
 from beskar7.kube.port import Kube, Object
 from beskar7.metrics import Metrics
 from beskar7.redfish.port import BmcConnector
@@ -89,7 +89,7 @@ class Term:
         self._host_reconciler = HostReconciler(self._env, self._requests, self._host)
         machine_reconciler = MachineReconciler(
             self._env,
-            Claims(self._env, self._all_hosts),
+            Claims(self._env, self._all_hosts, self._requests.revoke),
             self._waiting,
             self._machine,
             self._host,
@@ -229,7 +229,7 @@ class Term:
         except ConfigError as error:
             log.error("ConfigMap %s is invalid, keeping the last good values: %s", view.key, error)
             self._recorder.event(
-                copy.deepcopy(view.raw), "Warning", "InvalidConfiguration", str(error)[:1000]
+                copy_object(view.raw), "Warning", "InvalidConfiguration", str(error)[:1000]
             )
             return
         log.info("tuning: %s", self._tuning)

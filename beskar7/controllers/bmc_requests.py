@@ -11,11 +11,13 @@ from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import PhysicalHost
 from beskar7.controllers import bmc_operations
 from beskar7.controllers.environment import Environment
+from beskar7.controllers.grants import Grant
 from beskar7.coordination.pool import OperationPool
 from beskar7.coordination.queue import (
     Operation,
     OperationKind,
     ProvisioningQueue,
+    QueueFullError,
     QueueLimits,
     bmc_id,
 )
@@ -61,8 +63,8 @@ class BmcRequests:
         self._fence = fence
         self._wake = wake
         self._outcomes: dict[ObjectKey, Outcome] = {}
-        self._consumers: dict[ObjectKey, str] = {}
         self._boot_since: dict[ObjectKey, float] = {}
+        self._grants: dict[ObjectKey, Grant] = {}
         tuning = env.tuning()
         self.pool = OperationPool(
             env.runtime,
@@ -98,26 +100,49 @@ class BmcRequests:
         cooldown = tuning.bmc_cooldown
         if cooldown is None:
             cooldown = vendor_of(host.manufacturer).cooldown
+        grant = Grant(self._env.runtime, self._fence)
         operation = Operation(
             host=host.key,
             bmc=bmc_id(host.address),
             kind=kind,
+            consumer_uid=host.consumer_uid,
             cooldown=cooldown,
-            work=lambda: self._run(host, kind, resumed),
+            work=lambda: self._run(host, kind, resumed, grant),
             # Reads are short and tell what to do next; cleaning gives a host back to the pool.
             priority={OperationKind.PROVISION: 0, OperationKind.DEPROVISION: 1}.get(kind, 2),
             not_before=now + delay,
             attempt=attempt,
         )
-        if self.pool.submit(operation):
-            self._consumers[host.key] = host.consumer_uid
-            self._gauge(host.namespace)
+        # Known before a worker can begin, so that a revocation cannot miss it.
+        former = self._grants.get(host.key)
+        if kind.writes:
+            self._grants[host.key] = grant
+        try:
+            taken = self.pool.submit(operation)
+        except QueueFullError:
+            self._regrant(host.key, former)
+            raise
+        if not taken:
+            self._regrant(host.key, former)
+        self._gauge(host.namespace)
 
-    def busy(self, host: ObjectKey) -> bool:
-        return self.pool.holds(host)
+    def _regrant(self, host: ObjectKey, former: Grant | None) -> None:
+        if former is None:
+            self._grants.pop(host, None)
+        else:
+            self._grants[host] = former
 
-    def withdraw(self, host: ObjectKey) -> bool:
-        return self.pool.withdraw(host)
+    def busy(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
+        return self.pool.holds(host, kind)
+
+    def revoke(self, host: ObjectKey) -> bool:
+        """Take the host's waiting operation back, and the right to write from a running one.
+
+        False while a write is still under way: only when it is over may the host be given away.
+        """
+        self.pool.withdraw(host)
+        grant = self._grants.get(host)
+        return grant is None or grant.revoke()
 
     def outcome(self, host: ObjectKey) -> Outcome | None:
         """How the host's last operation ended, until ``settled``."""
@@ -131,8 +156,8 @@ class BmcRequests:
     def forget(self, host: ObjectKey) -> None:
         self.pool.withdraw(host)
         self._outcomes.pop(host, None)
-        self._consumers.pop(host, None)
         self._boot_since.pop(host, None)
+        self._grants.pop(host, None)
 
     def credentials_problem(self, host: PhysicalHost) -> tuple[str, str] | None:
         """(reason, message) when no call can be made; None when all is there."""
@@ -160,13 +185,13 @@ class BmcRequests:
             host.verify_tls,
         )
 
-    def _run(self, host: PhysicalHost, kind: OperationKind, resumed: bool) -> object:
+    def _run(self, host: PhysicalHost, kind: OperationKind, resumed: bool, grant: Grant) -> object:
         runtime = self._env.runtime
         nonce = f"{runtime.rng(f'operation-id/{host.key}').getrandbits(32):08x}"
         context = CallContext(
             operation=f"{kind}:{host.name}:{host.consumer_uid or '-'}:{nonce}",
             deadline=Deadline(runtime, self._env.tuning().operation_timeout, f"BMC {kind}"),
-            before_write=self._fence,
+            writing=grant.writing,
             observe=self._observe_request,
         )
         if kind.writes:
@@ -213,7 +238,7 @@ class BmcRequests:
         since = self._boot_since.get(host)
         waited = 0.0 if since is None else self._env.runtime.now() - since
         self._outcomes[host] = Outcome(
-            operation.kind, self._consumers.get(host, ""), result, error, operation.attempt, waited
+            operation.kind, operation.consumer_uid, result, error, operation.attempt, waited
         )
         self._gauge(host.namespace)
         self._wake(host)

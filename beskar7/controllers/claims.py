@@ -16,8 +16,12 @@ from beskar7.api.meta import ObjectKey, rfc3339
 from beskar7.api.resources import CONSUMER_LABEL, Beskar7Machine, PhysicalHost
 from beskar7.controllers.environment import Environment
 from beskar7.coordination.selection import candidates, claimable
+from beskar7.kube.controller import TemporaryError
 
 log = logging.getLogger(__name__)
+
+RELEASE_RETRY = 0.1
+"""Seconds; of the order of one BMC request."""
 
 
 class Contended(Exception):
@@ -27,9 +31,16 @@ class Contended(Exception):
 class Claims:
     """Claims and releases in the name of one manager."""
 
-    def __init__(self, env: Environment, hosts: Callable[[], Sequence[PhysicalHost]]) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        hosts: Callable[[], Sequence[PhysicalHost]],
+        revoke: Callable[[ObjectKey], bool],
+    ) -> None:
+        """``revoke`` stops BMC writes to a host; False while one is under way."""
         self._env = env
         self._hosts = hosts
+        self._revoke = revoke
         self._trying: set[ObjectKey] = set()
         """Hosts that a worker of this process is writing to now: tried last by the others."""
 
@@ -112,9 +123,16 @@ class Claims:
         )
 
     def release(self, machine: Beskar7Machine) -> list[ObjectKey]:
-        """Clear the consumerRef of all hosts that this machine owns; what was released."""
+        """Clear the consumerRef of all hosts that this machine owns; what was released.
+
+        Raises:
+            TemporaryError: a BMC write in this machine's name is under way. Once the consumerRef
+                is cleared nobody may act for this owner, so it has to end first.
+        """
         released = []
         for host in self.owned(machine):
+            if not self._revoke(host.key):
+                raise TemporaryError(f"host {host.key}: a BMC write is under way", RELEASE_RETRY)
             host.release(rfc3339(self._env.runtime.wall()))
             self._env.kube.update(PHYSICAL_HOST, host.raw)
             self._env.recorder.event(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from beskar7.api.kinds import Kind
 from beskar7.api.meta import Object, View
 from beskar7.config import Tuning
+from beskar7.kube.objects import copy_object
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
 from beskar7.metrics import Metrics
@@ -37,4 +37,4 @@ class Environment:
     @staticmethod
     def copy(view: V) -> V:
         """A view of one's own: objects in caches are shared and must not be changed."""
-        return type(view)(copy.deepcopy(view.raw))
+        return type(view)(copy_object(view.raw))

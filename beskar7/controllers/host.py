@@ -8,7 +8,6 @@ in the API says what has to be done again.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from beskar7.controllers.bmc_requests import BmcRequests, Outcome
 from beskar7.controllers.environment import Environment
 from beskar7.coordination.queue import OperationKind, QueueFullError
 from beskar7.kube.controller import Result
+from beskar7.kube.objects import copy_object
 from beskar7.redfish.port import BmcError, Inventory
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class HostReconciler:
             updated = self._env.kube.update(PHYSICAL_HOST, host.raw)
             host = self._env.copy(PhysicalHost(updated))
         outcome = self._requests.outcome(key)
-        before = copy.deepcopy(host.status)
+        before = copy_object(host.status)
         step = self._delete(host, outcome) if host.deleting else self._advance(host, outcome)
         self._write_status(host, before)
         if outcome is not None:
@@ -212,8 +212,7 @@ class HostReconciler:
     def _begin_cleaning(self, host: PhysicalHost) -> Step:
         self._move(host, HostState.DEPROVISIONING)
         self._condition(host, conditions.HOST_PROVISIONED, False, "Deprovisioning", "", "Info")
-        if self._requests.withdraw(host.key):
-            log.info("withdrew the waiting operation of %s: its owner is gone", host.key)
+        self._requests.revoke(host.key)
         return self._ask(host, OperationKind.DEPROVISION)
 
     def _clean(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
@@ -321,7 +320,10 @@ class HostReconciler:
 
     def _ask(self, host: PhysicalHost, kind: OperationKind, *, resumed: bool = False) -> Step:
         """An operation, unless one of this host is under way or its credentials are missing."""
-        if self._requests.busy(host.key):
+        # Cleaning may be asked for while the former owner's operation still runs: the queue lets
+        # it begin when that has ended and the BMC has rested.
+        cleaning = kind is OperationKind.DEPROVISION
+        if self._requests.busy(host.key, kind if cleaning else None):
             return Step()
         problem = self._requests.credentials_problem(host)
         if problem is not None:
@@ -398,7 +400,7 @@ class HostReconciler:
     def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> None:
         if host.status != before:
             updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
-            host.raw = copy.deepcopy(updated)
+            host.raw = copy_object(updated)
 
     def _forget(self, key: ObjectKey) -> None:
         self._errors.pop(key, None)

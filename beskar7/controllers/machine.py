@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from beskar7.controllers.claims import Claims, Contended
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.waiting import WaitingMachines
 from beskar7.kube.controller import Result, TemporaryError
+from beskar7.kube.objects import copy_object
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class MachineReconciler:
         if machine.add_finalizer(MACHINE_FINALIZER):
             # Before the claim: a machine that goes away must be able to give its host back.
             machine = self._update(machine)
-        before = copy.deepcopy(machine.status)
+        before = copy_object(machine.status)
         result = self._follow(machine)
         self._write_status(machine, before)
         return result

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from beskar7.api.meta import ObjectKey
-from beskar7.coordination.queue import Operation, ProvisioningQueue, QueueLimits
+from beskar7.coordination.queue import Operation, OperationKind, ProvisioningQueue, QueueLimits
 from beskar7.runtime import Runtime, RuntimeClosed, Task
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ class OperationPool:
             self._changed.notify()
             return taken
 
-    def holds(self, host: ObjectKey) -> bool:
+    def holds(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
         with self._changed:
-            return self._queue.holds(host)
+            return self._queue.holds(host, kind)
 
     def withdraw(self, host: ObjectKey) -> bool:
         with self._changed:

@@ -36,7 +36,8 @@ class Operation:
     """A request to touch one BMC.
 
     ``bmc`` is what exclusion goes by (two hosts may name one BMC), ``cooldown`` the seconds since
-    the BMC's last writing operation that must be over, ``work`` what the pool runs.
+    the BMC's last writing operation that must be over, ``work`` what the pool runs, and
+    ``consumer_uid`` names the host's owner when it was asked for.
     """
 
     host: ObjectKey
@@ -44,6 +45,7 @@ class Operation:
     kind: OperationKind
     cooldown: float
     work: Callable[[], Any]
+    consumer_uid: str = ""
     priority: int = 0
     not_before: float = 0.0
     attempt: int = 1
@@ -83,7 +85,7 @@ class ProvisioningQueue:
         self.limits = limits or QueueLimits()
         self._on_cooldown = on_cooldown
         self._waiting: dict[ObjectKey, Operation] = {}
-        self._running: dict[str, Operation] = {}
+        self._running: dict[int, Operation] = {}
         self._rested_since: dict[str, float] = {}
         self._all_rested_since = float("-inf")
         self._sequence = 0
@@ -98,19 +100,23 @@ class ProvisioningQueue:
         """Writing operations that run: what ``maxConcurrentOps`` bounds."""
         return sum(operation.kind.writes for operation in self._running.values())
 
-    def holds(self, host: ObjectKey) -> bool:
-        """Whether an operation of this host waits or runs."""
-        return host in self._waiting or any(
-            operation.host == host for operation in self._running.values()
+    def holds(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
+        """Whether an operation (of this kind, None: of any) of this host waits or runs."""
+        waiting = self._waiting.get(host)
+        if waiting is not None and kind in (None, waiting.kind):
+            return True
+        return any(
+            running.host == host and kind in (None, running.kind)
+            for running in self._running.values()
         )
 
     def submit(self, operation: Operation, now: float) -> bool:
-        """Take an operation in; False when its host has one already.
+        """Take an operation in; False when its host has one waiting, or one of its kind running.
 
         Raises:
             QueueFullError: nothing was taken in, nothing is lost: submit it again later.
         """
-        if self.holds(operation.host):
+        if operation.host in self._waiting or self.holds(operation.host, operation.kind):
             return False
         if operation.kind.writes and self.length >= self.limits.max_queue_size:
             raise QueueFullError(f"{self.length} operations wait")
@@ -127,11 +133,12 @@ class ProvisioningQueue:
     def take(self, now: float) -> Operation | None:
         """The best operation that may start at this moment; it then runs until ``complete``."""
         writes_allowed = self.processing < self.limits.max_concurrent_ops
+        busy = self._busy()
         best: Operation | None = None
         for operation in self._waiting.values():
             if best is not None and _order(best) <= _order(operation):
                 continue
-            if operation.bmc in self._running or operation.not_before > now:
+            if operation.bmc in busy or operation.not_before > now:
                 continue
             if operation.kind.writes:
                 if self._rest_until(operation) > now:
@@ -142,21 +149,22 @@ class ProvisioningQueue:
             best = operation
         if best is not None:
             del self._waiting[best.host]
-            self._running[best.bmc] = best
+            self._running[best.sequence] = best
         return best
 
     def complete(self, operation: Operation, now: float) -> None:
         """The operation is over, however it ended; its BMC's rest begins if it may have written."""
-        del self._running[operation.bmc]
+        del self._running[operation.sequence]
         if operation.kind.writes:
             self._rested_since[operation.bmc] = now
 
     def next_due(self, now: float) -> float | None:
         """When time alone makes a waiting operation ready; None when no time does."""
+        busy = self._busy()
         times = [
             due
             for operation in self._waiting.values()
-            if operation.bmc not in self._running
+            if operation.bmc not in busy
             and (due := max(operation.not_before, self._rest_until(operation))) > now
         ]
         return min(times, default=None)
@@ -170,6 +178,10 @@ class ProvisioningQueue:
         self._rested_since = {
             bmc: since for bmc, since in self._rested_since.items() if since > now - horizon
         }
+
+    def _busy(self) -> set[str]:
+        """The BMCs that an operation uses now: no other may begin on them."""
+        return {operation.bmc for operation in self._running.values()}
 
     def _rest_until(self, operation: Operation) -> float:
         if not operation.kind.writes:

@@ -6,14 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from beskar7.api.errors import (
-    ApiError,
-    Expired,
-    InternalError,
-    ServiceUnavailable,
-    Timeout,
-    TooManyRequests,
-)
+from beskar7.api.errors import ApiError, Expired, Timeout, TooManyRequests
 from beskar7.api.kinds import Kind
 from beskar7.kube.backoff import Backoff, Exponential
 from beskar7.kube.cache import Cache
@@ -174,4 +167,4 @@ def _resumable(error: ApiError) -> bool:
     if isinstance(error, Timeout):
         # How a server says that it has not reached our version: it was put back to an older state.
         return "resource version" not in error.message.lower()
-    return isinstance(error, ServiceUnavailable | TooManyRequests | InternalError)
+    return error.code >= 500 or isinstance(error, TooManyRequests)

@@ -150,7 +150,9 @@ class Transport:
         return b"".join(parts)
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ServiceUnavailable:
-        if isinstance(error, DeadlineExceeded | urllib3.exceptions.TimeoutError):
+        timed_out = isinstance(error, DeadlineExceeded | urllib3.exceptions.TimeoutError)
+        # urllib3 derives its error for a refused connection from the one for a slow one.
+        if timed_out and not isinstance(error, urllib3.exceptions.NewConnectionError):
             why = "no answer in time"
         else:
             why = str(error.__cause__ or error) or type(error).__name__

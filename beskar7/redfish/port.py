@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -100,13 +101,14 @@ class BmcTarget:
 class CallContext:
     """In whose name and until when requests are sent.
 
-    ``before_write`` raises when the caller may no longer act (a deposed leader);
+    ``writing`` surrounds each request that changes something; entering it raises when the caller
+    may no longer act (a deposed leader, a host that was given back).
     ``observe`` gets (operation, outcome, seconds) of each request for the metrics.
     """
 
     operation: str
     deadline: Deadline
-    before_write: Callable[[], None]
+    writing: Callable[[], AbstractContextManager[None]]
     observe: Callable[[str, str, float], None]
 
 

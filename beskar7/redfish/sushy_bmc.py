@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +21,11 @@ from sushy import exceptions as sushy_errors
 from sushy.resources.manager import virtual_media
 from sushy.resources.system import system as sushy_system
 
+from beskar7.config import Tuning
 from beskar7.redfish.port import (
     Bmc,
     BmcBusy,
+    BmcConnector,
     BmcCredentialsRefused,
     BmcError,
     BmcFault,
@@ -72,8 +75,6 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         context = self.context
         if context is None:
             raise RuntimeError("a BMC was called outside of an operation")
-        if method != "GET":
-            context.before_write()
         context.deadline.check()
         remaining = context.deadline.remaining()
         kwargs["server_side_retries_left"] = 0
@@ -85,7 +86,8 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         started = self._runtime.now()
         outcome = "error"
         try:
-            response: requests.Response = super()._op(method, path, *args, **kwargs)
+            with nullcontext() if method == "GET" else context.writing():
+                response: requests.Response = super()._op(method, path, *args, **kwargs)
             outcome = "success"
             return response
         finally:
@@ -324,3 +326,21 @@ class SushyBmcs:
             setup=self._setup,
         )
         return SushyBmc(connector, target)
+
+
+def agent(identity: str) -> str:
+    """The User-Agent by which API servers and BMCs know a manager."""
+    return f"beskar7-manager/{identity}"
+
+
+def bmc_connector(
+    runtime: Runtime, identity: str, setup: SessionSetup | None = None
+) -> Callable[[Callable[[], Tuning]], BmcConnector]:
+    """For :class:`Manager`: BMCs over sushy, with the timeouts of the current tuning."""
+    return lambda tuning: SushyBmcs(
+        runtime,
+        agent(identity),
+        request_timeout=lambda: tuning().request_timeout,
+        connect_timeout=lambda: tuning().connection_timeout,
+        setup=setup,
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from beskar7.api.errors import ApiError, NotFound
 from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.kube.port import Kube
 from beskar7.runtime import LiveRuntime, Runtime
+from beskar7.term import MANAGER_LEASE
 from emulator.bmc.client import FleetControlError
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.writelog import WriteRecord
@@ -24,19 +25,13 @@ from scenarios.engine.expand import (
     plan_hosts,
 )
 from scenarios.engine.schema import Scenario, Target
-from scenarios.engine.targets import choose
+from scenarios.engine.targets import CLIENT, choose
 from scenarios.engine.world import World, WorldError
 
-T = TypeVar("T")
 
-CLIENT = "beskar7-scenario"
-MANAGER_LEASE = "beskar7-controller-manager"
-
-
-def run_live(scenario: Scenario, seed: int, body: Callable[[World], T]) -> T:
-    """Run ``body`` on a fresh lab in a private temporary directory."""
-    with tempfile.TemporaryDirectory(prefix="beskar7-lab-") as directory:
-        return body(LiveWorld(scenario, seed, Path(directory)))
+def open_world(scenario: Scenario, seed: int) -> World:
+    """A world in a private temporary directory, which goes when the world stops."""
+    return LiveWorld(scenario, seed)
 
 
 class LiveWorld:
@@ -46,14 +41,15 @@ class LiveWorld:
     kube: Kube
 
     def __init__(
-        self, scenario: Scenario, seed: int, directory: Path, *, api_port: int = 0
+        self, scenario: Scenario, seed: int, directory: Path | None = None, *, api_port: int = 0
     ) -> None:
         self.runtime = LiveRuntime(seed)
+        self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="beskar7-lab-")
         self._scenario = scenario
         self._seed = seed
         self.lab = Lab(
             self.runtime,
-            directory,
+            directory or Path(self._scratch.name if self._scratch else ""),
             fleet_spec(scenario, seed),
             client=CLIENT,
             api_port=api_port,
@@ -82,6 +78,8 @@ class LiveWorld:
 
     def stop(self) -> None:
         self.lab.stop()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _start_manager(self) -> str:
         identity = f"manager-{len(self.lab.managers()) + 1}"
@@ -121,6 +119,13 @@ class LiveWorld:
             else:
                 self.lab.fleet.clear_fault(id)
         except FleetControlError as error:
+            raise WorldError(str(error)) from None
+
+    def check(self) -> None:
+        """Raises WorldError when a process that the world needs is gone."""
+        try:
+            self.lab.check()
+        except LabError as error:
             raise WorldError(str(error)) from None
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:

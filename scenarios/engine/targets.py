@@ -1,4 +1,4 @@
-"""Which manager an act means."""
+"""Who is who: the runner's name, and which manager an act means."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from scenarios.engine.schema import Target
 from scenarios.engine.world import WorldError
+
+CLIENT = "beskar7-scenario"
+"""The runner's own name towards the API."""
 
 
 def choose(target: Target, managers: Sequence[tuple[str, bool]], leader: str) -> str:

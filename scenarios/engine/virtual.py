@@ -11,9 +11,10 @@ from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.cli import manager_settings
 from beskar7.kube.port import Kube
 from beskar7.manager import Manager
-from beskar7.process import agent, bmc_connector
+from beskar7.redfish.sushy_bmc import agent, bmc_connector
 from beskar7.runtime import Runtime, VirtualRuntime
 from beskar7.runtime.virtual import VirtualProcess
+from beskar7.term import MANAGER_LEASE
 from emulator.bmc.fleet import Fleet
 from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
@@ -30,9 +31,8 @@ from scenarios.engine.expand import (
     physical_host,
     plan_hosts,
 )
-from scenarios.engine.live import CLIENT, MANAGER_LEASE
 from scenarios.engine.schema import Scenario, Target
-from scenarios.engine.targets import choose
+from scenarios.engine.targets import CLIENT, choose
 from scenarios.engine.world import World, WorldError
 
 T = TypeVar("T")
@@ -66,10 +66,6 @@ class VirtualWorld:
         )
         self.kube = InProcessKube(self.store, runtime, client=CLIENT)
         self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
-
-    @property
-    def trace_hash(self) -> str:
-        return self._virtual.trace_hash
 
     def start(self) -> None:
         namespace = self._scenario.load.namespace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from beskar7.api.meta import ObjectKey, View
@@ -199,8 +200,8 @@ class BmcRequests:
         started = runtime.now()
         outcome = "error"
         try:
-            bmc = self._connector.connect(self._target(host), context)
-            result = self._perform(bmc, host, kind, resumed)
+            with closing(self._connector.connect(self._target(host), context)) as bmc:
+                result = self._perform(bmc, host, kind, resumed)
             outcome = "success"
             return result
         finally:

@@ -135,6 +135,9 @@ class Bmc(Protocol):
 
     def insert_media(self, image: str) -> None: ...
     def eject_media(self) -> None: ...
+    def close(self) -> None:
+        """The operation is over; nothing may be called after it."""
+        ...
 
 
 class BmcConnector(Protocol):

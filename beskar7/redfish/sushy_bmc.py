@@ -113,9 +113,12 @@ def _subject(path: str) -> str:
 class SushyBmc:
     """One BMC; discovery is done once and remembered."""
 
-    def __init__(self, connector: SushyConnector, target: BmcTarget) -> None:
+    def __init__(
+        self, connector: SushyConnector, target: BmcTarget, keep: Callable[[SushyBmc], None]
+    ) -> None:
         self.connector = connector
         self.target = target
+        self._keep = keep
         self._root: Any = None
         self._system_path = ""
         self._media_path = ""
@@ -211,6 +214,9 @@ class SushyBmc:
         with translated(self.target.address):
             self._media_device().eject_media()
 
+    def close(self) -> None:
+        self._keep(self)
+
     def _media_device(self) -> Any:
         """The first virtual CD or DVD of the first manager that has one, freshly read."""
         if self._media_path:
@@ -266,16 +272,17 @@ def _from_http(address: str, error: Any) -> BmcError:
 
 def _cause(error: Any) -> str:
     text = str(error)
+    lowered = text.lower()
     for marker, meaning in (
-        ("Read timed out", "no answer in time"),
-        ("ConnectTimeout", "no connection in time"),
-        ("Connection refused", "connection refused"),
-        ("Connection reset", "connection reset"),
+        ("read timed out", "no answer in time"),
+        ("connecttimeout", "no connection in time"),
+        ("connection refused", "connection refused"),
+        ("connection reset", "connection reset"),
         ("certificate verify failed", "the certificate is not trusted"),
-        ("RemoteDisconnected", "the BMC closed the connection without an answer"),
-        ("Name or service not known", "the name does not resolve"),
+        ("remotedisconnected", "the BMC closed the connection without an answer"),
+        ("name or service not known", "the name does not resolve"),
     ):
-        if marker in text:
+        if marker in lowered:
             return meaning
     return text[:300]
 
@@ -283,7 +290,8 @@ def _cause(error: Any) -> str:
 class SushyBmcs:
     """A :class:`BmcConnector` that keeps the clients of the BMCs used last.
 
-    The queue lets one operation at a time use a BMC, so a client is never shared in time.
+    An operation has its client for itself, until it closes it: a client carries its operation's
+    context, so two that shared one would act in each other's name.
     """
 
     def __init__(
@@ -308,12 +316,17 @@ class SushyBmcs:
         if urlsplit(target.address).scheme not in ("http", "https"):
             raise BmcRequestRefused(f"{target.address!r} is not an http(s) URL of a BMC")
         with self._lock:
-            client = self._clients.pop(target, None) or self._new(target)
-            self._clients[target] = client
-            if len(self._clients) > KEPT_CLIENTS:
-                self._clients.popitem(last=False)
+            client = self._clients.pop(target, None)
+        client = client or self._new(target)
         client.connector.context = context
         return client
+
+    def _keep(self, client: SushyBmc) -> None:
+        client.connector.context = None
+        with self._lock:
+            self._clients[client.target] = client
+            if len(self._clients) > KEPT_CLIENTS:
+                self._clients.popitem(last=False)
 
     def _new(self, target: BmcTarget) -> SushyBmc:
         connector = SushyConnector(
@@ -325,7 +338,7 @@ class SushyBmcs:
             agent=self._agent,
             setup=self._setup,
         )
-        return SushyBmc(connector, target)
+        return SushyBmc(connector, target, self._keep)
 
 
 def agent(identity: str) -> str:

@@ -1,0 +1,142 @@
+"""The seams that let one sushy-tools application serve a whole fleet.
+
+sushy-tools binds its routes to one global Flask object, keeps state in SQLite, and finds its
+drivers by eight memoized properties; there are no plugin points. So :func:`install` changes two
+things in the imported package, both before any driver exists:
+
+1. ``memoize.PersistentDict`` becomes a mapping in memory. Upstream opens SQLite for every access
+   (eleven times for one GET of a System, three quarters of its time), and its state outlives the
+   process in a directory that every emulator of the machine shares.
+2. ``main.app.__class__`` becomes :class:`FleetApplication`, whose driver properties answer for the
+   BMC of the running request. A second ``Application()`` would have no routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote
+
+from sushy_tools.emulator import main, memoize
+
+from emulator.bmc.driver import CURRENT, Call
+
+
+class MemoryDict(MutableMapping[Any, Any]):
+    """Upstream's ``PersistentDict``, forgotten with the process.
+
+    Values are copied on the way in: callers change what they were given and then store it.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[Any, Any] = {}
+
+    def make_permanent(self, dbpath: str | None, dbfile: str) -> None:
+        """Upstream's drivers call it; nothing is permanent here."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._items[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._items[key] = _copy(value)
+
+    def __delitem__(self, key: Any) -> None:
+        del self._items[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def _copy(value: Any) -> Any:
+    """A deep copy of plain data (``copy.deepcopy`` is an order of magnitude slower)."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value
+
+
+def _driver(name: str) -> property:
+    return property(lambda _: CURRENT.get().bmc.drivers.get(name))
+
+
+class FleetApplication(main.Application):  # type: ignore[misc]  # sushy-tools has no types
+    """The application of whichever BMC is being asked."""
+
+    systems = _driver("systems")
+    managers = _driver("managers")
+    chassis = _driver("chassis")
+    indicators = _driver("indicators")
+    vmedia = _driver("vmedia")
+    storage = _driver("storage")
+    drives = _driver("drives")
+    volumes = _driver("volumes")
+
+
+def install() -> FleetApplication:
+    """Put the seams in and return the application; a second call changes nothing."""
+    if not isinstance(main.app, FleetApplication):
+        memoize.PersistentDict = MemoryDict
+        main.app.__class__ = FleetApplication
+    application: FleetApplication = main.app
+    return application
+
+
+def serve(
+    application: FleetApplication, call: Call, method: str, path: str, body: bytes, host: str
+) -> tuple[int, dict[str, str], bytes]:
+    """One request through the WSGI application: status, headers, body."""
+    environ = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(path, "latin-1"),
+        "QUERY_STRING": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": host,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": _Discard(),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if body:
+        # Strict clients send it, careless ones do not, and the answer is JSON or nothing anyway.
+        environ["CONTENT_TYPE"] = "application/json"
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        started[:] = [status, headers]
+
+    token = CURRENT.set(call)
+    try:
+        chunks = application.wsgi_app(environ, start_response)
+        try:
+            answer = b"".join(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+    finally:
+        CURRENT.reset(token)
+    status, fields = started
+    headers = {name: value for name, value in fields if name != "Content-Length"}
+    return int(status.split(" ", 1)[0]), headers, answer
+
+
+class _Discard:
+    """``wsgi.errors``: what Flask says goes through logging."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""

@@ -1,0 +1,223 @@
+"""The sushy-tools drivers of one BMC: upstream's, holding their state on the instance.
+
+Upstream's fake driver keeps its configuration on the class, takes the time from ``time.time`` and
+its luck from the global ``random``. Here the machine (:mod:`emulator.bmc.machine`) has power, boot
+and media; what else upstream's driver knows (identity, boot mode, secure boot, NICs) stays its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sushy_tools import error
+from sushy_tools.emulator.resources import chassis as chassis_driver
+from sushy_tools.emulator.resources import drives as drives_driver
+from sushy_tools.emulator.resources import indicators as indicators_driver
+from sushy_tools.emulator.resources import managers as managers_driver
+from sushy_tools.emulator.resources import storage as storage_driver
+from sushy_tools.emulator.resources import vmedia as vmedia_driver
+from sushy_tools.emulator.resources import volumes as volumes_driver
+from sushy_tools.emulator.resources.systems.fakedriver import FakeDriver
+
+from emulator.bmc.redfish import timestamp
+
+if TYPE_CHECKING:
+    from emulator.bmc.fleet import Bmc
+
+log = logging.getLogger(__name__)
+IMAGE_SCHEMES = ("http", "https", "ftp", "nfs", "cifs")
+
+
+@dataclass(slots=True)
+class Call:
+    """The request that the application works on."""
+
+    bmc: Bmc
+    now: float
+    wall: float
+    boot_enabled: str | None = None
+    """``BootSourceOverrideEnabled`` of a PATCH, which sushy-tools does not look at."""
+
+
+CURRENT: ContextVar[Call] = ContextVar("current-bmc-call")
+
+
+class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no types
+    """The one system behind a BMC."""
+
+    def __init__(self, bmc: Bmc) -> None:
+        self._bmc = bmc
+        self._http_boot_uri: str | None = None
+        self._logger = log
+        self._config = {
+            "SUSHY_EMULATOR_FAKE_SYSTEMS": [
+                {
+                    "uuid": bmc.uuid,
+                    "name": bmc.name,
+                    "power_state": "",
+                    "external_notifier": False,
+                    "nics": [{"mac": bmc.mac, "ip": bmc.ip}],
+                }
+            ]
+        }
+        super().__init__()
+
+    @property
+    def driver(self) -> str:
+        return "<beskar7-fleet>"
+
+    def get_power_state(self, identity: str) -> str:
+        self._get(identity)
+        return self._bmc.machine.power
+
+    def set_power_state(self, identity: str, state: str | None) -> None:
+        self._get(identity)
+        self._bmc.machine.reset(state, CURRENT.get().now)
+
+    def get_boot_device(self, identity: str) -> str:
+        self._get(identity)
+        return self._bmc.machine.override_target
+
+    def set_boot_device(self, identity: str, boot_source: str) -> None:
+        self._get(identity)
+        self._bmc.machine.set_override(boot_source, CURRENT.get().boot_enabled)
+
+    def set_boot_mode(self, identity: str, boot_mode: str) -> None:
+        if boot_mode not in ("UEFI", "Legacy"):
+            raise error.BadRequest(
+                f"BootSourceOverrideMode must be UEFI or Legacy, not {boot_mode!r}"
+            )
+        super().set_boot_mode(identity, boot_mode)
+
+    def set_boot_image(
+        self,
+        identity: str,
+        device: str,
+        boot_image: str | None = None,
+        write_protected: bool = True,
+    ) -> None:
+        self._get(identity)
+        machine, now = self._bmc.machine, CURRENT.get().now
+        if boot_image:
+            machine.insert(device, boot_image, now)
+        else:
+            machine.eject(device, now)
+
+    def get_http_boot_uri(self, identity: str) -> str | None:
+        return self._http_boot_uri
+
+    def set_http_boot_uri(self, uri: str | None) -> None:
+        self._http_boot_uri = uri
+
+    def get_total_memory(self, identity: str) -> int:
+        return self._bmc.spec.memory_gib
+
+    def get_total_cpus(self, identity: str) -> int:
+        return self._bmc.personality.sockets
+
+    def get_processors(self, identity: str) -> list[dict[str, Any]]:
+        self._get(identity)
+        sockets = self._bmc.personality.sockets
+        cores = [len(range(socket, self._bmc.spec.cores, sockets)) for socket in range(sockets)]
+        return [
+            {
+                "id": f"CPU{socket}",
+                "Id": f"CPU{socket}",  # Upstream's route reads "id", its template "Id".
+                "socket": f"CPU {socket}",
+                "vendor": "Generic",
+                "model": "Generic",
+                "cores": count,
+                "threads": 2 * count,
+            }
+            for socket, count in enumerate(cores)
+        ]
+
+
+class MediaDriver(vmedia_driver.StaticDriver):  # type: ignore[misc]  # sushy-tools has no types
+    """Virtual media without a download: a URL is as good as the image for who only boots it."""
+
+    def __init__(self, bmc: Bmc) -> None:
+        super().__init__({}, log)
+        self._uuid = bmc.uuid
+
+    def _get_device(self, identity: str, device: str) -> dict[str, Any]:
+        # Upstream resets every device of the system when it is asked for one that it has not.
+        if identity != self._uuid or device not in self._device_types:
+            raise error.NotFound(f"No virtual media device {device} at system {identity}")
+        found: dict[str, Any] = super()._get_device(identity, device)
+        return dict(found)
+
+    def insert_image(
+        self,
+        identity: str,
+        device: str,
+        image_url: object,
+        inserted: bool = True,
+        write_protected: bool = True,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> str | None:
+        """The URL, in place of a path: it becomes the machine's boot image."""
+        info = self._get_device(identity, device)
+        if not isinstance(image_url, str) or urlsplit(image_url).scheme not in IMAGE_SCHEMES:
+            raise error.BadRequest(f"Image must be a URL ({', '.join(IMAGE_SCHEMES)})")
+        info |= {
+            "Image": image_url,
+            "ImageName": urlsplit(image_url).path.rpartition("/")[2] or "image.iso",
+            "Inserted": bool(inserted),
+            "WriteProtected": bool(write_protected),
+            "UserName": username or "",
+            "Password": password or "",
+        }
+        self._devices[(identity, device)] = info
+        return image_url if inserted else None
+
+
+class ManagersDriver(managers_driver.FakeDriver):  # type: ignore[misc]  # sushy-tools has no types
+    """The BMC itself. Upstream has one clock for all managers, and reads it from the system."""
+
+    def get_datetime(self) -> dict[str, str]:
+        set_by_client: dict[str, str] = super().get_datetime()
+        return set_by_client or {
+            "DateTime": timestamp(CURRENT.get().wall),
+            "DateTimeLocalOffset": "+00:00",
+        }
+
+
+class Drivers:
+    """The eight drivers that the application asks for, each made when first needed."""
+
+    __slots__ = ("_bmc", "_made")
+
+    def __init__(self, bmc: Bmc) -> None:
+        self._bmc = bmc
+        self._made: dict[str, Any] = {}
+
+    def get(self, name: str) -> Any:
+        driver = self._made.get(name)
+        if driver is None:
+            driver = self._made[name] = self._make(name)
+        return driver
+
+    def _make(self, name: str) -> Any:
+        if name == "systems":
+            return SystemsDriver(self._bmc)
+        if name == "vmedia":
+            return MediaDriver(self._bmc)
+        if name == "managers":
+            return ManagersDriver({}, log, self.get("systems"), self.get("chassis"))
+        # The System links to its storage; upstream answers 500 where none is configured.
+        return _STATIC[name]({"SUSHY_EMULATOR_STORAGE": {self._bmc.uuid: []}}, log)
+
+
+_STATIC = {
+    "chassis": chassis_driver.StaticDriver,
+    "indicators": indicators_driver.StaticDriver,
+    "storage": storage_driver.StaticDriver,
+    "drives": drives_driver.StaticDriver,
+    "volumes": volumes_driver.StaticDriver,
+}

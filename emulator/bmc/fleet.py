@@ -1,0 +1,311 @@
+"""The fleet's synchronous core: which BMC, how long, what answer, and what is written down.
+
+A transport calls :meth:`Fleet.admit`, waits as the plan says, calls :meth:`Fleet.perform` where the
+plan lets the request through, and :meth:`Fleet.finish` once it knows what the client got. The fleet
+never waits and never locks: requests to one BMC may overlap, and the log shows that they did.
+Not thread-safe; it belongs to one event loop or to one world in virtual time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Any, Literal
+
+from beskar7.runtime import Runtime
+from emulator.bmc import redfish
+from emulator.bmc.application import FleetApplication, install, serve
+from emulator.bmc.driver import Call, Drivers
+from emulator.bmc.log import (
+    EVENTS_KEPT,
+    RECORDS_KEPT,
+    BmcEvent,
+    BmcRecord,
+    LogPage,
+    Ring,
+)
+from emulator.bmc.machine import Machine
+from emulator.bmc.personality import Timing, personalities
+from emulator.bmc.redfish import Request, Response
+from emulator.bmc.spec import Credentials, FleetSpec, HostSpec
+from emulator.faults import FaultSet
+
+_UUIDS = uuid.UUID("6d0f7d4e-6c6a-5f0c-9a4b-b7e5ca770001")
+"""Namespace of the machines' UUIDs; arbitrary, and never to be changed."""
+RENDERED_KEPT = 20_000
+"""Answers, of about 2 KB each."""
+
+
+class Bmc:
+    """One BMC: its identity, its machine, its sushy-tools drivers."""
+
+    __slots__ = (
+        *("drivers", "ip", "mac", "machine", "model", "name", "personality", "serial"),
+        *("spec", "timing", "token", "uuid", "version", "watched"),
+    )
+
+    def __init__(self, fleet: Fleet, index: int, spec: HostSpec, token: bytes) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.token = token
+        self.personality = personalities()[spec.vendor]
+        self.uuid = str(uuid.uuid5(_UUIDS, spec.name))
+        self.model = self.personality.model_of(spec.name)
+        self.serial = self.personality.serial_of(spec.name)
+        self.mac = _mac(spec.name)
+        self.ip = f"10.20.{index // 250}.{index % 250 + 2}"
+        self.timing = Timing(
+            self.personality,
+            fleet.runtime,
+            spec.name,
+            fleet.spec.boot_scale,
+            fleet.spec.latency_scale,
+        )
+        self.machine = Machine(
+            self.timing,
+            lambda time, kind, detail: fleet.note(spec.name, time, kind, detail),
+            spec.power,
+            fleet.runtime.now(),
+        )
+        self.drivers = Drivers(self)
+        self.version = 0
+        """Counts what may have changed an answer."""
+        self.watched: float | None = None
+        """The earliest time for which the fleet has an entry of this machine."""
+
+    @property
+    def manager_uuid(self) -> str:
+        return str(uuid.uuid5(_UUIDS, f"{self.name}/manager"))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a request will go. Times in seconds.
+
+    ``proceed``: wait ``before``, perform, wait ``after``, answer. ``error``: wait ``before``,
+    answer ``refusal``. ``hang``: never answer; close once the fault is over. ``reset``: wait
+    ``before``, then reset the connection. ``perform`` says whether a request that gets no proper
+    answer is carried out all the same.
+    """
+
+    start: float
+    before: float
+    after: float
+    outcome: Literal["proceed", "error", "hang", "reset"]
+    perform: bool
+    fault: str = ""
+    ends: float | None = None
+    refusal: Response | None = None
+
+
+class Fleet:
+    """All BMCs of one world."""
+
+    def __init__(
+        self,
+        spec: FleetSpec,
+        runtime: Runtime,
+        credentials: Credentials,
+        records_kept: int = RECORDS_KEPT,
+        events_kept: int = EVENTS_KEPT,
+    ) -> None:
+        self.spec = spec
+        self.runtime = runtime
+        self.records: Ring[BmcRecord] = Ring(records_kept)
+        self.events: Ring[BmcEvent] = Ring(events_kept)
+        self.in_flight = 0
+        self._application: FleetApplication = install()
+        self._due: list[tuple[float, int, Bmc]] = []
+        self._due_count = 0
+        self._rendered: dict[tuple[str, str], tuple[int, Response]] = {}
+        self.bmcs = {
+            host.name: Bmc(self, index, host, credentials.token(host.name))
+            for index, host in enumerate(spec.hosts)
+        }
+        self._by_address = {bmc.spec.address: bmc for bmc in self.bmcs.values()}
+        self.faults = FaultSet(runtime, spec.seed, [host.target for host in spec.hosts])
+        for fault in spec.faults:
+            self.faults.add(fault)
+        self._held: dict[str, set[Callable[[], None]]] = {}
+        self.faults.subscribe(self._let_go)
+
+    def by_address(self, address: str) -> Bmc | None:
+        return self._by_address.get(address)
+
+    def admit(self, bmc: Bmc, request: Request) -> Plan:
+        """Draw this request's latency and faults."""
+        now = self.runtime.now()
+        self.in_flight += 1
+        hit = self.faults.match(bmc.name, request.method, request.path, now)
+        delay = bmc.timing.answer(request.meaning.operation) + hit.delay
+        fault = hit.fault
+        if fault is None:
+            # The effect falls in the middle: a client may give up before it, or after it.
+            return Plan(now, delay / 2, delay / 2, "proceed", True, hit.id)
+        if fault.kind == "hang":
+            return Plan(now, 0.0, 0.0, "hang", fault.perform, fault.id, hit.ends)
+        if fault.kind == "reset":
+            return Plan(now, delay, 0.0, "reset", fault.perform, fault.id)
+        headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:.0f}"}
+        refusal = redfish.error(fault.status, f"Injected fault {fault.id}", headers)
+        return Plan(now, delay, 0.0, "error", fault.perform, fault.id, None, refusal)
+
+    def perform(self, bmc: Bmc, request: Request) -> Response:
+        """Carry the request out, now."""
+        now = self.runtime.now()
+        self.settle(now)
+        if not self._authorized(bmc, request):
+            return redfish.unauthorized()
+        if request.path.rstrip("/") == "/redfish":
+            return Response(200, {"Content-Type": redfish.JSON}, redfish.VERSIONS)
+        try:
+            body, boot_enabled = redfish.prepare(request, bmc)
+        except redfish.BadBody as bad:
+            return redfish.error(400, str(bad))
+        wall = self.runtime.wall()
+        answer = self._render(bmc, request, body, Call(bmc, now, wall, boot_enabled))
+        self._watch(bmc)
+        return redfish.complete(request.path, answer, bmc, now, wall)
+
+    def _render(self, bmc: Bmc, request: Request, body: bytes, call: Call) -> Response:
+        """What the application answers.
+
+        Rendering is nine tenths of a GET, and clients poll. What was rendered holds until the BMC
+        is written to or its machine does something; only a manager's clock moves by itself.
+        """
+        key = (bmc.name, request.path)
+        if request.method == "GET":
+            kept = self._rendered.get(key)
+            if kept is not None and kept[0] == bmc.version:
+                return kept[1]
+        else:
+            bmc.version += 1
+        answer = Response(
+            *serve(self._application, call, request.method, request.path, body, bmc.spec.address)
+        )
+        if request.method == "GET" and answer.status == 200 and "/Managers/" not in request.path:
+            if len(self._rendered) >= RENDERED_KEPT:
+                self._rendered.clear()
+            self._rendered[key] = (bmc.version, answer)
+        return answer
+
+    def finish(
+        self,
+        bmc: Bmc,
+        request: Request,
+        plan: Plan,
+        sent: Response | None,
+        acted: Response | None = None,
+    ) -> BmcRecord:
+        """Write the request down. ``sent`` is what the client got, ``acted`` what was performed."""
+        self.in_flight -= 1
+        meaning = request.meaning
+        record = BmcRecord(
+            seq=self.records.next_seq,
+            host=bmc.name,
+            start=plan.start,
+            end=self.runtime.now(),
+            method=request.method,
+            path=request.path,
+            status=sent.status if sent else 0,
+            agent=request.headers.get("User-Agent") or "",
+            operation=request.headers.get("X-Beskar7-Operation") or "",
+            action=meaning.action,
+            performed=bool(meaning.action and acted and acted.status < 300),
+            fault=plan.fault,
+        )
+        self.records.append(record)
+        return record
+
+    def on_release(self, fault_id: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back once the fault is cleared, to let a hanging request go; returns the undo."""
+        held = self._held.setdefault(fault_id, set())
+        held.add(callback)
+        return lambda: held.discard(callback)
+
+    def _let_go(self) -> None:
+        for fault_id in [name for name in self._held if not self.faults.holds(name)]:
+            for callback in self._held.pop(fault_id):
+                callback()
+
+    def _authorized(self, bmc: Bmc, request: Request) -> bool:
+        if request.method in ("GET", "HEAD") and request.path.strip("/") in redfish.OPEN_PATHS:
+            return True
+        scheme, _, token = (request.headers.get("Authorization") or "").partition(" ")
+        return scheme.lower() == "basic" and hmac.compare_digest(
+            token.strip().encode("utf-8", "surrogateescape"), bmc.token
+        )
+
+    def settle(self, now: float | None = None) -> None:
+        """Let every machine do what is due by ``now``, in the order of time."""
+        until = self.runtime.now() if now is None else now
+        while self._due and self._due[0][0] <= until:
+            due, _, bmc = heappop(self._due)
+            if bmc.watched == due:
+                bmc.watched = None
+            # An entry of a change that was called off advances the machine to no effect.
+            bmc.machine.advance(due)
+            self._watch(bmc)
+
+    def _watch(self, bmc: Bmc) -> None:
+        due = bmc.machine.next_due
+        if due is not None and (bmc.watched is None or due < bmc.watched):
+            bmc.watched = due
+            self._due_count += 1
+            heappush(self._due, (due, self._due_count, bmc))
+
+    def note(self, host: str, time: float, kind: str, detail: str) -> None:
+        """Write down what a machine did."""
+        self.bmcs[host].version += 1
+        self.events.append(BmcEvent(self.events.next_seq, host, time, kind, detail))
+
+    def log(self, after_records: int = 0, after_events: int = 0, limit: int = 10_000) -> LogPage:
+        """Both logs after the given numbers, at most ``limit`` entries of each."""
+        now = self.runtime.now()
+        self.settle(now)
+        records = self.records.since(after_records, limit)
+        events = self.events.since(after_events, limit)
+        return LogPage(
+            now=now,
+            records=records,
+            events=events,
+            dropped_records=self.records.dropped,
+            dropped_events=self.events.dropped,
+            more=bool(
+                (records and records[-1].seq < self.records.last_seq)
+                or (events and events[-1].seq < self.events.last_seq)
+            ),
+        )
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Every machine as it is now, by host name."""
+        now = self.runtime.now()
+        self.settle(now)
+        return {name: _state(bmc, now) for name, bmc in self.bmcs.items()}
+
+
+def _state(bmc: Bmc, now: float) -> dict[str, Any]:
+    machine = bmc.machine
+    return {
+        "address": bmc.spec.address,
+        "uuid": bmc.uuid,
+        "power": machine.power,
+        "pending": machine.pending.to if machine.pending else "",
+        "boot_progress": machine.progress(now)[0],
+        "booted": machine.boot.detail if machine.boot else "",
+        "boot_override": {
+            "target": machine.override_target,
+            "enabled": machine.override_enabled,
+        },
+        "media": dict(machine.media),
+    }
+
+
+def _mac(name: str) -> str:
+    """The same for the same name; 02 marks a locally administered address, which is nobody's."""
+    digest = hashlib.blake2b(f"mac/{name}".encode(), digest_size=5).digest()
+    return ":".join(f"{octet:02x}" for octet in b"\x02" + digest)

@@ -1,0 +1,137 @@
+"""The fleet as a transport of ``requests``: sushy talks to it without a socket, in virtual time.
+
+A request runs as a task of the world, not of the client: when the client gives up, or its process
+is killed, the BMC carries on and what it does takes effect late, as behind a real network.
+"""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+from beskar7.runtime import Event, Runtime
+from emulator.bmc.fleet import Bmc, Fleet, Plan
+from emulator.bmc.redfish import Request, Response
+
+
+class FleetAdapter(BaseAdapter):
+    """Mount it on a session: ``session.mount("http://", FleetAdapter(fleet, runtime))``.
+
+    ``runtime`` is that of the client's process; the exchanges run on the fleet's.
+    """
+
+    def __init__(self, fleet: Fleet, runtime: Runtime) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._runtime = runtime
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float | None, float | None] | None = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Raises what ``requests`` raises: ReadTimeout, and ConnectionError for a lost one."""
+        url = urlsplit(request.url or "")
+        bmc = self._fleet.by_address(url.hostname or "")
+        if bmc is None:
+            raise requests.exceptions.ConnectionError(
+                f"Connection refused: no BMC at {url.hostname}", request=request
+            )
+        body = request.body or b""
+        asked = Request(
+            request.method or "GET",
+            url.path or "/",
+            request.headers,
+            body.encode() if isinstance(body, str) else bytes(body),
+        )
+        # A call of the client's own runtime, before the world is touched: a killed process that
+        # still unwinds ends here.
+        self._runtime.sleep(0.0)
+        exchange = Exchange(self._fleet, bmc, asked)
+        patience = timeout[1] if isinstance(timeout, tuple) else timeout
+        try:
+            answered = exchange.done.wait(patience)
+        finally:
+            exchange.gone.set()
+        if not answered:
+            self._runtime.trace("bmc", f"{bmc.name} {asked.method} {asked.path} timeout")
+            raise requests.exceptions.ReadTimeout(
+                f"Read timed out. (read timeout={patience})", request=request
+            )
+        answer = exchange.answer
+        status = answer.status if answer else 0
+        self._runtime.trace("bmc", f"{bmc.name} {asked.method} {asked.path} {status}")
+        if answer is None:
+            raise requests.exceptions.ConnectionError(
+                "Connection aborted: connection reset by peer", request=request
+            )
+        return _response(request, answer)
+
+    def close(self) -> None:
+        """There is no connection to close."""
+
+
+class Exchange:
+    """One request on its way through a BMC, as a task of the world."""
+
+    def __init__(self, fleet: Fleet, bmc: Bmc, request: Request) -> None:
+        self._fleet = fleet
+        self._bmc = bmc
+        self._request = request
+        self.done = fleet.runtime.event()
+        self.gone: Event = fleet.runtime.event()
+        """The client no longer waits."""
+        self.answer: Response | None = None
+        """None once done: the connection was lost."""
+        fleet.runtime.spawn(self._run, name=f"bmc/{bmc.name}")
+
+    def _run(self) -> None:
+        fleet, bmc, request = self._fleet, self._bmc, self._request
+        plan = fleet.admit(bmc, request)
+        acted: Response | None = None
+        try:
+            if plan.before > 0.0:
+                fleet.runtime.sleep(plan.before)
+            if plan.perform:
+                acted = fleet.perform(bmc, request)
+            if plan.after > 0.0:
+                fleet.runtime.sleep(plan.after)
+            if plan.outcome == "hang":
+                self._hang(plan)
+            self.answer = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
+        finally:
+            fleet.finish(bmc, request, plan, self.answer, acted)
+            self.done.set()
+
+    def _hang(self, plan: Plan) -> None:
+        """Until the client gives up, or the fault ends."""
+        forget = self._fleet.on_release(plan.fault, self.gone.set)
+        self.gone.wait(None if plan.ends is None else plan.ends - self._fleet.runtime.now())
+        forget()
+
+
+def _response(request: requests.PreparedRequest, answer: Response) -> requests.Response:
+    response = requests.Response()
+    response.request = request
+    response.url = request.url or ""
+    response.status_code = answer.status
+    response.reason = _REASONS.get(answer.status, "")
+    response.headers = CaseInsensitiveDict(answer.headers)
+    response.encoding = "utf-8"
+    # The body is complete; requests has no public way to say so.
+    response._content = answer.body
+    response._content_consumed = True  # type: ignore[attr-defined]  # not in the stubs
+    return response
+
+
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus}

@@ -1,0 +1,130 @@
+"""What the BMCs saw: one record a request, one event for each thing that a machine did."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+RECORDS_KEPT = 200_000
+EVENTS_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class BmcRecord:
+    """One request. Times are ``runtime.now()``: received, and the answer ready (or given up)."""
+
+    seq: int
+    host: str
+    start: float
+    end: float
+    method: str
+    path: str
+    status: int
+    """0: no answer was sent."""
+    agent: str
+    operation: str
+    """Header ``X-Beskar7-Operation``."""
+    action: str
+    """Empty for a read; ``reset:<type>``, ``insert-media``, ``set-boot``, ... for a write."""
+    performed: bool
+    fault: str
+    """Id of the fault that hit this request."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> BmcRecord:
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class BmcEvent:
+    """What the machine did at ``time``, on its own clock.
+
+    ``type``: power-on, power-off, boot-started, boot-finished, media-inserted, media-ejected.
+    ``detail`` of a boot is ``<source>:<image URL or nothing>``, of media ``<device>:<image URL>``.
+    """
+
+    seq: int
+    host: str
+    time: float
+    type: str
+    detail: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> BmcEvent:
+        return cls(**data)
+
+
+Entry = TypeVar("Entry", BmcRecord, BmcEvent)
+
+
+class Ring(Generic[Entry]):
+    """The last ``capacity`` entries, numbered 1, 2, 3... without gaps."""
+
+    def __init__(self, capacity: int) -> None:
+        self._entries: deque[Entry] = deque(maxlen=capacity)
+        self.last_seq = 0
+
+    @property
+    def next_seq(self) -> int:
+        return self.last_seq + 1
+
+    @property
+    def dropped(self) -> int:
+        """How many entries were given up to make room."""
+        return self.last_seq - len(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        if entry.seq != self.next_seq:
+            raise ValueError(f"entry {entry.seq} appended where {self.next_seq} was due")
+        self._entries.append(entry)
+        self.last_seq = entry.seq
+
+    def since(self, seq: int, limit: int | None = None) -> list[Entry]:
+        """Entries later than ``seq``, oldest first; those that were dropped are missing."""
+        skip = max(0, seq - self.dropped)
+        stop = None if limit is None else skip + limit
+        return list(islice(self._entries, skip, stop))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A piece of both logs, complete up to ``now`` unless ``more`` says that it was cut."""
+
+    now: float
+    records: list[BmcRecord]
+    events: list[BmcEvent]
+    dropped_records: int
+    dropped_events: int
+    more: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "now": self.now,
+            "records": [record.to_json() for record in self.records],
+            "events": [event.to_json() for event in self.events],
+            "dropped_records": self.dropped_records,
+            "dropped_events": self.dropped_events,
+            "more": self.more,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> LogPage:
+        return cls(
+            now=data["now"],
+            records=[BmcRecord.from_json(record) for record in data["records"]],
+            events=[BmcEvent.from_json(event) for event in data["events"]],
+            dropped_records=data["dropped_records"],
+            dropped_events=data["dropped_events"],
+            more=data["more"],
+        )

@@ -1,0 +1,201 @@
+"""One server behind a BMC: power, boot and media, computed lazily from the clock.
+
+Nothing ticks. A command stores what will happen and when; :meth:`Machine.advance` lets it happen
+up to a given time, in order, at its true times. How often it is called changes nothing: the state
+at a time is a function of the commands and of the machine's random stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sushy_tools import error
+
+BOOT_TARGETS = ("None", "Pxe", "Hdd", "Cd", "UefiHttp")
+OVERRIDES = ("Disabled", "Once", "Continuous")
+RESET_TYPES = (
+    *("On", "ForceOff", "GracefulShutdown", "GracefulRestart", "ForceRestart", "Nmi"),
+    *("ForceOn", "PushPowerButton"),
+)
+Emit = Callable[[float, str, str], None]
+"""Called with time, event type and detail."""
+
+
+class Durations(Protocol):
+    """How long the hardware takes, in seconds; each call may be a random draw."""
+
+    def power_on(self) -> float: ...
+    def power_off(self) -> float: ...
+    def shutdown(self) -> float: ...
+    def boot(self) -> float: ...
+    @property
+    def phases(self) -> tuple[tuple[float, str], ...]:
+        """Share of the boot that is over, and ``BootProgress.LastState`` from then on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A boot, running or done. ``image`` is the URL that it was booted from, or empty."""
+
+    source: str
+    image: str
+    started: float
+    finishes: float
+
+    @property
+    def detail(self) -> str:
+        return f"{self.source}:{self.image}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A power change that is under way: ``On``, ``Off`` or ``Restart`` at a time."""
+
+    to: str
+    at: float
+
+
+class Machine:
+    """The hardware. Callers advance it to the present before they read or command it."""
+
+    __slots__ = (
+        *("_durations", "_emit", "boot", "boot_finished", "media", "override_enabled"),
+        *("override_target", "pending", "power", "power_since"),
+    )
+
+    def __init__(self, durations: Durations, emit: Emit, power: str, now: float) -> None:
+        self._durations = durations
+        self._emit = emit
+        self.power = power
+        self.power_since = now
+        self.boot: Boot | None = Boot("Hdd", "", now, now) if power == "On" else None
+        self.boot_finished = power == "On"
+        self.pending: Change | None = None
+        self.override_target = "None"
+        self.override_enabled = "Disabled"
+        self.media: dict[str, str] = {}
+
+    @property
+    def next_due(self) -> float | None:
+        """When something happens next by itself; None: never."""
+        running = self.boot if self.boot is not None and not self.boot_finished else None
+        if self.pending is None:
+            return running.finishes if running else None
+        return min(self.pending.at, running.finishes) if running else self.pending.at
+
+    def advance(self, now: float) -> None:
+        """Let everything happen that is due up to ``now``, the change of power first on a tie."""
+        while (due := self.next_due) is not None and due <= now:
+            if self.pending is not None and self.pending.at == due:
+                self._apply(self.pending)
+            elif self.boot is not None:
+                self.boot_finished = True
+                self._emit(due, "boot-finished", self.boot.detail)
+
+    def _apply(self, change: Change) -> None:
+        self.pending = None
+        if change.to == "Off":
+            self.power, self.power_since = "Off", change.at
+            self.boot, self.boot_finished = None, False
+            self._emit(change.at, "power-off", "")
+            return
+        if change.to == "On":
+            self.power, self.power_since = "On", change.at
+            self._emit(change.at, "power-on", "")
+        self._start_boot(change.at)
+
+    def _start_boot(self, at: float) -> None:
+        source = self.override_target
+        if self.override_enabled == "Disabled" or source == "None":
+            source = "Hdd"
+        if self.override_enabled == "Once":
+            self.override_target, self.override_enabled = "None", "Disabled"
+        image = ""
+        if source == "Cd":
+            image = self.media.get("Cd", "")
+            source = "Cd" if image else "Hdd"
+        self.boot = Boot(source, image, at, at + self._durations.boot())
+        self.boot_finished = False
+        self._emit(at, "boot-started", self.boot.detail)
+
+    def reset(self, kind: str | None, now: float) -> None:
+        """``ComputerSystem.Reset``. On and Off take a while; what changes nothing is accepted.
+
+        Raises:
+            sushy_tools.error.BadRequest: ResetType is missing or none that we know.
+        """
+        if kind not in RESET_TYPES:
+            raise error.BadRequest(
+                f"ResetType must be one of {', '.join(RESET_TYPES)}, not {kind!r}"
+                if kind is not None
+                else f"ResetType is missing; it must be one of {', '.join(RESET_TYPES)}"
+            )
+        if kind == "Nmi":
+            return  # An interrupt for the operating system; nothing of it shows at the BMC.
+        if kind == "PushPowerButton":
+            kind = "GracefulShutdown" if self.power == "On" else "On"
+        if self.power == "Off":
+            if kind in ("ForceOff", "GracefulShutdown"):
+                self.pending = None
+            elif self.pending is None:
+                self.pending = Change("On", now + self._durations.power_on())
+        elif kind in ("ForceOff", "GracefulShutdown"):
+            hard = kind == "ForceOff"
+            wait = self._durations.power_off() if hard else self._durations.shutdown()
+            self._sooner(Change("Off", now + wait))
+        elif kind in ("ForceRestart", "GracefulRestart"):
+            hard = kind == "ForceRestart"
+            wait = self._durations.power_on() if hard else self._durations.shutdown()
+            self.pending = Change("Restart", now + wait)
+
+    def _sooner(self, change: Change) -> None:
+        """A second request to switch off hastens the first, and never puts it off."""
+        if self.pending is None or self.pending.to != change.to or change.at < self.pending.at:
+            self.pending = change
+
+    def set_override(self, target: str, enabled: str | None) -> None:
+        """The boot override; ``enabled`` None leaves it as it is, as Redfish has it.
+
+        Raises:
+            sushy_tools.error.BadRequest: an unknown target or an unknown kind of override.
+        """
+        if target not in BOOT_TARGETS:
+            raise error.BadRequest(
+                f"BootSourceOverrideTarget must be one of {', '.join(BOOT_TARGETS)}, not {target!r}"
+            )
+        if enabled is not None and enabled not in OVERRIDES:
+            raise error.BadRequest(
+                f"BootSourceOverrideEnabled must be one of {', '.join(OVERRIDES)}, not {enabled!r}"
+            )
+        self.override_target = target
+        self.override_enabled = enabled or self.override_enabled
+
+    def insert(self, device: str, image: str, now: float) -> None:
+        """Put ``image`` into ``device``, in place of what is there."""
+        self.eject(device, now)
+        self.media[device] = image
+        self._emit(now, "media-inserted", f"{device}:{image}")
+
+    def eject(self, device: str, now: float) -> None:
+        """Take out what is in ``device``; nothing happens where nothing is."""
+        image = self.media.pop(device, None)
+        if image is not None:
+            self._emit(now, "media-ejected", f"{device}:{image}")
+
+    def progress(self, now: float) -> tuple[str, float]:
+        """``BootProgress``: the last state and the time at which it was reached."""
+        if self.boot is None:
+            return "None", self.power_since
+        if self.boot_finished:
+            return "OSRunning", self.boot.finishes
+        length = self.boot.finishes - self.boot.started
+        state, since = "None", self.boot.started
+        for share, name in self._durations.phases:
+            reached = self.boot.started + share * length
+            if reached > now:
+                break
+            state, since = name, reached
+        return state, since

@@ -1,0 +1,142 @@
+"""The live fleet: one process, one event loop, one listening socket for all BMCs.
+
+Which BMC is meant is the address that the client connected to. Requests wait for their latency on
+the loop's timers, so a slow BMC slows nobody else; only :meth:`Fleet.perform` occupies the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import struct
+
+from aiohttp import web
+
+from emulator.bmc.fleet import Bmc, Fleet, Plan
+from emulator.bmc.listen import Listening
+from emulator.bmc.redfish import Request, Response
+
+KEEPALIVE = 75.0
+"""Seconds that an idle connection is kept."""
+HANDSHAKE = 10.0
+"""Seconds that a client has for its TLS handshake."""
+SHUTDOWN = 0.5
+"""Seconds that requests under way get at the end."""
+_NO_LINGER = struct.pack("ii", 1, 0)
+"""SO_LINGER on, with zero seconds: closing sends RST in place of FIN."""
+
+
+class Link:
+    """One client connection: the BMC it is for, and whether the client is still there."""
+
+    __slots__ = ("bmc", "gone")
+
+    def __init__(self, bmc: Bmc) -> None:
+        self.bmc = bmc
+        self.gone = asyncio.Event()
+
+
+class FleetServer(web.Server):
+    """Serves a fleet on sockets that are open already. Made inside the running loop."""
+
+    def __init__(self, fleet: Fleet, listening: Listening) -> None:
+        super().__init__(self.answer, access_log=None, keepalive_timeout=KEEPALIVE)
+        self.fleet = fleet
+        self.requests = 0
+        self._listening = listening
+        self._links: dict[web.RequestHandler, Link] = {}
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, tls: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._listening.sockets:
+            limit = HANDSHAKE if tls else None
+            self._servers.append(
+                await loop.create_server(self, sock=sock, ssl=tls, ssl_handshake_timeout=limit)
+            )
+
+    async def stop(self) -> None:
+        """Close everything; what still waits gets :data:`SHUTDOWN` seconds."""
+        for server in self._servers:
+            server.close()
+        for link in self._links.values():
+            link.gone.set()
+        await self.shutdown(SHUTDOWN)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Drop at once whoever is not on the loopback, or asks for an address without a BMC."""
+        super().connection_made(handler, transport)
+        address, port = transport.get_extra_info("sockname")[:2]
+        peer = transport.get_extra_info("peername")
+        wanted = self._listening.by_port.get(port, address)
+        bmc = self.fleet.by_address(wanted)
+        if bmc is None or peer is None or not ipaddress.ip_address(peer[0]).is_loopback:
+            transport.abort()
+        else:
+            self._links[handler] = Link(bmc)
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        link = self._links.pop(handler, None)
+        if link is not None:
+            link.gone.set()
+        super().connection_lost(handler, exc)
+
+    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        """One request, from its arrival to what the client gets of it."""
+        link = self._links.get(http.protocol)
+        if link is None:
+            raise ConnectionResetError
+        body = await http.read()
+        request = Request(http.method, http.rel_url.raw_path, http.headers, body)
+        self.requests += 1
+        plan = self.fleet.admit(link.bmc, request)
+        acted: Response | None = None
+        sent: Response | None = None
+        try:
+            if plan.before > 0.0:
+                await asyncio.sleep(plan.before)
+            if plan.perform:
+                acted = self.fleet.perform(link.bmc, request)
+            if plan.after > 0.0:
+                await asyncio.sleep(plan.after)
+            if plan.outcome == "hang":
+                await self._hang(plan, link)
+            else:
+                sent = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
+        finally:
+            self.fleet.finish(link.bmc, request, plan, sent, acted)
+        if sent is None:
+            await _drop(http.transport, link, hard=plan.outcome == "reset")
+            return web.Response()
+        return web.Response(status=sent.status, headers=sent.headers, body=sent.body)
+
+    async def _hang(self, plan: Plan, link: Link) -> None:
+        """Hold the connection until the client goes, or the fault ends."""
+        left = None if plan.ends is None else max(0.0, plan.ends - self.fleet.runtime.now())
+        over = asyncio.Event()
+        forget = self.fleet.on_release(plan.fault, over.set)
+        waits = [asyncio.ensure_future(link.gone.wait()), asyncio.ensure_future(over.wait())]
+        try:
+            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            forget()
+            for wait in waits:
+                wait.cancel()
+
+
+async def _drop(transport: asyncio.Transport | None, link: Link, *, hard: bool) -> None:
+    """End the connection without an answer, ``hard`` by a reset, and wait until it is gone."""
+    if transport is None:
+        return
+    if hard:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        transport.abort()
+    else:
+        transport.close()
+    await link.gone.wait()

@@ -1,0 +1,60 @@
+"""The claim storm: deterministic, within its thresholds, and able to fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from beskar7.coordination.queue import ProvisioningQueue
+from emulator.kube.store import Store
+
+pytestmark = pytest.mark.sim
+
+
+def verdicts(result) -> dict[str, str]:
+    return {item.name: item.verdict for item in result.invariants}
+
+
+def test_storm_holds_and_replays_from_its_seed(play):
+    first, again, other = play("claim-storm"), play("claim-storm"), play("claim-storm", seed=8)
+    assert first.passed, first.violations[:3]
+    assert other.passed, other.violations[:3]
+    assert set(verdicts(first).values()) == {"held"}
+    assert first.evidence.trace_hash == again.evidence.trace_hash
+    assert first.evidence.trace_hash != other.evidence.trace_hash
+
+
+def _named(result, invariant: str) -> None:
+    """The invariant is violated, and each violation says which host and when."""
+    assert not result.passed
+    assert verdicts(result)[invariant] == "violated"
+    for violation in result.violations:
+        if violation.invariant == invariant:
+            assert violation.host.startswith("host-")
+            assert violation.time >= result.evidence.origin
+            assert violation.detail
+
+
+def test_without_the_resource_version_check_hosts_get_two_owners(play, monkeypatch):
+    original = Store.update
+
+    def careless(self, kind, sent, **options):
+        sent = {**sent, "metadata": {**sent["metadata"]}}
+        current = self.get(kind, sent["metadata"].get("namespace"), sent["metadata"]["name"])
+        sent["metadata"]["resourceVersion"] = current.copy()["metadata"]["resourceVersion"]
+        return original(self, kind, sent, **options)
+
+    monkeypatch.setattr(Store, "update", careless)
+    _named(play("claim-storm"), "single-owner")
+
+
+def test_without_the_bmc_lock_operations_meet_on_one_bmc(play, monkeypatch):
+    monkeypatch.setattr(ProvisioningQueue, "_busy", lambda self: set())
+    result = play("claim-storm")
+    violated = {name for name, verdict in verdicts(result).items() if verdict == "violated"}
+    assert violated & {"bmc-exclusive", "bmc-cooldown"}, verdicts(result)
+    _named(result, sorted(violated & {"bmc-exclusive", "bmc-cooldown"})[0])
+
+
+def test_without_the_cooldown_bmcs_get_no_rest(play, monkeypatch):
+    monkeypatch.setattr(ProvisioningQueue, "_rest_until", lambda self, operation: 0.0)
+    _named(play("claim-storm"), "bmc-cooldown")

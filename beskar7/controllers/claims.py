@@ -8,7 +8,9 @@ candidates) only makes it likely that the first try succeeds.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from beskar7.api.errors import Conflict, NotFound
 from beskar7.api.kinds import PHYSICAL_HOST
@@ -20,6 +22,9 @@ from beskar7.kube.controller import TemporaryError
 
 log = logging.getLogger(__name__)
 
+RIVALS = 2
+"""Workers of one process that may try the same host at once: a second one in case the first
+fails, no third, or the last free hosts would draw every worker into a conflict."""
 RELEASE_RETRY = 0.1
 """Seconds; of the order of one BMC request."""
 
@@ -41,8 +46,9 @@ class Claims:
         self._env = env
         self._hosts = hosts
         self._revoke = revoke
-        self._trying: set[ObjectKey] = set()
-        """Hosts that a worker of this process is writing to now: tried last by the others."""
+        self._lock = env.runtime.lock()
+        self._tried: Counter[ObjectKey] = Counter()
+        """How many workers of this process try to claim a host at this moment."""
 
     def owned(self, machine: Beskar7Machine) -> list[PhysicalHost]:
         """The hosts whose consumerRef names this machine, as the API server has them.
@@ -60,7 +66,8 @@ class Claims:
         """The host that ``machine`` now owns; None when no host is free.
 
         Raises:
-            Contended: the tries of ``hostSelection.retryLimit`` all met a conflict.
+            Contended: the tries of ``hostSelection.retryLimit`` all met a conflict, or others
+                of this process try the hosts that are left.
         """
         tuning = self._env.tuning()
         started = self._env.runtime.now()
@@ -71,16 +78,33 @@ class Claims:
         if not ranked:
             self._count(machine, "no_hosts", "none")
             return None
-        ranked.sort(key=lambda host: host.key in self._trying)
-        for host in ranked[: tuning.claim_retry_limit]:
-            self._trying.add(host.key)
-            try:
-                claimed = self._try(machine, host)
-            finally:
-                self._trying.discard(host.key)
-            if claimed is not None:
-                return claimed
-        raise Contended(f"{machine.key}: {min(len(ranked), tuning.claim_retry_limit)} conflicts")
+        # Sorting is stable: hosts that nobody tries come first, each part in the machine's order.
+        ranked.sort(key=lambda host: self._tried[host.key])
+        tries = 0
+        for host in ranked:
+            if tries == tuning.claim_retry_limit:
+                break
+            with self._trying(host.key) as admitted:
+                if admitted:
+                    tries += 1
+                    claimed = self._try(machine, host)
+                    if claimed is not None:
+                        return claimed
+        raise Contended(f"{machine.key}: {tries} conflicts on {len(ranked)} candidates")
+
+    @contextmanager
+    def _trying(self, host: ObjectKey) -> Iterator[bool]:
+        """Gives False when RIVALS workers of this process try the host already."""
+        with self._lock:
+            admitted = self._tried[host] < RIVALS
+            self._tried[host] += admitted
+        try:
+            yield admitted
+        finally:
+            with self._lock:
+                self._tried[host] -= admitted
+                if not self._tried[host]:
+                    del self._tried[host]
 
     def _try(self, machine: Beskar7Machine, cached: PhysicalHost) -> PhysicalHost | None:
         host = self._env.copy(cached)

@@ -155,7 +155,10 @@ class Transport:
         if timed_out and not isinstance(error, urllib3.exceptions.NewConnectionError):
             why = "no answer in time"
         else:
-            why = str(error.__cause__ or error) or type(error).__name__
+            # urllib3 wraps what the socket said, as the cause or as the last argument.
+            wrapped = [arg for arg in error.args if isinstance(arg, Exception)]
+            told = error.__cause__ or (wrapped[-1] if wrapped else error)
+            why = str(told) or type(told).__name__
         return ServiceUnavailable(f"{method} {path} at {self.host}: {why}")
 
 

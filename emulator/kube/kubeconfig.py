@@ -1,0 +1,35 @@
+"""The kubeconfig through which kubectl and the managers reach the lab."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emulator.kube.files import write_private
+
+CONTEXT = "beskar7-lab"
+
+
+def write_kubeconfig(path: Path, url: str, token: str, authority: Path | None) -> None:
+    """Mode 0600: it holds the token. ``authority`` is the CA's PEM file, None without TLS."""
+    cluster: dict[str, Any] = {"server": url}
+    if authority is not None:
+        encoded = base64.b64encode(authority.read_bytes()).decode()
+        cluster["certificate-authority-data"] = encoded
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": CONTEXT, "cluster": cluster}],
+        "users": [{"name": CONTEXT, "user": {"token": token}}],
+        "contexts": [
+            {
+                "name": CONTEXT,
+                "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"},
+            }
+        ],
+        "current-context": CONTEXT,
+    }
+    write_private(path, yaml.safe_dump(config, sort_keys=False).encode())

@@ -1,0 +1,148 @@
+"""Which kinds are served, and what the server knows of each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from beskar7.api.kinds import Kind
+from emulator.kube.schema import Schema
+
+_BUILTIN = Path(__file__).with_name("builtin.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A printer column. ``compute`` names a function of the table module, for built-ins."""
+
+    name: str
+    type: str
+    path: str = ""
+    description: str = ""
+    format: str = ""
+    priority: int = 0
+    compute: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Resource:
+    """A served kind with its schema and its rules."""
+
+    kind: Kind
+    singular: str
+    list_kind: str
+    schema: Schema
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    selectable: frozenset[str] = field(default_factory=frozenset)
+    custom: bool = False
+    status: bool = False
+    """Has the status subresource."""
+    generation: bool = False
+    """``metadata.generation`` counts changes of the desired state."""
+    create_on_update: bool = False
+    """PUT of an absent object creates it."""
+    unconditional_update: bool = False
+    """PUT without a resourceVersion overwrites; otherwise it is refused (422)."""
+    name_rule: str = "subdomain"
+    name_first: bool = True
+    """Tables begin with the name; those of events do not."""
+
+    @property
+    def patch_types(self) -> tuple[str, ...]:
+        custom = ("application/json-patch+json", "application/merge-patch+json")
+        return custom if self.custom else (*custom, "application/strategic-merge-patch+json")
+
+
+class Registry:
+    """The served kinds; starts with the built-in ones."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[Kind, Resource] = {}
+        self._by_path: dict[tuple[str, str, str], Resource] = {}
+        self.version = 0
+        """Rises with every change, so that discovery documents can be cached."""
+        for resource in _builtins():
+            self.register(resource)
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._by_kind.values())
+
+    def register(self, resource: Resource) -> None:
+        """Serve the kind; an earlier definition of the same plural and group is replaced."""
+        kind = resource.kind
+        self.unregister(kind.group, kind.plural)
+        self._by_kind[kind] = resource
+        self._by_path[kind.group, kind.version, kind.plural] = resource
+        self.version += 1
+
+    def unregister(self, group: str, plural: str) -> None:
+        for kind in [k for k in self._by_kind if (k.group, k.plural) == (group, plural)]:
+            del self._by_kind[kind]
+            del self._by_path[kind.group, kind.version, kind.plural]
+            self.version += 1
+
+    def get(self, kind: Kind) -> Resource | None:
+        return self._by_kind.get(kind)
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        return self._by_path.get((group, version, plural))
+
+    def groups(self) -> dict[str, dict[str, list[Resource]]]:
+        """group -> version -> resources, in the order of registration."""
+        found: dict[str, dict[str, list[Resource]]] = {}
+        for resource in self:
+            versions = found.setdefault(resource.kind.group, {})
+            versions.setdefault(resource.kind.version, []).append(resource)
+        return found
+
+
+@functools.cache
+def _builtins() -> tuple[Resource, ...]:
+    specs = yaml.safe_load(_BUILTIN.read_text(encoding="utf-8"))
+    return tuple(_builtin(spec) for spec in specs)
+
+
+def _builtin(spec: dict[str, Any]) -> Resource:
+    return Resource(
+        kind=Kind(
+            spec["group"],
+            spec["version"],
+            spec["kind"],
+            spec["plural"],
+            namespaced=spec["scope"] == "Namespaced",
+        ),
+        singular=spec["singular"],
+        list_kind=spec["kind"] + "List",
+        schema=Schema(spec["schema"]),
+        short_names=tuple(spec.get("shortNames", ())),
+        categories=tuple(spec.get("categories", ())),
+        columns=tuple(columns(spec["columns"])),
+        selectable=frozenset(spec.get("selectable", ())),
+        status=spec.get("status", False),
+        generation=spec.get("generation", False),
+        create_on_update=spec.get("createOnUpdate", False),
+        unconditional_update=spec.get("unconditionalUpdate", False),
+        name_rule=spec.get("nameRule", "subdomain"),
+        name_first=spec.get("nameFirst", True),
+    )
+
+
+def columns(specs: list[dict[str, Any]]) -> Iterator[Column]:
+    for spec in specs:
+        yield Column(
+            name=spec["name"],
+            # "absolute": the time itself instead of the age, as for CRDs' Created At.
+            type="string" if spec.get("absolute") else spec["type"],
+            path=spec.get("jsonPath", ""),
+            description=spec.get("description", ""),
+            format=spec.get("format", ""),
+            priority=spec.get("priority", 0),
+            compute=spec.get("compute", ""),
+        )

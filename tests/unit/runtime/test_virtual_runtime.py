@@ -73,9 +73,7 @@ def test_killed_process_does_nothing_more_wherever_it_waits():
             with lock:
                 seen.append("got the lock")
 
-        tasks = [
-            victim.spawn(body, name=body.__name__) for body in (sleeper, locker, waiter)
-        ]
+        tasks = [victim.spawn(body, name=body.__name__) for body in (sleeper, locker, waiter)]
         victim.timer(2, seen.append, "timer", name="timer")
         runtime.sleep(1)
         victim.kill()

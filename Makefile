@@ -1,0 +1,74 @@
+# Everything a person or CI does here, by name. `make` alone lists it.
+# Override on the command line, e.g.  make PYTHON=python3.13 VENV=/tmp/venv JOBS=4 test
+
+PYTHON ?=
+VENV ?= .venv
+# Parallel test workers: a number, or auto for one per core.
+JOBS ?= auto
+# Further arguments for pytest, e.g. make test TESTS=tests/unit PYTEST_ARGS='-k claim -x'
+TESTS ?= tests
+PYTEST_ARGS ?=
+DEMO_OUT ?= out/demo
+# Further arguments for the load test, e.g. make load LOAD_ARGS='--users 40 --duration 300'
+LOAD_ARGS ?=
+LOCK_ARGS ?=
+
+SETUP = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh ci/setup
+RUN = @VENV="$(VENV)"
+
+.PHONY: help demo test lint types contracts bench load lock clean
+
+help:
+	@echo "make demo       run the claim-storm scenario on real sockets; report in $(DEMO_OUT)"
+	@echo "make test       all tests"
+	@echo "make lint       ruff: rules and format"
+	@echo "make types      mypy, strict"
+	@echo "make contracts  import-linter: which package may import which"
+	@echo "make bench      the same scenario in wall time and in virtual time, compared"
+	@echo "make load       a minute of Locust against a lab of its own"
+	@echo "make lock       write requirements.lock anew (LOCK_ARGS=--upgrade for newer versions)"
+	@echo "make clean      remove $(VENV), out/ and every cache"
+	@echo "Needed: python3 >= 3.11 with venv, make, git. The rest goes into $(VENV)."
+
+demo:
+	$(SETUP)
+	@echo "Running the scenario claim-storm on real sockets"
+	@rm -f "$(DEMO_OUT)/report.html"; \
+	"$(VENV)/bin/beskar7" run claim-storm --report "$(DEMO_OUT)"; status=$$?; \
+	if [ -f "$(DEMO_OUT)/report.html" ]; then echo "Report: $(DEMO_OUT)/report.html"; fi; \
+	exit $$status
+
+test:
+	$(SETUP) test load
+	@echo "Running the tests in $(TESTS)"
+	@"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS) $(TESTS)
+
+lint:
+	$(SETUP) dev
+	$(RUN) sh ci/lint
+
+types:
+	$(SETUP) dev test load
+	$(RUN) sh ci/types
+
+contracts:
+	$(SETUP) dev
+	$(RUN) sh ci/contracts
+
+bench:
+	$(SETUP)
+	@"$(VENV)/bin/python" ci/bench.py
+
+load:
+	$(SETUP) load
+	@"$(VENV)/bin/python" -m loadtest $(LOAD_ARGS)
+
+lock:
+	$(SETUP) dev
+	$(RUN) sh ci/lock $(LOCK_ARGS)
+
+# Only a directory that is a virtual environment is removed as one.
+clean:
+	@if [ -f "$(VENV)/pyvenv.cfg" ]; then rm -rf "$(VENV)"; fi
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -type d -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

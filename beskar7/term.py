@@ -72,7 +72,7 @@ class Term:
         self._config_maps = self._own_namespace.cache(CONFIG_MAP)
         self._env = Environment(
             runtime=runtime,
-            kube=WriteThroughKube(kube, self._caches),
+            kube=WriteThroughKube(kube, self._caches, self._fence),
             recorder=self._recorder,
             metrics=metrics,
             tuning=lambda: self._tuning,

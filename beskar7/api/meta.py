@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-Object = dict[str, Any]
+from beskar7.api.objects import Object
 
 
 def rfc3339(seconds: float) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from beskar7.api.kinds import Kind
-from beskar7.api.meta import Object, View
+from beskar7.api.meta import View
+from beskar7.api.objects import Object
 from beskar7.config import Tuning
 from beskar7.kube.objects import copy_object
 from beskar7.kube.port import Kube

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from beskar7.api.kinds import Kind
@@ -77,12 +78,14 @@ class SharedCaches:
 class WriteThroughKube:
     """A :class:`Kube` whose writes appear at once in the caches of the same process.
 
-    Reads go to the server: whoever can live with the cache asks the cache.
+    Reads go to the server: whoever can live with the cache asks the cache. ``fence`` runs before
+    every write and raises when the caller may not write any more.
     """
 
-    def __init__(self, kube: Kube, caches: SharedCaches) -> None:
+    def __init__(self, kube: Kube, caches: SharedCaches, fence: Callable[[], None]) -> None:
         self._kube = kube
         self._caches = caches
+        self._fence = fence
         self.get = kube.get
         self.watch = kube.watch
 
@@ -99,12 +102,15 @@ class WriteThroughKube:
         )
 
     def create(self, kind: Kind, obj: Object) -> Object:
+        self._fence()
         return self._seen(kind, self._kube.create(kind, obj))
 
     def update(self, kind: Kind, obj: Object) -> Object:
+        self._fence()
         return self._seen(kind, self._kube.update(kind, obj))
 
     def update_status(self, kind: Kind, obj: Object) -> Object:
+        self._fence()
         return self._seen(kind, self._kube.update_status(kind, obj))
 
     def patch(
@@ -117,6 +123,7 @@ class WriteThroughKube:
         type: PatchType = "merge",
         subresource: str | None = None,
     ) -> Object:
+        self._fence()
         written = self._kube.patch(kind, namespace, name, patch, type=type, subresource=subresource)
         return written if subresource == "scale" else self._seen(kind, written)
 
@@ -129,6 +136,7 @@ class WriteThroughKube:
         uid: str | None = None,
         resource_version: str | None = None,
     ) -> None:
+        self._fence()
         self._kube.delete(kind, namespace, name, uid=uid, resource_version=resource_version)
 
     def _seen(self, kind: Kind, obj: Object) -> Object:

@@ -7,29 +7,14 @@ and the emulator's in-process form for virtual time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from beskar7.api.kinds import Kind
+from beskar7.api.objects import Object, ObjectList, WatchEvent
 
-Object = dict[str, Any]
-"""A Kubernetes object as JSON. What a port returns belongs to the caller and may be changed."""
+__all__ = ["Kube", "Object", "ObjectList", "PatchType", "WatchEvent"]
 
 PatchType = Literal["merge", "json"]
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK."""
-
-    type: str
-    object: Object
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectList:
-    items: list[Object]
-    resource_version: str
 
 
 class Kube(Protocol):

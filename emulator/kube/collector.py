@@ -10,9 +10,9 @@ from collections import Counter
 
 from beskar7.api.errors import ApiError, NotFound
 from beskar7.api.kinds import CRD, NAMESPACE, Kind
+from beskar7.api.objects import Object
 from emulator.kube import crd
 from emulator.kube.history import Change, Entry
-from emulator.kube.metadata import Object
 from emulator.kube.pipeline import CRD_FINALIZER, Call
 from emulator.kube.store import Store
 

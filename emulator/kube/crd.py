@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from beskar7.api.kinds import Kind
+from beskar7.api.objects import Object
 from emulator.kube.failures import Cause, invalid_value, required
-from emulator.kube.metadata import Object
 from emulator.kube.registry import Resource, columns
 from emulator.kube.schema import Schema, SchemaError
 from emulator.kube.table import ColumnError, check_path

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from beskar7.api.errors import NotFound
 from beskar7.api.kinds import Kind
+from beskar7.api.objects import Object
 from beskar7.runtime import Runtime
 from emulator.kube import failures
 from emulator.kube.history import HISTORY, SLOW_WATCHER, Change, Entry, History, Watcher
-from emulator.kube.metadata import Object
 from emulator.kube.pipeline import Call
 from emulator.kube.registry import Registry, Resource
 from emulator.kube.selectors import Predicate

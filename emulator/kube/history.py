@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from beskar7.api.kinds import Kind
+from beskar7.api.objects import Object
 from emulator.kube.failures import too_old
-from emulator.kube.metadata import Object
 from emulator.kube.selectors import Predicate
 
 HISTORY = 10_000  # changes kept per kind

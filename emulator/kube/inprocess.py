@@ -1,6 +1,6 @@
 """The Kubernetes port without a socket: the store, with the latencies of a network around it.
 
-It fits :class:`beskar7.kube.port.Kube` by structure; the arrows of the house forbid the import.
+It fits :class:`beskar7.kube.port.Kube` by structure.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeVar
 import orjson
 
 from beskar7.api.kinds import Kind
+from beskar7.api.objects import Object, ObjectList, WatchEvent
 from beskar7.runtime import Random, Runtime
 from emulator.kube.history import Entry, Watcher, bookmark
-from emulator.kube.metadata import Object
 from emulator.kube.pipeline import Call
 from emulator.kube.selectors import Predicate, compile_selectors
 from emulator.kube.store import Store, parse_version
@@ -46,20 +46,6 @@ class LatencyModel:
 
     def _draw(self, rng: Random, median: float) -> float:
         return rng.lognormvariate(math.log(median), self.sigma) if median > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK."""
-
-    type: str
-    object: Object
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectList:
-    items: list[Object]
-    resource_version: str
 
 
 class InProcessKube:

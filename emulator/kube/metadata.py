@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 
 from beskar7.api.errors import BadRequest
+from beskar7.api.objects import Object
 from emulator.kube.failures import Cause, invalid_value, required
-
-Object = dict[str, Any]
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

@@ -7,8 +7,7 @@ from typing import Any
 import jsonpatch
 
 from beskar7.api.errors import BadRequest, Invalid, UnsupportedMediaType
-
-Object = dict[str, Any]
+from beskar7.api.objects import Object
 
 CONTENT_TYPES = {
     "application/merge-patch+json": "merge",

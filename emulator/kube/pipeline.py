@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from beskar7.api.errors import BadRequest
 from beskar7.api.kinds import CONFIG_MAP, CRD, EVENT, NAMESPACE, SECRET
+from beskar7.api.objects import Object
 from emulator.kube import crd, metadata
 from emulator.kube.failures import Cause, forbidden_field, invalid, invalid_value, required
-from emulator.kube.metadata import Object
 from emulator.kube.registry import Resource
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")

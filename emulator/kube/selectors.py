@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from beskar7.api.errors import BadRequest
+from beskar7.api.objects import Object
 from emulator.kube.metadata import is_label_value, is_qualified_name
 
-Object = dict[str, Any]
 Predicate = Callable[[Object], bool]
 
 MAX_LENGTH = 16 * 1024  # characters; longer ones are refused, not parsed

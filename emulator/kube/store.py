@@ -10,11 +10,12 @@ import orjson
 
 from beskar7.api.errors import ApiError, BadRequest
 from beskar7.api.kinds import NAMESPACE, Kind
+from beskar7.api.objects import Object
 from beskar7.runtime import Runtime
 from emulator.kube import failures, pipeline
 from emulator.kube.database import Database
 from emulator.kube.history import HISTORY, SLOW_WATCHER, Entry
-from emulator.kube.metadata import Object, rfc3339
+from emulator.kube.metadata import rfc3339
 from emulator.kube.patch import apply_patch
 from emulator.kube.pipeline import Call
 from emulator.kube.registry import Resource

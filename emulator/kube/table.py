@@ -10,7 +10,7 @@ from typing import Any
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.parser import parse as parse_jsonpath
 
-from emulator.kube.metadata import Object
+from beskar7.api.objects import Object
 from emulator.kube.registry import Column, Resource
 
 UNKNOWN = "<unknown>"

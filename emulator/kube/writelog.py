@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from beskar7.api.kinds import SECRET, Kind
-from emulator.kube.metadata import Object
+from beskar7.api.objects import Object
 
 CAPACITY = 50_000  # records; about 3 KB each
 _REDACTED = "REDACTED"

@@ -69,7 +69,7 @@ def test_our_own_writes_are_in_the_cache_when_they_return(server: Any) -> None:
     cache = caches.cache(CONFIG_MAP)
     caches.start()
     assert caches.wait_synced(10)
-    own = WriteThroughKube(kube, caches)
+    own = WriteThroughKube(kube, caches, lambda: None)
     for number in range(20):
         created = own.create(CONFIG_MAP, config(f"own-{number}"))
         held = cache.peek("default", f"own-{number}")

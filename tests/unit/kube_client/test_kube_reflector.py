@@ -115,7 +115,7 @@ def test_it_converges_under_chaos(seed: int, world: Any) -> None:
 
         def write(name: str) -> None:
             # Writes through the caches, as a manager does, and some that are somebody else's.
-            own = WriteThroughKube(here.kube(name), caches)
+            own = WriteThroughKube(here.kube(name), caches, lambda: None)
             kube = own if name == "w0" else here.kube(name)
             while not over.is_set():
                 runtime.sleep(rng.random() * 0.2)
@@ -270,7 +270,7 @@ def test_a_write_through_is_read_from_the_cache_at_once(world: Any) -> None:
         cache = caches.cache(CONFIG_MAP)
         caches.start()
         assert caches.wait_synced(5)
-        kube = WriteThroughKube(here.kube(), caches)
+        kube = WriteThroughKube(here.kube(), caches, lambda: None)
         created = kube.create(CONFIG_MAP, config("a"))
         assert cache.get("default", "a") == created
         created["data"]["value"] = "mine"

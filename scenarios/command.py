@@ -1,0 +1,202 @@
+"""``beskar7 run``: one scenario, one verdict."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from beskar7.runtime import LiveRuntime
+from scenarios.engine.checks import bound_of, format_value
+from scenarios.engine.clocks import run_on
+from scenarios.engine.evidence import Evidence
+from scenarios.engine.expand import cooldowns, elects_leader
+from scenarios.engine.invariants import Rules
+from scenarios.engine.loader import catalog, load
+from scenarios.engine.problems import ScenarioError
+from scenarios.engine.progress import Lines, LiveTable, Progress
+from scenarios.engine.result import Result, conclude
+from scenarios.engine.runner import Run
+from scenarios.engine.schema import Scenario
+
+HELD, FELL_SHORT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+MAX_SEED = 2**63 - 1
+SHOWN_VIOLATIONS = 10
+STYLES = {
+    "passed": "green",
+    "held": "green",
+    "failed": "bold red",
+    "violated": "bold red",
+    "not judged": "yellow",
+    "inconclusive": "yellow",
+}
+
+
+def register(subparsers: Any) -> None:
+    """Add ``run`` to the command's subparsers."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a scenario and judge it",
+        description="Run a scenario against the real controller, live or in virtual time.",
+        epilog="Exit codes: 0 everything held, 1 something fell short, 2 bad input, "
+        "130 interrupted.",
+    )
+    parser.add_argument("scenario", nargs="?", metavar="NAME|FILE", help="see --list, or a file")
+    parser.add_argument("--clock", choices=("live", "virtual"), default="live")
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="default: 1")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="PATH=VALUE",
+        help="change a field of the scenario, as in load.machines=20; may be repeated",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report and result here")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.add_argument("--list", action="store_true", help="list the scenarios that come along")
+    parser.set_defaults(run=run)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:20]) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_SEED}")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run as the arguments say; the exit code."""
+    voice = Console(stderr=True, highlight=False)
+    if args.list:
+        return _list()
+    if args.scenario is None:
+        _say(voice, "beskar7 run: which scenario? Give a name or a file; --list shows the names.")
+        return BAD_INPUT
+    try:
+        scenario = load(args.scenario, args.overrides)
+    except ScenarioError as error:
+        _say(voice, str(error))
+        return BAD_INPUT
+    if args.report is not None and args.report.exists() and not args.report.is_dir():
+        _say(voice, f"--report {args.report}: is a file; give a directory")
+        return BAD_INPUT
+    return _run(scenario, args, voice)
+
+
+def _say(voice: Console, text: str) -> None:
+    """A message as it is: neither markup nor folded, so that it can be copied and searched."""
+    voice.print(Text(text), soft_wrap=True)
+
+
+def _list() -> int:
+    for name, path in catalog().items():
+        try:
+            described = " ".join(load(str(path)).description.split())
+        except ScenarioError as error:
+            described = f"(broken: {error.problems[0]})"
+        sys.stdout.write(f"{name}\n    {described}\n")
+    return HELD
+
+
+def _run(scenario: Scenario, args: argparse.Namespace, voice: Console) -> int:
+    stopwatch = LiveRuntime().now
+    progress: Progress
+    if voice.is_terminal:
+        progress = LiveTable(voice, scenario.name, stopwatch)
+    else:
+        progress = Lines(sys.stderr, stopwatch)
+    began = stopwatch()
+    attempt = Run(scenario, clock=args.clock, seed=args.seed, progress=progress)
+    interrupted = False
+    try:
+        run_on(args.clock, scenario, args.seed, attempt.body)
+    except KeyboardInterrupt:
+        interrupted = True
+        attempt.evidence.ending, attempt.evidence.reason = "interrupted", "by the user"
+    finally:
+        progress.close()
+    try:
+        code = _conclude(attempt.evidence, args, voice, stopwatch() - began)
+    except KeyboardInterrupt:
+        _say(voice, "Interrupted: the world is down, but the report is not complete.")
+        return INTERRUPTED
+    return INTERRUPTED if interrupted else code
+
+
+def _conclude(
+    evidence: Evidence, args: argparse.Namespace, voice: Console, wall_seconds: float
+) -> int:
+    """Judge, keep and tell; the exit code for the verdict."""
+    scenario = evidence.scenario
+    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
+    result = conclude(evidence, rules, wall_seconds)
+    try:
+        kept = _keep(result, args.report)
+    except OSError as error:
+        _say(voice, f"--report {args.report}: {error.strerror or error}")
+        return BAD_INPUT
+    if args.output == "json":
+        sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _tell(result, Console(highlight=False))
+    for path in kept:
+        _say(voice, f"written: {path}")
+    if evidence.ending == "interrupted":
+        logs = f"{len(evidence.history.writes)} API writes"
+        logs += f" and {len(evidence.requests)} BMC requests"
+        where = "kept in the report" if kept else "not kept; --report DIR keeps them"
+        _say(voice, f"Interrupted: the world is down; {logs} until then are {where}.")
+    return HELD if result.passed else FELL_SHORT
+
+
+def _keep(result: Result, folder: Path | None) -> list[Path]:
+    """The report and the verdict, if a directory was given."""
+    if folder is None:
+        return []
+    from scenarios.engine.keeping import save  # jinja2 takes its time; only who reports needs it
+
+    return save(result, folder)[:2]
+
+
+def _tell(result: Result, console: Console) -> None:
+    """Tables, violations, and the verdict as the last line but one: what a person looks for."""
+    if result.checks:
+        table = Table("check", "bound", "value", "outcome", box=None, header_style="bold")
+        for item in result.checks:
+            bound, limit = bound_of(item.check)
+            table.add_row(
+                item.check.measure,
+                f"{bound} {format_value(limit, item.check.unit)}",
+                format_value(item.value, item.check.unit),
+                Text(item.outcome, style=STYLES[item.outcome]),
+            )
+        console.print(table)
+    table = Table("invariant", "cases", "verdict", "", box=None, header_style="bold")
+    for invariant in result.invariants:
+        table.add_row(
+            invariant.name,
+            str(invariant.cases),
+            Text(invariant.verdict, style=STYLES[invariant.verdict]),
+            Text(invariant.reason),
+        )
+    console.print(table)
+    for violation in result.violations[:SHOWN_VIOLATIONS]:
+        time = violation.time - result.evidence.origin
+        where = " ".join(part for part in (violation.host, violation.machine) if part)
+        line = f"{violation.invariant} at {time:.3f} s, {where}: {violation.detail}"
+        console.print(Text(line, style="red"), soft_wrap=True)
+    if len(result.violations) > SHOWN_VIOLATIONS:
+        console.print(f"... and {len(result.violations) - SHOWN_VIOLATIONS} more violations")
+    if result.bottleneck:
+        said = f"No verdict on speed: the harness was the bottleneck ({result.bottleneck})."
+        console.print(Text(said, style="yellow"), soft_wrap=True)
+    style = "bold green" if result.passed else "bold red"
+    console.print(Text(result.verdict(), style=style), soft_wrap=True)
+    if result.evidence.trace_hash:
+        console.print(f"trace hash {result.evidence.trace_hash}")

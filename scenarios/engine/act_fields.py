@@ -1,0 +1,148 @@
+"""Acts and checks of a scenario file."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from scenarios.engine.document import Node
+from scenarios.engine.fault_fields import NAME, read_fault
+from scenarios.engine.fields import Fields
+from scenarios.engine.measure_names import MEASURES, Unit
+from scenarios.engine.problems import Problems, closest
+from scenarios.engine.schema import (
+    Act,
+    Action,
+    AddFault,
+    Check,
+    ClearFault,
+    CreateMachines,
+    DeleteMachines,
+    KillManager,
+    StartManager,
+    Trigger,
+    Which,
+)
+
+MAX_MACHINES = 100_000
+ACTIONS = (
+    "create_machines",
+    "delete_machines",
+    "kill_manager",
+    "start_manager",
+    "add_fault",
+    "clear_fault",
+)
+BOUNDS = ("max", "min", "equals")
+ZERO = CreateMachines(0)
+
+
+def read_act(node: Node, path: str, problems: Problems) -> Act:
+    fields = Fields(node, path, problems, node.where)
+    trigger = _trigger(fields)
+    given = [name for name in ACTIONS if name in fields.names()]
+    action: Action = ZERO
+    if len(given) == 1:
+        action = _action(fields, given[0], problems)
+    else:
+        for name in ACTIONS:
+            fields.node(name)
+        said = f"has {len(given)} actions" if given else "has no action"
+        problems.add(fields.where, path, f"{said}; give one of {', '.join(ACTIONS)}")
+    for name in (*ACTIONS, "at", "when", "delay"):
+        fields.node(name)
+    fields.finish()
+    return Act(trigger, action)
+
+
+def _trigger(fields: Fields) -> Trigger:
+    timed, conditional = fields.has("at"), fields.has("when")
+    if timed == conditional:
+        message = 'give either "at: 3s" or "when: {provisioned: 10}"'
+        fields.problems.add(fields.where, fields.path, message)
+        return Trigger(at=0.0)
+    if timed:
+        if fields.has("delay"):
+            fields.wrong("delay", 'belongs to "when"; add it to "at" instead')
+        return Trigger(at=fields.duration("at"))
+    delay = fields.duration("delay", 0.0)
+    when = fields.child("when")
+    given = when.names()
+    trigger = Trigger(condition="settled", delay=delay)
+    if when.has("delay"):
+        when.node("delay")
+        when.wrong("delay", 'stands beside "when", not in it')
+    elif len(given) > 1:
+        fields.wrong("when", "has several conditions; give one, and a second act for another")
+    elif given == ["claimed"]:
+        trigger = Trigger(
+            condition="claimed",
+            count=when.integer("claimed", low=1, high=MAX_MACHINES),
+            delay=delay,
+        )
+    elif given == ["provisioned"]:
+        trigger = Trigger(
+            condition="provisioned",
+            count=when.integer("provisioned", low=1, high=MAX_MACHINES),
+            delay=delay,
+        )
+    elif given == ["settled"] and not when.flag("settled"):
+        when.wrong("settled", "can only be true")
+    elif not given:
+        fields.wrong("when", "needs a condition: claimed, provisioned or settled")
+    for name in ("claimed", "provisioned", "settled"):
+        when.node(name)
+    when.finish()
+    return trigger
+
+
+def _action(fields: Fields, name: str, problems: Problems) -> Action:
+    if name == "add_fault":
+        node = fields.node(name, required=True)
+        return AddFault(read_fault(node, fields.at(name), problems)) if node else ZERO
+    of = fields.child(name, required=name in ("create_machines", "delete_machines"))
+    action: Action
+    match name:
+        case "create_machines":
+            action = CreateMachines(of.integer("count", low=1, high=MAX_MACHINES))
+        case "delete_machines":
+            action = DeleteMachines(
+                of.integer("count", low=1, high=MAX_MACHINES),
+                of.choice("which", get_args(Which), "provisioned-first"),
+            )
+        case "kill_manager":
+            action = KillManager(of.choice("target", ("leader", "follower", "any"), "leader"))
+        case "start_manager":
+            action = StartManager()
+        case _:
+            action = ClearFault(of.text("id", None, pattern=NAME, example="slow-1"))
+    of.finish()
+    return action
+
+
+def read_check(node: Node, path: str, problems: Problems) -> Check:
+    fields = Fields(node, path, problems, node.where)
+    measure = fields.text("measure")
+    unit: Unit = "number"
+    if measure in MEASURES:
+        unit = MEASURES[measure].unit
+    elif measure:
+        fields.wrong("measure", f'"{measure}" is unknown; {closest(measure, MEASURES)}')
+    given = [name for name in BOUNDS if fields.has(name)]
+    if len(given) != 1:
+        said = "has no bound" if not given else "has several bounds"
+        problems.add(fields.where, path, f"{said}; give one of {', '.join(BOUNDS)}")
+    values = {name: _bound(fields, name, unit) for name in given if measure in MEASURES}
+    for name in BOUNDS:
+        fields.node(name)
+    fields.finish()
+    return Check(measure, unit, values.get("max"), values.get("min"), values.get("equals"))
+
+
+def _bound(fields: Fields, name: str, unit: Unit) -> float:
+    """A threshold in the unit of its measure; a ratio may be written as ``10%``."""
+    if unit == "seconds":
+        return float(fields.duration(name))
+    node = fields.node(name)
+    if unit == "ratio" and node is not None and isinstance(node.value, str):
+        return float(fields.number(name, high=100.0, unit="%")) / 100.0
+    return float(fields.number(name, high=1.0 if unit == "ratio" else 1e12))

@@ -1,0 +1,163 @@
+"""Performs a scenario's acts on a world, each as soon as its trigger holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from beskar7.api.errors import NotFound
+from beskar7.api.kinds import BESKAR7_MACHINE
+from scenarios.engine.evidence import Evidence, FaultWindow, Incident
+from scenarios.engine.expand import machine
+from scenarios.engine.history import Track, deleting, phase
+from scenarios.engine.schema import (
+    Act,
+    Action,
+    AddFault,
+    ClearFault,
+    CreateMachines,
+    DeleteMachines,
+    KillManager,
+    StartManager,
+    Trigger,
+    Which,
+)
+from scenarios.engine.watching import Watcher
+from scenarios.engine.world import World
+
+
+class Stage:
+    """The acts in their order: the next one's trigger counts once the one before is done."""
+
+    def __init__(
+        self, world: World, evidence: Evidence, watcher: Watcher, note: Callable[[str], None]
+    ) -> None:
+        self._world = world
+        self._evidence = evidence
+        self._watcher = watcher
+        self._note = note
+        self._acts = list(evidence.scenario.acts)
+        self._held_since: float | None = None
+        self._created = 0
+        self.done = 0
+
+    @property
+    def next(self) -> Act | None:
+        return self._acts[self.done] if self.done < len(self._acts) else None
+
+    def due_at(self) -> float | None:
+        """When the next act is due, where that is known beforehand (``runtime.now()``)."""
+        act = self.next
+        if act is None:
+            return None
+        if act.trigger.at is not None:
+            return self._evidence.origin + act.trigger.at
+        if self._held_since is not None:
+            return self._held_since + act.trigger.delay
+        return None
+
+    def perform_due(self) -> None:
+        """Perform every act whose trigger holds, in order."""
+        while (act := self.next) is not None and self._is_due(act.trigger):
+            self._held_since = None
+            self.done += 1
+            self._note(f"{act}")
+            self.perform(act.action)
+            self._watcher.read_writes()
+
+    def _is_due(self, trigger: Trigger) -> bool:
+        now = self._world.runtime.now()
+        if trigger.at is not None:
+            return now >= self._evidence.origin + trigger.at
+        if self._held_since is None and self._holds(trigger):
+            self._held_since = now
+        return self._held_since is not None and now >= self._held_since + trigger.delay
+
+    def _holds(self, trigger: Trigger) -> bool:
+        match trigger.condition:
+            case "claimed":
+                return len(self._watcher.claimed) >= trigger.count
+            case "provisioned":
+                return len(self._watcher.provisioned) >= trigger.count
+            case _:
+                everything = self._created >= self._evidence.scenario.load.machines
+                return everything and not self._watcher.unrest()
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case CreateMachines(count):
+                self.create(count)
+            case DeleteMachines(count, which):
+                self._delete(count, which)
+            case KillManager(target):
+                began = self._world.runtime.now()
+                identity = self._world.kill_manager(target)
+                self._incident("kill-manager", identity, target, began)
+            case StartManager():
+                self._incident("start-manager", self._world.start_manager())
+            case AddFault(fault):
+                self.add_fault(fault)
+            case ClearFault(id):
+                self._clear(id)
+
+    def create(self, count: int) -> None:
+        load = self._evidence.scenario.load
+        first = self._created + 1
+        for _ in range(count):
+            self._created += 1
+            self._world.kube.create(BESKAR7_MACHINE, machine(load, self._created))
+        names = f"machine-{first:03d}" + (f" to {self._created:03d}" if count > 1 else "")
+        self._incident("create", names, f"{count} machines")
+
+    def _delete(self, count: int, which: Which) -> None:
+        chosen = self._choose(which)[:count]
+        for track in chosen:
+            namespace = self._evidence.scenario.load.namespace
+            try:
+                self._world.kube.delete(BESKAR7_MACHINE, namespace, track.name)
+            except NotFound:
+                continue
+        self._incident("delete", "", f"{len(chosen)} machines, {which}")
+
+    def _choose(self, which: Which) -> list[Track]:
+        """The machines in the order in which they are to go; ties by creation."""
+        alive = [track for track in self._watcher.machines() if not deleting(track.last)]
+        match which:
+            case "provisioned-first":
+                return sorted(alive, key=lambda track: phase(track.last) != "Provisioned")
+            case "busy-first":
+                busy = self._watcher.mid_provision()
+                return sorted(alive, key=lambda track: track.uid not in busy)
+            case "waiting-first":
+                owners = self._watcher.owners()
+                return sorted(alive, key=lambda track: track.uid in owners)
+            case "oldest-first":
+                return alive
+        self._world.runtime.rng("scenario/delete").shuffle(alive)
+        return alive
+
+    def add_fault(self, fault: Mapping[str, Any]) -> None:
+        now = self._world.runtime.now()
+        self._world.add_fault(fault)
+        start = now + fault["start"]
+        end = None if fault["duration"] is None else start + fault["duration"]
+        self._evidence.faults.append(FaultWindow(fault, start, end))
+        self._incident("add-fault", fault["id"], fault["kind"], now)
+
+    def _clear(self, id: str | None) -> None:
+        self._world.clear_faults(id)
+        now = self._world.runtime.now()
+        self._evidence.faults[:] = [
+            replace(window, start=min(window.start, now), end=now)
+            if id in (None, window.fault["id"]) and (window.end is None or window.end > now)
+            else window
+            for window in self._evidence.faults
+        ]
+        self._incident("clear-fault", id or "all")
+
+    def _incident(
+        self, kind: str, subject: str = "", detail: str = "", time: float | None = None
+    ) -> None:
+        at = self._world.runtime.now() if time is None else time
+        self._evidence.incidents.append(Incident(at, kind, subject, detail))

@@ -1,0 +1,112 @@
+"""All that a run leaves behind to be judged: what the world saw, and what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from emulator.bmc.log import BmcEvent, BmcRecord
+from emulator.kube.writelog import WriteRecord
+from scenarios.engine.history import History
+from scenarios.engine.schema import Scenario
+
+Ending = Literal["settled", "timeout", "not enrolled", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that the scenario did to the world.
+
+    ``kind``: load, create, delete, kill-manager, start-manager, add-fault, clear-fault, settled.
+    ``subject``: a manager's identity or a fault's id. ``time`` is ``runtime.now()``.
+    """
+
+    time: float
+    kind: str
+    subject: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultWindow:
+    """A fault as it was put in force; ``end`` None: it never ended by itself or by an act."""
+
+    fault: Mapping[str, Any]
+    start: float
+    end: float | None
+
+    def active_at(self, time: float) -> bool:
+        return self.start <= time and (self.end is None or time < self.end)
+
+    @property
+    def blocking(self) -> bool:
+        """Whether it can keep a BMC from doing its work; a slow BMC still does it."""
+        return str(self.fault["kind"]) != "latency"
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Times are ``runtime.now()`` of the world. The ``lost`` counts are of log entries."""
+
+    scenario: Scenario
+    clock: str
+    seed: int
+    history: History = field(default_factory=History)
+    requests: list[BmcRecord] = field(default_factory=list)
+    events: list[BmcEvent] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    faults: list[FaultWindow] = field(default_factory=list)
+    lost_writes: int = 0
+    lost_requests: int = 0
+    lost_events: int = 0
+    last_request: int = 0
+    last_event: int = 0
+    began: float = 0.0
+    load_began: float | None = None
+    ended: float = 0.0
+    ending: Ending = "failed"
+    reason: str = ""
+    saturation: dict[str, list[float]] = field(default_factory=dict)
+    manager_metrics: dict[str, str] = field(default_factory=dict)
+    trace_hash: str | None = None
+    fault_hits: dict[str, set[str]] = field(default_factory=dict)
+    """Hosts that each fault has hit, by its id."""
+    complete: bool = False
+    """The logs were read to their end after the last thing happened."""
+
+    @property
+    def last_write(self) -> int:
+        return self.history.writes[-1].seq if self.history.writes else 0
+
+    @property
+    def origin(self) -> float:
+        """Second zero of what people read: the load's start, or the world's without a load."""
+        return self.began if self.load_began is None else self.load_began
+
+    def add_writes(self, writes: list[WriteRecord]) -> None:
+        """Take in the next piece of the write log and count what is missing before it."""
+        for record in writes:
+            self.lost_writes += max(0, record.seq - self.last_write - 1)
+            self.history.add(record)
+
+    def add_bmc(self, requests: list[BmcRecord], events: list[BmcEvent]) -> None:
+        for request in requests:
+            self.lost_requests += max(0, request.seq - self.last_request - 1)
+            self.last_request = request.seq
+            if request.fault:
+                self.fault_hits.setdefault(request.fault, set()).add(request.host)
+        for event in events:
+            self.lost_events += max(0, event.seq - self.last_event - 1)
+            self.last_event = event.seq
+        self.requests.extend(requests)
+        self.events.extend(events)
+
+    def blocked_hosts(self, time: float) -> set[str]:
+        """Hosts that a fault still in force at ``time`` has hit and can keep from working."""
+        ids = {w.fault["id"] for w in self.faults if w.blocking and w.active_at(time)}
+        return set().union(*(self.fault_hits.get(id, set()) for id in ids))
+
+    def faults_over(self, time: float) -> bool:
+        """Whether no fault is still to come or to end by itself."""
+        return all(w.active_at(time) if w.end is None else w.end <= time for w in self.faults)

@@ -1,0 +1,174 @@
+"""From a scenario to the things in its world: hosts with addresses, objects, arrival times.
+
+Pure: the same scenario (and, for arrivals, the same random stream) gives the same world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, PHYSICAL_HOST
+from beskar7.config import CONFIG_MAP_NAME, ConfigError, parse_tuning
+from beskar7.redfish.vendors import GENERIC, VENDORS
+from beskar7.runtime import Random
+from scenarios.engine.schema import HostsSpec, LoadSpec, Scenario
+
+SYSTEM_NAMESPACE = "beskar7-system"
+CREDENTIALS_SECRET = "bmc-credentials"  # noqa: S105 - the name of a Secret, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """One host of the world; ``name`` is both its BMC's and its PhysicalHost's."""
+
+    name: str
+    address: str
+    vendor: str
+    rack: str
+
+
+def apportion(count: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """Shares of ``count`` by largest remainder; ties go to the name first given."""
+    total = sum(weights.values())
+    exact = {name: count * weight / total for name, weight in weights.items()}
+    shares = {name: int(share) for name, share in exact.items()}
+    left = count - sum(shares.values())
+    by_remainder = sorted(exact, key=lambda name: shares[name] - exact[name])
+    for name in by_remainder[:left]:
+        shares[name] += 1
+    return shares
+
+
+def _interleave(shares: Mapping[str, int]) -> list[str]:
+    """The names spread evenly, so that every rack gets its part of every vendor."""
+    places = [
+        ((index + 0.5) / share, order, name)
+        for order, (name, share) in enumerate(shares.items())
+        for index in range(share)
+    ]
+    return [name for _, _, name in sorted(places)]
+
+
+def plan_hosts(spec: HostsSpec) -> list[HostPlan]:
+    """The hosts in order, one loopback address each (127.10.0.1 and on)."""
+    vendors = _interleave(apportion(spec.count, spec.vendors))
+    width = max(3, len(str(spec.count)))
+    return [
+        HostPlan(
+            name=f"host-{index + 1:0{width}d}",
+            address=f"127.10.{index // 250}.{index % 250 + 1}",
+            vendor=vendor,
+            rack=f"rack-{index % spec.racks + 1}",
+        )
+        for index, vendor in enumerate(vendors)
+    ]
+
+
+def fleet_spec(
+    scenario: Scenario, seed: int, *, port: int = 0, tls: bool = False
+) -> dict[str, Any]:
+    """The world's BMCs as the fleet takes them. The faults come later, with the load."""
+    spec = scenario.world.hosts
+    return {
+        "seed": seed,
+        "port": port,
+        "tls": tls,
+        "hosts": [
+            {
+                "name": host.name,
+                "address": host.address,
+                "vendor": host.vendor,
+                "rack": host.rack,
+                "labels": dict(spec.labels),
+                "cores": spec.cores,
+                "memory_gib": spec.memory_gib,
+                "power": "Off",
+            }
+            for host in plan_hosts(spec)
+        ],
+        "faults": [],
+        "scale": {"boot": spec.boot_scale, "latency": spec.latency_scale},
+    }
+
+
+def physical_host(scenario: Scenario, host: HostPlan, address: str) -> dict[str, Any]:
+    """The PhysicalHost object; ``address`` is the URL of its BMC."""
+    spec = scenario.world.hosts
+    return {
+        "apiVersion": PHYSICAL_HOST.api_version,
+        "kind": PHYSICAL_HOST.kind,
+        "metadata": {
+            "name": host.name,
+            "namespace": scenario.load.namespace,
+            "labels": {
+                **spec.labels,
+                "topology.kubernetes.io/zone": host.rack,
+                "beskar7.io/vendor": host.vendor,
+            },
+        },
+        "spec": {
+            "redfishConnection": {
+                "address": address,
+                "credentialsSecretRef": CREDENTIALS_SECRET,
+                "insecureSkipVerify": True,
+            },
+            **({"tags": list(spec.tags)} if spec.tags else {}),
+        },
+    }
+
+
+def config_map(scenario: Scenario) -> dict[str, Any]:
+    """The controller's ConfigMap with the scenario's settings."""
+    return {
+        "apiVersion": CONFIG_MAP.api_version,
+        "kind": CONFIG_MAP.kind,
+        "metadata": {"name": CONFIG_MAP_NAME, "namespace": SYSTEM_NAMESPACE},
+        "data": dict(scenario.world.config),
+    }
+
+
+def machine(load: LoadSpec, number: int) -> dict[str, Any]:
+    """The ``number``-th (from 1) Beskar7Machine of the run."""
+    return {
+        "apiVersion": BESKAR7_MACHINE.api_version,
+        "kind": BESKAR7_MACHINE.kind,
+        "metadata": {"name": f"machine-{number:03d}", "namespace": load.namespace},
+        "spec": {"imageURL": load.image_url, "osFamily": load.os_family},
+    }
+
+
+def arrival_offsets(load: LoadSpec, rng: Random) -> list[float]:
+    """Seconds after the load's start at which each machine is created, in order."""
+    match load.arrivals.process:
+        case "batch":
+            return [0.0] * load.machines
+        case "constant":
+            return [index / load.arrivals.rate for index in range(load.machines)]
+    offsets, at = [], 0.0
+    for _ in range(load.machines):
+        at += rng.expovariate(load.arrivals.rate)
+        offsets.append(at)
+    return offsets
+
+
+def cooldowns(scenario: Scenario) -> dict[str, float]:
+    """Seconds of cooldown that each host's BMC is owed, as the controller reads its ConfigMap.
+
+    Without a value there it is the vendor's. A ConfigMap that the controller refuses changes none.
+    """
+    try:
+        common = parse_tuning(scenario.world.config).bmc_cooldown
+    except ConfigError:
+        common = None
+    by_vendor = {vendor.name: vendor.cooldown for vendor in VENDORS}
+    return {
+        host.name: by_vendor.get(host.vendor, GENERIC.cooldown) if common is None else common
+        for host in plan_hosts(scenario.world.hosts)
+    }
+
+
+def elects_leader(scenario: Scenario) -> bool:
+    """Whether the managers elect a leader; they do unless told not to."""
+    return scenario.world.managers.args.get("leader-elect", "true").lower() not in ("false", "0")

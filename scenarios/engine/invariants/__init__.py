@@ -1,0 +1,82 @@
+"""What has to hold in every scenario, judged from what the world saw.
+
+The evidence is the API's write log, the BMCs' request log, the machines' events, and what the
+scenario itself did. The controller's word is none of it. An invariant over a log with gaps is
+inconclusive: a missing record can hide a breach, or make one out of nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from scenarios.engine.evidence import Evidence
+from scenarios.engine.invariants.bmc import bmc_cooldown, bmc_exclusive
+from scenarios.engine.invariants.ending import no_orphans, terminal
+from scenarios.engine.invariants.ownership import only_owner_acts, single_owner
+from scenarios.engine.invariants.states import (
+    legal_state_edges,
+    provisioned_means_booted,
+    released_clean,
+)
+from scenarios.engine.invariants.verdict import (
+    MAX_VIOLATIONS,
+    InvariantResult,
+    Judged,
+    Rules,
+    Violation,
+)
+
+Log = Literal["writes", "requests", "events"]
+
+INVARIANTS: dict[str, tuple[Callable[[Evidence, Rules], Judged], tuple[Log, ...]]] = {
+    "single-owner": (single_owner, ("writes",)),
+    "only-owner-acts": (only_owner_acts, ("writes", "requests")),
+    "bmc-exclusive": (bmc_exclusive, ("requests",)),
+    "bmc-cooldown": (bmc_cooldown, ("requests",)),
+    "legal-state-edges": (legal_state_edges, ("writes",)),
+    "provisioned-means-booted": (provisioned_means_booted, ("writes", "events")),
+    "released-clean": (released_clean, ("writes", "events")),
+    "terminal": (terminal, ("writes", "requests")),
+    "no-orphans": (no_orphans, ("writes",)),
+}
+AT_THE_END = ("terminal", "no-orphans")
+"""Judged on the last state alone, which a run that was broken off does not have."""
+
+
+def judge(evidence: Evidence, rules: Rules) -> list[InvariantResult]:
+    """Every invariant's verdict, in the order of :data:`INVARIANTS`."""
+    return [_judge(name, evidence, rules) for name in INVARIANTS]
+
+
+def _judge(name: str, evidence: Evidence, rules: Rules) -> InvariantResult:
+    check, logs = INVARIANTS[name]
+    judged = check(evidence, rules)
+    violations = sorted(judged.violations, key=lambda violation: violation.time)
+    doubt = _gaps(evidence, logs) or judged.doubt
+    if name in AT_THE_END and evidence.ending in ("interrupted", "failed", "not enrolled"):
+        doubt = doubt or "the run did not get to its end"
+    verdict: Literal["held", "violated", "inconclusive"] = "violated" if violations else "held"
+    if doubt:
+        verdict = "inconclusive"
+    reason = doubt
+    if len(violations) > MAX_VIOLATIONS:
+        reason = f"{doubt}; " if doubt else ""
+        reason += f"the first {MAX_VIOLATIONS} of {len(violations)} violations"
+    return InvariantResult(name, verdict, judged.cases, reason, tuple(violations[:MAX_VIOLATIONS]))
+
+
+def _gaps(evidence: Evidence, logs: tuple[Log, ...]) -> str:
+    """Which of the logs are not whole, in words; empty when all are."""
+    lost = {
+        "writes": (evidence.lost_writes, "the API's write log"),
+        "requests": (evidence.lost_requests, "the BMCs' request log"),
+        "events": (evidence.lost_events, "the machines' event log"),
+    }
+    missing = [f"{lost[log][1]} lacks {lost[log][0]} entries" for log in logs if lost[log][0]]
+    if not evidence.complete:
+        missing.append("the logs were not read to their end")
+    return "; ".join(missing)
+
+
+__all__ = ["INVARIANTS", "InvariantResult", "Judged", "Rules", "Violation", "judge"]

@@ -1,0 +1,146 @@
+"""Who owns a host, and who may touch its BMC."""
+
+from __future__ import annotations
+
+from emulator.bmc.log import BmcRecord
+from scenarios.engine.evidence import Evidence
+from scenarios.engine.history import (
+    MANAGER_AGENT,
+    consumer_uid,
+    deleting,
+    state,
+)
+from scenarios.engine.invariants.operations import Header
+from scenarios.engine.invariants.verdict import Judged, Rules, Violation
+
+
+def single_owner(evidence: Evidence, rules: Rules) -> Judged:
+    """No host passes from one owner to another unfreed; no machine owns two hosts at once."""
+    history = evidence.history
+    found: list[Violation] = []
+    ownerships = history.ownerships()
+    for track in history.hosts.values():
+        for before, after in track.pairs():
+            old = consumer_uid(before.object) if before else ""
+            new = consumer_uid(after.object)
+            if before and old and new and old != new:
+                names = (history.machine_name(old) or old, history.machine_name(new) or new)
+                found.append(
+                    Violation(
+                        "single-owner",
+                        track.name,
+                        names[1],
+                        after.time,
+                        f"passed from {names[0]} to {names[1]} without being free between, "
+                        f"written by {after.client}",
+                        writes=(before.seq, after.seq),
+                    )
+                )
+    by_owner: dict[str, list[int]] = {}
+    for index, ownership in enumerate(ownerships):
+        for other in (ownerships[i] for i in by_owner.get(ownership.owner, [])):
+            if other.end_seq is None or other.end_seq > ownership.start_seq:
+                found.append(
+                    Violation(
+                        "single-owner",
+                        ownership.host,
+                        ownership.owner_name or ownership.owner,
+                        ownership.start,
+                        f"got this host while it still owned {other.host}",
+                        writes=(other.start_seq, ownership.start_seq),
+                    )
+                )
+        by_owner.setdefault(ownership.owner, []).append(index)
+    return Judged(found, len(ownerships))
+
+
+def only_owner_acts(evidence: Evidence, rules: Rules) -> Judged:
+    """Every write to a BMC that took effect is by the leader, and for the host's owner.
+
+    A request counts as rightful when its host was right at any moment from its arrival to its
+    answer: the owner may change while the BMC is still at work on it. Its sender has to be
+    leader at its arrival.
+    """
+    found: list[Violation] = []
+    cases = 0
+    for request in evidence.requests:
+        if not request.action or not request.performed:
+            continue
+        if not request.agent.startswith(MANAGER_AGENT):
+            continue
+        cases += 1
+        for fault in (_not_leader(request, evidence, rules), _not_for_owner(request, evidence)):
+            if fault is not None:
+                machine = evidence.history.machine_name(Header.parse(request.operation).consumer)
+                found.append(
+                    Violation(
+                        "only-owner-acts",
+                        request.host,
+                        machine,
+                        request.start,
+                        f"{request.action} by {request.agent}: {fault[0]}",
+                        writes=fault[1],
+                        requests=(request.seq,),
+                    )
+                )
+    return Judged(found, cases)
+
+
+Fault = tuple[str, tuple[int, ...]]
+
+
+def _not_leader(request: BmcRecord, evidence: Evidence, rules: Rules) -> Fault | None:
+    if not rules.leader_election:
+        return None
+    identity = request.agent.removeprefix(MANAGER_AGENT)
+    hold = evidence.history.lease_at(request.start)
+    if hold is None:
+        return "nobody was leader yet", ()
+    if hold.holder != identity:
+        holder = hold.holder or "nobody"
+        return f"the leader was {holder}, since {request.start - hold.time:.3f} s", (hold.seq,)
+    late = request.start - hold.time - hold.duration
+    if late > 0:
+        return f"its lease had run out {late:.3f} s before", (hold.seq,)
+    return None
+
+
+def _not_for_owner(request: BmcRecord, evidence: Evidence) -> Fault | None:
+    header = Header.parse(request.operation)
+    if not header.kind:
+        return f'it names no operation (header "{request.operation}")', ()
+    if header.host != request.host:
+        return f"its operation is one on {header.host}", ()
+    track = evidence.history.host_named(request.host, request.end)
+    if track is None:
+        return "there is no such host in the API", ()
+    window = [version for version in track.during(request.start, request.end) if version]
+    if not window:
+        return "the host was gone from the API", (track.versions[-1].seq,)
+    owners = {consumer_uid(version) for version in window}
+    if header.kind == "provision":
+        if header.consumer in owners and header.consumer:
+            return None
+        names = [evidence.history.machine_name(uid) or uid or "nobody" for uid in sorted(owners)]
+        wanted = evidence.history.machine_name(header.consumer) or header.consumer or "nobody"
+        return f"it provisions for {wanted}, but the owner was {' then '.join(names)}", ()
+    if header.kind == "deprovision":
+        return _not_to_clean(header, window, evidence)
+    return f'"{header.kind}" is no kind of operation', ()
+
+
+def _not_to_clean(
+    header: Header, window: list[dict[str, object]], evidence: Evidence
+) -> Fault | None:
+    """Clean-up is right for the owner who lets go, and for a host that is nobody's."""
+    for version in window:
+        owner = consumer_uid(version)
+        if owner and owner == header.consumer:
+            return None
+        if not owner and (state(version) == "Deprovisioning" or deleting(version)):
+            return None
+    owner = consumer_uid(window[-1])
+    if owner:
+        name = evidence.history.machine_name(owner) or owner
+        return f"it cleans up while the host belongs to {name}", ()
+    return f"it cleans up a host without owner in state {state(window[-1]) or 'none'}", ()

@@ -1,0 +1,55 @@
+"""Writes a run's results to a directory: verdict, report, and the logs that they rest on."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from scenarios.engine.report import render
+from scenarios.engine.result import Result
+
+RESULT = "result.json"
+REPORT = "report.html"
+
+
+def save(result: Result, folder: Path) -> list[Path]:
+    """Write everything; the paths, the report first.
+
+    The logs are there so that the sequence numbers which violations name can be looked up.
+
+    Raises:
+        OSError: the directory cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    evidence = result.evidence
+    report, verdict = folder / REPORT, folder / RESULT
+    report.write_text(render(result), encoding="utf-8")
+    verdict.write_bytes(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
+    written = [report, verdict]
+    logs: dict[str, Iterable[Any]] = {
+        "writes": evidence.history.writes,
+        "bmc-requests": evidence.requests,
+        "bmc-events": evidence.events,
+        "incidents": evidence.incidents,
+    }
+    for name, entries in logs.items():
+        written.append(_lines(folder / f"{name}.jsonl.gz", entries))
+    for identity, text in sorted(evidence.manager_metrics.items()):
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
+        path = folder / f"metrics-{safe}.prom"
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _lines(path: Path, entries: Iterable[Any]) -> Path:
+    """One JSON document a line. Dataclasses are written field by field."""
+    # A fixed time stamp in the archive: equal runs leave equal files.
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+        for entry in entries:
+            file.write(orjson.dumps(entry, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+    return path

@@ -1,0 +1,221 @@
+"""From a scenario file to a :class:`Scenario`, or to everything that is wrong with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from beskar7.cli import manager_settings
+from scenarios.engine.act_fields import MAX_MACHINES, read_act, read_check
+from scenarios.engine.document import Node, parse, read_file
+from scenarios.engine.fault_fields import NAME, read_fault
+from scenarios.engine.fields import Fields
+from scenarios.engine.overrides import apply_override
+from scenarios.engine.problems import Problem, Problems, ScenarioError, Where, closest
+from scenarios.engine.schema import (
+    OS_FAMILIES,
+    VENDORS,
+    AddFault,
+    Arrivals,
+    ClearFault,
+    CreateMachines,
+    HostsSpec,
+    KillManager,
+    Limits,
+    LoadSpec,
+    ManagersSpec,
+    Scenario,
+    StartManager,
+    WorldSpec,
+)
+
+MAX_HOSTS = 10_000
+MAX_RATE = 10_000.0
+"""Machines per second."""
+
+
+def catalog() -> dict[str, Path]:
+    """The scenarios that come with the harness, by name."""
+    folder = Path(str(resources.files("scenarios"))) / "catalog"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(name_or_file: str, overrides: Sequence[str] = ()) -> Scenario:
+    """A scenario of the catalogue by name, or a file. Raises :class:`ScenarioError`."""
+    known = catalog()
+    if name_or_file in known:
+        path = known[name_or_file]
+    elif "/" in name_or_file or name_or_file.endswith((".yaml", ".yml")):
+        path = Path(name_or_file)
+    else:
+        message = f"no scenario of this name, and not a .yaml file; {closest(name_or_file, known)}"
+        raise ScenarioError([Problem(Where(name_or_file), "", message)])
+    return build(read_file(path), overrides)
+
+
+def loads(text: str, source: str = "scenario.yaml", overrides: Sequence[str] = ()) -> Scenario:
+    """A scenario from text; ``source`` names it in errors."""
+    return build(parse(text, source), overrides)
+
+
+def build(document: Node, overrides: Sequence[str] = ()) -> Scenario:
+    """Check a document, with ``overrides`` applied in their order."""
+    for override in overrides:
+        apply_override(document, override)
+    problems = Problems()
+    scenario = _scenario(Fields(document, "", problems, document.where), problems)
+    problems.raise_if_any()
+    return scenario
+
+
+def _scenario(top: Fields, problems: Problems) -> Scenario:
+    faults = [(at, read_fault(node, at, problems)) for at, node in top.items("faults", limit=100)]
+    acts = [(at, node, read_act(node, at, problems)) for at, node in top.items("acts", limit=200)]
+    checks = [read_check(node, at, problems) for at, node in top.items("checks", limit=100)]
+    scenario = Scenario(
+        name=top.text("name", pattern=NAME, example="claim-storm"),
+        description=top.text("description", ""),
+        world=_world(top.child("world", required=True)),
+        load=_load(top.child("load", required=True)),
+        faults=tuple(fault for _, fault in faults),
+        acts=tuple(act for _, _, act in acts),
+        checks=tuple(checks),
+        limits=_limits(top.child("limits")),
+    )
+    top.finish()
+    _consistency(scenario, acts, top, problems)
+    return scenario
+
+
+def _world(fields: Fields) -> WorldSpec:
+    hosts = fields.child("hosts", required=True)
+    managers = fields.child("managers")
+    world = WorldSpec(_hosts(hosts), _managers(managers), fields.scalars("config"))
+    fields.finish()
+    return world
+
+
+def _hosts(fields: Fields) -> HostsSpec:
+    vendors: Mapping[str, float] = {"generic": 1.0}
+    if fields.has("vendors"):
+        of = fields.child("vendors")
+        weights = {name: of.number(name, high=1e6) for name in of.names() if name in VENDORS}
+        for name in VENDORS:
+            of.node(name)
+        of.finish()
+        if sum(weights.values()) > 0:
+            vendors = weights
+        else:
+            fields.wrong("vendors", "needs a weight above zero, as in {dell: 2, hpe: 1}")
+    scale = fields.child("scale")
+    hosts = HostsSpec(
+        count=fields.integer("count", low=1, high=MAX_HOSTS),
+        vendors=vendors,
+        racks=fields.integer("racks", 1, low=1, high=1000),
+        cores=fields.integer("cores", 32, low=1, high=4096),
+        memory_gib=fields.integer("memory_gib", 128, low=1, high=65_536),
+        labels=fields.scalars("labels"),
+        tags=fields.texts("tags"),
+        boot_scale=scale.number("boot", HostsSpec(1).boot_scale, high=100.0),
+        latency_scale=scale.number("latency", HostsSpec(1).latency_scale, high=100.0),
+    )
+    scale.finish()
+    fields.finish()
+    return hosts
+
+
+def _managers(fields: Fields) -> ManagersSpec:
+    managers = ManagersSpec(
+        replicas=fields.integer("replicas", 1, low=0, high=50), args=fields.scalars("args")
+    )
+    for name in managers.args:
+        if name.startswith("-"):
+            fields.wrong("args", f'write the flag "{name}" without its dashes')
+            break
+    else:
+        try:
+            manager_settings("check", managers.args)
+        except ValueError as error:  # the manager's own reader of its flags
+            fields.wrong("args", str(error))
+    fields.finish()
+    return managers
+
+
+def _load(fields: Fields) -> LoadSpec:
+    load = LoadSpec(
+        machines=fields.integer("machines", low=0, high=MAX_MACHINES),
+        image_url=fields.text(
+            "image_url",
+            "http://images.example/kairos.iso",
+            pattern=r"(https?|ftp|file)://.*\.(iso|img|qcow2|vmdk|raw|vhd|vhdx|ova|ovf)(\.\w+)?",
+            example="http://images.example/kairos.iso",
+        ),
+        os_family=fields.choice("os_family", OS_FAMILIES, "kairos"),
+        arrivals=_arrivals(fields),
+        namespace=fields.text("namespace", "default", pattern=NAME, example="default"),
+    )
+    fields.finish()
+    return load
+
+
+def _arrivals(fields: Fields) -> Arrivals:
+    """``batch``, ``{poisson: 5/s}`` or ``{constant: 5/s}``."""
+    node = fields.node("arrivals")
+    if node is None or node.value == "batch":
+        return Arrivals()
+    hint = "write batch, {poisson: 5/s} or {constant: 5/s}"
+    if not isinstance(node.value, dict):
+        fields.wrong("arrivals", f"is {node.shape()}; {hint}")
+        return Arrivals()
+    of = fields.child("arrivals")
+    if of.names() == ["poisson"]:
+        return Arrivals("poisson", of.number("poisson", low=1e-3, high=MAX_RATE, unit="/s"))
+    if of.names() == ["constant"]:
+        return Arrivals("constant", of.number("constant", low=1e-3, high=MAX_RATE, unit="/s"))
+    fields.wrong("arrivals", f"has the fields {', '.join(of.names()) or 'none'}; {hint}")
+    return Arrivals()
+
+
+def _limits(fields: Fields) -> Limits:
+    default = Limits()
+    limits = Limits(
+        timeout=fields.duration("timeout", default.timeout, low=1.0),
+        enrol_timeout=fields.duration("enrol_timeout", default.enrol_timeout, low=1.0),
+    )
+    fields.finish()
+    return limits
+
+
+def _consistency(
+    scenario: Scenario, acts: list[tuple[str, Node, Any]], top: Fields, problems: Problems
+) -> None:
+    """What each field allows on its own, but not together."""
+    if problems.found:
+        return
+    known = {fault["id"] for fault in scenario.faults}
+    if len(known) < len(scenario.faults):
+        top.wrong("faults", "two faults have the same id")
+    managers = scenario.world.managers.replicas
+    created = scenario.load.machines
+    for path, node, act in acts:
+        action = act.action
+        if isinstance(action, AddFault):
+            if action.fault["id"] in known:
+                problems.add(node.where, path, f'a fault "{action.fault["id"]}" exists already')
+            known.add(action.fault["id"])
+        elif isinstance(action, ClearFault) and action.id is not None and action.id not in known:
+            message = f'no fault "{action.id}" was added before; {closest(action.id, known)}'
+            problems.add(node.where, path, message)
+        elif isinstance(action, StartManager):
+            managers += 1
+        elif isinstance(action, KillManager):
+            managers -= 1
+            if managers < 0:
+                problems.add(node.where, path, "no manager is left to kill at this act")
+        elif isinstance(action, CreateMachines):
+            created += action.count
+        if act.trigger.count > created:
+            message = f"waits for {act.trigger.count} machines, but only {created} exist by then"
+            problems.add(node.where, path, message)

@@ -1,0 +1,180 @@
+"""Runs one scenario in one world, on whichever clock that world has."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from beskar7.api.durations import format_duration
+from beskar7.api.errors import ApiError
+from scenarios.engine.acts import Stage
+from scenarios.engine.evidence import Evidence, Incident
+from scenarios.engine.expand import arrival_offsets
+from scenarios.engine.progress import Progress, Silent
+from scenarios.engine.schema import Scenario
+from scenarios.engine.watching import Watcher
+from scenarios.engine.world import World, WorldError
+
+POLL_SECONDS = 0.1
+"""Between two looks at the write log. Acts that wait for a condition are late by at most this."""
+SATURATION_SECONDS = 1.0
+"""Between two samples of how busy the harness is."""
+SHOWN = 3
+"""Culprits named when time runs out."""
+
+
+class Run:
+    """One run. ``evidence`` grows from the beginning on, so a broken-off run leaves its part.
+
+    Call :meth:`body` once, from the task that is to drive the world.
+    """
+
+    def __init__(
+        self, scenario: Scenario, *, clock: str, seed: int, progress: Progress | None = None
+    ) -> None:
+        self.scenario = scenario
+        self.evidence = Evidence(scenario, clock, seed)
+        self._progress: Progress = progress or Silent()
+        self._stage = "starting"
+        self._watcher: Watcher | None = None
+
+    def body(self, world: World) -> None:
+        """Put the world up, run the scenario, read the logs to their end, take the world down.
+
+        How it ended is in ``evidence.ending``. KeyboardInterrupt passes through, after the world
+        is down.
+        """
+        evidence = self.evidence
+        try:
+            self._drive(world)
+        except KeyboardInterrupt:
+            evidence.ending, evidence.reason = "interrupted", "by the user"
+            raise
+        except WorldError as error:
+            evidence.ending, evidence.reason = "failed", str(error)
+        except ApiError as error:
+            said = f"the API refused the runner: {error.reason}: {error.message}"
+            evidence.ending, evidence.reason = "failed", said
+        finally:
+            try:
+                self._finish(world)
+            finally:
+                world.stop()
+                evidence.trace_hash = getattr(world.runtime, "trace_hash", None)
+                self._progress.close()
+
+    def _drive(self, world: World) -> None:
+        evidence = self.evidence
+        evidence.began = evidence.ended = world.runtime.now()
+        hosts, managers = self.scenario.world.hosts.count, self.scenario.world.managers.replicas
+        self._note(world, f"starting a world of {hosts} hosts and {managers} managers")
+        world.start()
+        self._watcher = watcher = Watcher(world, evidence)
+        acts = Stage(world, evidence, watcher, lambda text: self._note(world, text))
+        if self._enrol(world, watcher, acts):
+            self._play(world, watcher, acts)
+
+    def _enrol(self, world: World, watcher: Watcher, acts: Stage) -> bool:
+        """Wait until every host is Available."""
+        self._stage = "enrolling"
+        wanted = self.scenario.world.hosts.count
+        deadline = self.evidence.began + self.scenario.limits.enrol_timeout
+        while True:
+            watcher.read()
+            states = watcher.hosts_by_state()
+            if states["Available"] == wanted:
+                self._note(world, f"all {wanted} hosts are Available")
+                return True
+            if world.runtime.now() >= deadline:
+                counts = ", ".join(f"{count} {name}" for name, count in sorted(states.items()))
+                limit = format_duration(self.scenario.limits.enrol_timeout)
+                self.evidence.ending = "not enrolled"
+                self.evidence.reason = f"after {limit} the {wanted} hosts are: {counts or 'absent'}"
+                return False
+            self._show(watcher, acts)
+            world.runtime.sleep(POLL_SECONDS)
+
+    def _play(self, world: World, watcher: Watcher, acts: Stage) -> None:
+        """The load and the acts, until everything is done and at rest, or time is over."""
+        evidence, runtime = self.evidence, world.runtime
+        self._stage = "running"
+        world.saturation()
+        began = evidence.load_began = runtime.now()
+        evidence.incidents.append(Incident(began, "load", "", f"{self.scenario.load.machines}"))
+        self._note(world, f"the load begins: {self.scenario.load.machines} machines")
+        offsets = arrival_offsets(self.scenario.load, runtime.rng("scenario/arrivals"))
+        arrivals = deque(began + offset for offset in offsets)
+        for fault in self.scenario.faults:
+            acts.add_fault(fault)
+        sample_at = began + SATURATION_SECONDS
+        while True:
+            now = runtime.now()
+            due = 0
+            while arrivals and arrivals[0] <= now:
+                arrivals.popleft()
+                due += 1
+            if due:
+                acts.create(due)
+            watcher.read()
+            acts.perform_due()
+            now = runtime.now()
+            if now >= sample_at:
+                sample_at = now + SATURATION_SECONDS
+                self._sample(world)
+            pending = bool(arrivals) or acts.next is not None
+            if not pending and evidence.faults_over(now) and not watcher.unrest():
+                evidence.ending = "settled"
+                self._note(world, "everything is done and at rest")
+                return
+            if now - began >= self.scenario.limits.timeout:
+                self._out_of_time(watcher, acts, len(arrivals))
+                return
+            self._show(watcher, acts)
+            times = [now + POLL_SECONDS, *([arrivals[0]] if arrivals else [])]
+            if (act_due := acts.due_at()) is not None:
+                times.append(act_due)
+            runtime.sleep(max(0.0, min(times) - now))
+
+    def _out_of_time(self, watcher: Watcher, acts: Stage, arrivals: int) -> None:
+        said = [item.message for item in watcher.unrest()]
+        why = said[:SHOWN] + ([f"and {len(said) - SHOWN} more"] if len(said) > SHOWN else [])
+        if acts.next is not None:
+            why.insert(0, f'the act "{acts.next}" was still waiting')
+        if arrivals:
+            why.insert(0, f"{arrivals} machines were still to come")
+        if not why:
+            why = ["a fault was still in force"]
+        limit = format_duration(self.scenario.limits.timeout)
+        self.evidence.ending = "timeout"
+        self.evidence.reason = f"after {limit}: {'; '.join(why)}"
+
+    def _finish(self, world: World) -> None:
+        """Read the logs to their end, as far as the world still answers."""
+        evidence = self.evidence
+        watcher = self._watcher
+        if watcher is None:
+            return
+        try:
+            evidence.ended = world.runtime.now()
+            if evidence.load_began is not None:
+                self._sample(world)
+            watcher.read_all()
+            # What the BMCs saw after this moment refers to writes that were not read any more.
+            evidence.requests[:] = [r for r in evidence.requests if r.start <= evidence.ended]
+            evidence.complete = True
+            evidence.manager_metrics = world.manager_metrics()
+        except (WorldError, ApiError, OSError) as error:
+            if not evidence.reason:
+                evidence.ending, evidence.reason = "failed", f"cannot read the logs: {error}"
+
+    def _sample(self, world: World) -> None:
+        """How busy the harness was since the sample before."""
+        for process, share in world.saturation().items():
+            self.evidence.saturation.setdefault(process, []).append(share)
+
+    def _show(self, watcher: Watcher, acts: Stage) -> None:
+        self._progress.update(
+            lambda: watcher.snapshot(self._stage, acts.done, str(acts.next or ""))
+        )
+
+    def _note(self, world: World, text: str) -> None:
+        self._progress.note(world.runtime.now() - self.evidence.began, text)

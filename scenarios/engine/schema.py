@@ -1,0 +1,192 @@
+"""A scenario as data: the world, the load on it, what goes wrong when, and what has to hold.
+
+All times are seconds. How a file spells these is in ``scenarios/README.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+VENDORS = ("dell", "hpe", "lenovo", "supermicro", "generic")
+OS_FAMILIES = ("kairos", "flatcar", "LeapMicro")
+
+Target = Literal["leader", "follower", "any"]
+Which = Literal["provisioned-first", "busy-first", "waiting-first", "oldest-first", "random"]
+"""``busy-first``: those first whose BMC is in the middle of its provision operation,
+written to but not reset yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostsSpec:
+    """``vendors`` are weights; ``racks`` is their number, hosts go round them.
+
+    ``boot_scale`` and ``latency_scale`` shorten the vendors' times; 1 is as long as in reality.
+    """
+
+    count: int
+    vendors: Mapping[str, float] = field(default_factory=lambda: {"generic": 1.0})
+    racks: int = 1
+    cores: int = 32
+    memory_gib: int = 128
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    boot_scale: float = 0.02
+    latency_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ManagersSpec:
+    """``args`` are the manager's flags without their dashes."""
+
+    replicas: int = 1
+    args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSpec:
+    """``config`` is the data of the ConfigMap ``beskar7-config``."""
+
+    hosts: HostsSpec
+    managers: ManagersSpec = ManagersSpec()
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """``rate`` is machines per second; a batch has none and comes at once."""
+
+    process: Literal["batch", "poisson", "constant"] = "batch"
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    machines: int
+    image_url: str
+    os_family: str
+    arrivals: Arrivals = Arrivals()
+    namespace: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """When an act is due: ``at`` seconds after the load began, or when a ``condition`` holds.
+
+    ``count`` belongs to the conditions claimed and provisioned: that many machines have been
+    so at some time. ``delay`` seconds pass between the condition and the act.
+    """
+
+    at: float | None = None
+    condition: Literal["claimed", "provisioned", "settled"] | None = None
+    count: int = 0
+    delay: float = 0.0
+
+    def __str__(self) -> str:
+        if self.at is not None:
+            return f"at {self.at:g} s"
+        what = "settled" if self.condition == "settled" else f"{self.count} {self.condition}"
+        return f"when {what}" + (f" and {self.delay:g} s later" if self.delay else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMachines:
+    count: int
+
+    def __str__(self) -> str:
+        return f"create {self.count} machines"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMachines:
+    count: int
+    which: Which = "provisioned-first"
+
+    def __str__(self) -> str:
+        return f"delete {self.count} machines, {self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class KillManager:
+    """SIGKILL: the process gets no chance to release its lease."""
+
+    target: Target = "leader"
+
+    def __str__(self) -> str:
+        return f"kill a manager ({self.target})"
+
+
+@dataclass(frozen=True, slots=True)
+class StartManager:
+    def __str__(self) -> str:
+        return "start a manager"
+
+
+@dataclass(frozen=True, slots=True)
+class AddFault:
+    """``fault`` is a fleet fault in the vocabulary of ``emulator/faults.py``."""
+
+    fault: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"add the fault {self.fault['id']}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClearFault:
+    """``id`` None clears them all."""
+
+    id: str | None = None
+
+    def __str__(self) -> str:
+        return f"clear {'every fault' if self.id is None else f'the fault {self.id}'}"
+
+
+Action = CreateMachines | DeleteMachines | KillManager | StartManager | AddFault | ClearFault
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    trigger: Trigger
+    action: Action
+
+    def __str__(self) -> str:
+        return f"{self.trigger}: {self.action}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A threshold: exactly one of ``maximum``, ``minimum``, ``equals``, in the measure's unit."""
+
+    measure: str
+    unit: str
+    maximum: float | None = None
+    minimum: float | None = None
+    equals: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``timeout`` counts from the load's start, ``enrol_timeout`` from the world's."""
+
+    timeout: float = 300.0
+    enrol_timeout: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    description: str
+    world: WorldSpec
+    load: LoadSpec
+    faults: tuple[Mapping[str, Any], ...] = ()
+    acts: tuple[Act, ...] = ()
+    checks: tuple[Check, ...] = ()
+    limits: Limits = Limits()
+
+    @property
+    def total_machines(self) -> int:
+        """Machines that are created over the whole run."""
+        later = (act.action for act in self.acts)
+        return self.load.machines + sum(a.count for a in later if isinstance(a, CreateMachines))

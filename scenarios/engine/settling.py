@@ -1,0 +1,81 @@
+"""When a world is at rest: nothing is under way that the controller would still have to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scenarios.engine.history import (
+    History,
+    Track,
+    consumer_uid,
+    deleting,
+    phase,
+    state,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unrest:
+    """A host or machine that is not at rest, and why."""
+
+    track: Track
+    host: str
+    machine: str
+    message: str
+
+
+def free_hosts(history: History) -> list[str]:
+    """Names of the hosts that are Available and nobody's."""
+    return [
+        track.name
+        for track in history.hosts.values()
+        if state(track.last) == "Available" and not consumer_uid(track.last)
+    ]
+
+
+def unsettled(history: History, blocked: set[str]) -> list[Unrest]:
+    """What is not at rest. ``blocked`` are hosts whose BMC a fault still keeps from working.
+
+    At rest are hosts that are Available, Provisioned, or blocked and in Error; machines that are
+    Provisioned, on a blocked host, or without a host while none is free.
+    """
+    free = free_hosts(history)
+    owned: dict[str, Track] = {}
+    found: list[Unrest] = []
+    for track in history.hosts.values():
+        if track.gone:
+            continue
+        owner = consumer_uid(track.last)
+        if owner:
+            owned[owner] = track
+        if message := _host_unrest(track, blocked):
+            found.append(Unrest(track, track.name, history.machine_name(owner), message))
+    for track in history.machines.values():
+        host = owned.get(track.uid)
+        if not track.gone and (message := _machine_unrest(track, host, free, blocked)):
+            found.append(Unrest(track, host.name if host else "", track.name, message))
+    return found
+
+
+def _host_unrest(track: Track, blocked: set[str]) -> str:
+    at = state(track.last)
+    if deleting(track.last):
+        return f"{track.name} is still being deleted"
+    if at in ("Available", "Provisioned") or (at == "Error" and track.name in blocked):
+        return ""
+    extra = " though no fault keeps its BMC from working" if at == "Error" else ""
+    return f"{track.name} is still {at or 'without a state'}{extra}"
+
+
+def _machine_unrest(track: Track, host: Track | None, free: list[str], blocked: set[str]) -> str:
+    if deleting(track.last):
+        return f"{track.name} is still being deleted"
+    if host is None:
+        if not free:
+            return ""
+        names = ", ".join(free[:3]) + (", ..." if len(free) > 3 else "")
+        return f"{track.name} has no host though {len(free)} are free ({names})"
+    if phase(track.last) == "Provisioned" or host.name in blocked:
+        return ""
+    at = phase(track.last) or "without a phase"
+    return f"{track.name} is {at} on {host.name}, which is {state(host.last)}"

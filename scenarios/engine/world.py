@@ -1,0 +1,81 @@
+"""What the runner needs of a world, live or virtual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from beskar7.kube.port import Kube
+from beskar7.runtime import Runtime
+from emulator.bmc.log import BmcEvent, BmcRecord
+from emulator.kube.writelog import WriteRecord
+from scenarios.engine.schema import Target
+
+
+class World(Protocol):
+    """A Kubernetes API, a fleet of BMCs and the managers, made from one scenario.
+
+    Only the task that runs the scenario calls it. Failures of the world itself (a process that
+    died, a port in use) are :class:`WorldError`.
+    """
+
+    runtime: Runtime
+    kube: Kube
+    """The runner's own client; its User-Agent does not begin with ``beskar7-manager/``."""
+
+    def start(self) -> None:
+        """Bring everything up, and return when the API and every BMC answer.
+
+        By then the namespaces, the credentials, ``beskar7-config`` and the PhysicalHosts exist
+        and the managers are started; the hosts need not be enrolled.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End every process. May be called at any time, also twice; raises nothing."""
+        ...
+
+    def kill_manager(self, target: Target) -> str:
+        """SIGKILL a manager and return its identity. Raises :class:`WorldError` if none fits."""
+        ...
+
+    def start_manager(self) -> str:
+        """Start one more manager and return its identity."""
+        ...
+
+    def add_fault(self, fault: Mapping[str, Any]) -> None:
+        """Add a fleet fault; its ``start`` counts from now."""
+        ...
+
+    def clear_faults(self, id: str | None) -> None:
+        """Clear one fault, or all for None."""
+        ...
+
+    def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
+        """The API's write log after ``after_seq``, in order, and how many of these were lost."""
+        ...
+
+    def bmc_log(
+        self, after_records: int, after_events: int
+    ) -> tuple[list[BmcRecord], list[BmcEvent]]:
+        """The fleet's request log and machine events after two sequence numbers, in order."""
+        ...
+
+    def manager_metrics(self) -> dict[str, str]:
+        """Each living manager's ``/metrics`` text, by identity."""
+        ...
+
+    def managers(self) -> list[tuple[str, bool]]:
+        """Every manager so far, and whether it is alive."""
+        ...
+
+    def saturation(self) -> dict[str, float]:
+        """Busy share (0 to 1, of one core) of each harness process since the previous call.
+
+        Empty in virtual time, where the harness cannot be a bottleneck.
+        """
+        ...
+
+
+class WorldError(Exception):
+    """The world could not be put up or has fallen down; ``args[0]`` is for the user's eyes."""

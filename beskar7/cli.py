@@ -67,7 +67,7 @@ def _workers(text: str) -> int:
 
 
 def _add_manager(commands: Any) -> None:
-    parser = commands.add_parser("manager", help="run the controller manager")
+    parser = commands.add_parser("manager", help="run the controller manager", allow_abbrev=False)
     _add_manager_flags(parser)
     parser.set_defaults(run=_run_manager)
 
@@ -121,7 +121,7 @@ def settings_of(args: argparse.Namespace) -> ManagerSettings:
 
 def manager_settings(identity: str, flags: Mapping[str, str]) -> ManagerSettings:
     """The settings that flags (without their dashes) give. Raises ValueError for bad ones."""
-    parser = _RaisingParser()
+    parser = _RaisingParser(allow_abbrev=False)
     _add_manager_flags(parser)
     given = [f"--{name}={value}" for name, value in flags.items()]
     return settings_of(parser.parse_args([*given, f"--identity={identity}"]))

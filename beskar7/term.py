@@ -89,7 +89,7 @@ class Term:
         self._host_reconciler = HostReconciler(self._env, self._requests, self._host)
         machine_reconciler = MachineReconciler(
             self._env,
-            Claims(self._env, self._all_hosts, self._requests.revoke),
+            Claims(self._env, self._all_hosts, self._host, self._requests.revoke),
             self._waiting,
             self._machine,
             self._host,

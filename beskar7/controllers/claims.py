@@ -40,11 +40,16 @@ class Claims:
         self,
         env: Environment,
         hosts: Callable[[], Sequence[PhysicalHost]],
+        host: Callable[[ObjectKey], PhysicalHost | None],
         revoke: Callable[[ObjectKey], bool],
     ) -> None:
-        """``revoke`` stops BMC writes to a host; False while one is under way."""
+        """``hosts`` and ``host`` read a cache.
+
+        ``revoke`` stops BMC writes to a host; False while one is under way.
+        """
         self._env = env
         self._hosts = hosts
+        self._host = host
         self._revoke = revoke
         self._lock = env.runtime.lock()
         self._tried: Counter[ObjectKey] = Counter()
@@ -85,9 +90,11 @@ class Claims:
             if tries == tuning.claim_retry_limit:
                 break
             with self._trying(host.key) as admitted:
-                if admitted:
+                # The ranking is as old as the tries before this one: look again.
+                current = self._host(host.key)
+                if admitted and current is not None and claimable(current):
                     tries += 1
-                    claimed = self._try(machine, host)
+                    claimed = self._try(machine, current)
                     if claimed is not None:
                         return claimed
         raise Contended(f"{machine.key}: {tries} conflicts on {len(ranked)} candidates")

@@ -72,8 +72,12 @@ class PhysicalHost(View):
         return str(self.spec.get("bootIsoSource") or "")
 
     @property
-    def state(self) -> str:
-        return str(self.status.get("state") or HostState.NONE)
+    def state(self) -> HostState:
+        """Unknown for a word that is no state."""
+        try:
+            return HostState(self.status.get("state") or "")
+        except ValueError:
+            return HostState.UNKNOWN
 
     @property
     def ready(self) -> bool:

@@ -107,6 +107,7 @@ class BmcRequests:
             bmc=bmc_id(host.address),
             kind=kind,
             consumer_uid=host.consumer_uid,
+            subject=host.raw,
             cooldown=cooldown,
             work=lambda: self._run(host, kind, resumed, grant),
             # Reads are short and tell what to do next; cleaning gives a host back to the pool.
@@ -246,9 +247,9 @@ class BmcRequests:
 
     def _cooling(self, operation: Operation) -> None:
         self._env.metrics.cooldown_waits.labels(operation.host.namespace, operation.bmc).inc()
-        log.info(
-            "BMC cooldown: %s of %s waits for %s", operation.kind, operation.host, operation.bmc
-        )
+        text = f"BMC {operation.bmc} rests; {operation.kind} waits up to {operation.cooldown:g}s"
+        log.info("BMC cooldown: %s: %s", operation.host, text)
+        self._env.recorder.event(operation.subject, "Normal", "BMCCooldown", text)
 
     def _gauge(self, namespace: str) -> None:
         self._env.metrics.queue_length.labels(namespace).set(self.pool.length)

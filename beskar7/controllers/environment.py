@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from beskar7.api import conditions
 from beskar7.api.kinds import Kind
 from beskar7.api.meta import View
 from beskar7.api.objects import Object
@@ -39,3 +40,23 @@ class Environment:
     def copy(view: V) -> V:
         """A view of one's own: objects in caches are shared and must not be changed."""
         return type(view)(copy_object(view.raw))
+
+    def condition(
+        self,
+        view: View,
+        type: str,
+        value: bool,
+        reason: str = "",
+        message: str = "",
+        severity: conditions.Severity = "",
+    ) -> bool:
+        """Set a condition in the view's status, as of now; True when anything changed."""
+        return conditions.set_condition(
+            view.status,
+            type,
+            value,
+            self.runtime.wall(),
+            reason=reason,
+            message=message,
+            severity=severity,
+        )

@@ -8,39 +8,20 @@ in the API says what has to be done again.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from beskar7.api import conditions
 from beskar7.api.kinds import PHYSICAL_HOST
-from beskar7.api.meta import ObjectKey, rfc3339
+from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import HOST_FINALIZER, PhysicalHost
-from beskar7.api.states import HostState, may_move
-from beskar7.controllers.bmc_operations import BootStatus
-from beskar7.controllers.bmc_requests import BmcRequests, Outcome
+from beskar7.controllers.bmc_requests import BmcRequests
 from beskar7.controllers.environment import Environment
-from beskar7.coordination.queue import OperationKind, QueueFullError
+from beskar7.controllers.lifecycle import HostLifecycle, Step
+from beskar7.coordination.queue import QueueFullError
 from beskar7.kube.controller import Result
 from beskar7.kube.objects import copy_object
-from beskar7.redfish.port import BmcError, Inventory
-
-log = logging.getLogger(__name__)
 
 QUEUE_FULL_DELAY = 5.0
 """Seconds until rejected work comes back; the documented retry of a contended claim (U20)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What follows the status write: an operation, a later look, or nothing."""
-
-    operation: OperationKind | None = None
-    delay: float = 0.0
-    attempt: int = 1
-    resumed: bool = False
-    look_again: float | None = None
-    let_go: bool = False
 
 
 class HostReconciler:
@@ -55,9 +36,7 @@ class HostReconciler:
         self._env = env
         self._requests = requests
         self._host = host
-        self._errors: dict[ObjectKey, int] = {}
-        """Failed recoveries in a row, for the backoff between them."""
-        self._retry_at: dict[ObjectKey, float] = {}
+        self._lifecycle = HostLifecycle(env, requests)
 
     def reconcile(self, key: ObjectKey) -> Result:
         cached = self._host(key)
@@ -72,7 +51,7 @@ class HostReconciler:
             host = self._env.copy(PhysicalHost(updated))
         outcome = self._requests.outcome(key)
         before = copy_object(host.status)
-        step = self._delete(host, outcome) if host.deleting else self._advance(host, outcome)
+        step = self._lifecycle.next_step(host, outcome)
         self._write_status(host, before)
         if outcome is not None:
             self._requests.settled(key, outcome)
@@ -85,7 +64,7 @@ class HostReconciler:
 
     def credentials_changed(self, key: ObjectKey) -> None:
         """Whatever failed may work now: no need to wait for the backoff."""
-        self._retry_at.pop(key, None)
+        self._lifecycle.retry_now(key)
 
     def _carry_out(self, host: PhysicalHost, step: Step) -> Result:
         if step.operation is None:
@@ -105,308 +84,11 @@ class HostReconciler:
             return Result(requeue_after=QUEUE_FULL_DELAY)
         return Result()
 
-    # --- one step by state --------------------------------------------------------------------
-
-    def _advance(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        unowned = host.consumer is None
-        match host.state:
-            case HostState.NONE | HostState.UNKNOWN:
-                self._move(host, HostState.ENROLLING)
-                return self._ask(host, OperationKind.INSPECT)
-            case HostState.ENROLLING:
-                return self._enrol(host, outcome)
-            case HostState.AVAILABLE:
-                if not unowned:
-                    self._move(host, HostState.CLAIMED)
-                return Step()
-            case HostState.CLAIMED if not unowned:
-                return self._begin_provisioning(host)
-            case HostState.PROVISIONING if not unowned:
-                return self._provision(host, outcome)
-            case HostState.PROVISIONED if not unowned:
-                return Step()
-            case HostState.DEPROVISIONING:
-                return self._clean(host, outcome)
-            case HostState.ERROR:
-                return self._recover(host, outcome)
-            case _:  # an owned state whose owner is gone
-                return self._begin_cleaning(host)
-
-    def _enrol(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        if outcome is None or outcome.kind is not OperationKind.INSPECT:
-            return self._ask(host, OperationKind.INSPECT)
-        if outcome.error is not None:
-            return self._failed(host, outcome.error)
-        assert isinstance(outcome.result, Inventory)
-        self._record(host, outcome.result)
-        self._move(host, HostState.AVAILABLE)
-        return Step()
-
-    def _begin_provisioning(self, host: PhysicalHost) -> Step:
-        if not host.image:
-            self._condition(
-                host,
-                conditions.HOST_PROVISIONED,
-                False,
-                "WaitingForBootInfo",
-                "The consumer has not set bootIsoSource",
-                "Info",
-            )
-            return Step()
-        self._move(host, HostState.PROVISIONING)
-        # From here on the host may carry somebody's image: what is left of this mark when the
-        # owner lets go is what has to be cleaned.
-        host.status["boot"] = {"image": host.image, "consumerUID": host.consumer_uid}
-        self._condition(host, conditions.HOST_PROVISIONED, False, "Provisioning", "", "Info")
-        return Step(OperationKind.PROVISION)
-
-    def _provision(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        tuning = self._env.tuning()
-        ours = (OperationKind.PROVISION, OperationKind.VERIFY)
-        if outcome is None or outcome.kind not in ours or outcome.consumer_uid != host.consumer_uid:
-            # Nothing is known of this boot: the process that led it is gone, or it was a former
-            # owner's operation.
-            asked = bool(host.status.get("boot", {}).get("requestedAt"))
-            return self._ask(
-                host, OperationKind.VERIFY if asked else OperationKind.PROVISION, resumed=True
-            )
-        if outcome.error is not None:
-            if outcome.attempt <= tuning.bmc_max_retries and _transient(outcome.error):
-                return Step(
-                    outcome.kind, self._op_backoff(outcome.attempt), outcome.attempt + 1, True
-                )
-            return self._failed(host, outcome.error)
-        if outcome.kind is OperationKind.VERIFY:
-            return self._booted(host, outcome)
-        host.status["boot"]["requestedAt"] = rfc3339(self._env.runtime.wall())
-        self._condition(
-            host, conditions.HOST_PROVISIONED, False, "Booting", "The host boots its image", "Info"
-        )
-        return Step(OperationKind.VERIFY, tuning.boot_poll_interval)
-
-    def _booted(self, host: PhysicalHost, outcome: Outcome) -> Step:
-        assert isinstance(outcome.result, BootStatus)
-        status = outcome.result
-        host.status["observedPowerState"] = status.power
-        if status.booted:
-            self._move(host, HostState.PROVISIONED)
-            self._condition(host, conditions.HOST_PROVISIONED, True)
-            host.status["ready"] = True
-            self._errors.pop(host.key, None)
-            log.info("host %s is provisioned with %s", host.key, host.image)
-            self._env.recorder.event(
-                host.raw, "Normal", "Provisioned", f"The host booted {host.image}"
-            )
-            return Step()
-        tuning = self._env.tuning()
-        if outcome.waited > tuning.boot_timeout:
-            return self._failed(
-                host,
-                BmcError(
-                    f"the host has not booted within {tuning.boot_timeout:g}s "
-                    f"(power {status.power}, progress {status.progress or 'unknown'})"
-                ),
-            )
-        return Step(OperationKind.VERIFY, tuning.boot_poll_interval)
-
-    def _begin_cleaning(self, host: PhysicalHost) -> Step:
-        self._move(host, HostState.DEPROVISIONING)
-        self._condition(host, conditions.HOST_PROVISIONED, False, "Deprovisioning", "", "Info")
-        self._requests.revoke(host.key)
-        return self._ask(host, OperationKind.DEPROVISION)
-
-    def _clean(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        if outcome is None or outcome.kind is not OperationKind.DEPROVISION:
-            return self._ask(host, OperationKind.DEPROVISION)
-        if outcome.error is not None:
-            if outcome.attempt <= self._env.tuning().bmc_max_retries and _transient(outcome.error):
-                return Step(outcome.kind, self._op_backoff(outcome.attempt), outcome.attempt + 1)
-            return self._failed(host, outcome.error)
-        host.status.pop("boot", None)
-        host.status["observedPowerState"] = "Off"
-        self._move(host, HostState.AVAILABLE)
-        self._errors.pop(host.key, None)
-        log.info("host %s is clean and available", host.key)
-        return Step()
-
-    # --- failure and recovery -----------------------------------------------------------------
-
-    def _failed(self, host: PhysicalHost, error: BaseException) -> Step:
-        reason = error.reason if isinstance(error, BmcError) else "OperationFailed"
-        provisioning = host.state in (HostState.PROVISIONING, HostState.DEPROVISIONING)
-        text = str(error) or type(error).__name__
-        self._move(host, HostState.ERROR)
-        host.status["errorMessage"] = text
-        self._condition(host, conditions.REDFISH_CONNECTION_READY, False, reason, text, "Error")
-        self._env.recorder.event(
-            host.raw, "Warning", "ProvisioningFailed" if provisioning else reason, text
-        )
-        return self._wait_and_recover(host, error)
-
-    def _wait_and_recover(self, host: PhysicalHost, error: BaseException) -> Step:
-        """Exponential backoff; refused credentials wait longest, as BMCs lock accounts."""
-        tuning = self._env.tuning()
-        failures = self._errors[host.key] = self._errors.get(host.key, 0) + 1
-        base = tuning.bmc_retry_delay * 2.0 ** min(failures - 1, 16)
-        delay = min(base, tuning.max_backoff_delay)
-        if not _transient(error):
-            delay = max(delay, 10 * tuning.max_backoff_delay)
-        jitter = 0.75 + 0.5 * self._env.runtime.rng(f"host-backoff/{host.key}").random()
-        delay *= jitter
-        self._retry_at[host.key] = self._env.runtime.now() + delay
-        log.warning("host %s: %s; next try in %.1fs", host.key, error, delay)
-        return Step(look_again=delay)
-
-    def _recover(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        """Prove that the BMC answers; then take the host up where its marks say it is."""
-        if outcome is not None and outcome.kind is OperationKind.INSPECT:
-            if outcome.error is not None:
-                text = str(outcome.error)
-                host.status["errorMessage"] = text
-                reason = getattr(outcome.error, "reason", "OperationFailed")
-                self._condition(
-                    host, conditions.REDFISH_CONNECTION_READY, False, reason, text, "Error"
-                )
-                return self._wait_and_recover(host, outcome.error)
-            assert isinstance(outcome.result, Inventory)
-            self._record(host, outcome.result)
-            if host.consumer is not None:
-                self._move(host, HostState.CLAIMED)
-            elif host.boot_consumer_uid:
-                return self._begin_cleaning(host)
-            else:
-                self._move(host, HostState.ENROLLING)
-            return Step()  # the status write brings the host back here
-        remaining = self._retry_at.get(host.key, 0.0) - self._env.runtime.now()
-        if remaining > 0:
-            return Step(look_again=remaining)
-        return self._ask(host, OperationKind.INSPECT)
-
-    # --- deletion -----------------------------------------------------------------------------
-
-    def _delete(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        if not host.has_finalizer(HOST_FINALIZER):
-            return Step()
-        if host.consumer is not None:
-            self._condition(
-                host,
-                conditions.HOST_PROVISIONED,
-                False,
-                "WaitingForConsumerRelease",
-                f"Owned by {host.consumer_key}",
-                "Info",
-            )
-            return Step()
-        if not host.boot_consumer_uid:
-            # Never given an image by us: nothing of ours is on it.
-            return Step(let_go=True)
-        if host.state != HostState.DEPROVISIONING:
-            return self._begin_cleaning(host)
-        if outcome is None or outcome.kind is not OperationKind.DEPROVISION:
-            return self._ask(host, OperationKind.DEPROVISION)
-        if outcome.error is None:
-            return Step(let_go=True)
-        if outcome.attempt <= self._env.tuning().bmc_max_retries and _transient(outcome.error):
-            return Step(outcome.kind, self._op_backoff(outcome.attempt), outcome.attempt + 1)
-        self._env.recorder.event(
-            host.raw,
-            "Warning",
-            "CleanupSkipped",
-            f"Deleted although its BMC could not be cleaned: {outcome.error}",
-        )
-        return Step(let_go=True)
-
-    # --- small helpers ------------------------------------------------------------------------
-
-    def _ask(self, host: PhysicalHost, kind: OperationKind, *, resumed: bool = False) -> Step:
-        """An operation, unless one of this host is under way or its credentials are missing."""
-        # Cleaning may be asked for while the former owner's operation still runs: the queue lets
-        # it begin when that has ended and the BMC has rested.
-        cleaning = kind is OperationKind.DEPROVISION
-        if self._requests.busy(host.key, kind if cleaning else None):
-            return Step()
-        problem = self._requests.credentials_problem(host)
-        if problem is not None:
-            reason, text = problem
-            host.status["errorMessage"] = text
-            if self._condition(
-                host, conditions.REDFISH_CONNECTION_READY, False, reason, text, "Warning"
-            ):
-                self._env.recorder.event(host.raw, "Warning", reason, text)
-            return Step()
-        return Step(kind, resumed=resumed)
-
-    def _record(self, host: PhysicalHost, found: Inventory) -> None:
-        host.status["hardwareDetails"] = {
-            "manufacturer": found.manufacturer,
-            "model": found.model,
-            "serialNumber": found.serial_number,
-            "cpuCores": found.cpu_cores,
-            "memoryGiB": found.memory_gib,
-            "status": {
-                "health": found.health,
-                "healthRollup": found.health_rollup,
-                "state": found.state,
-            },
-        }
-        host.status["addresses"] = [
-            {"type": item.type, "address": item.address} for item in found.addresses
-        ]
-        host.status["observedPowerState"] = found.power
-        self._condition(host, conditions.REDFISH_CONNECTION_READY, True)
-
-    def _move(self, host: PhysicalHost, target: HostState) -> None:
-        if not may_move(host.state, target):
-            raise AssertionError(f"{host.key}: {host.state!r} -> {target!r} is no legal edge")
-        if host.state != target:
-            log.info("host %s: %s -> %s", host.key, host.state or "None", target)
-        host.status["state"] = target.value
-        if target is not HostState.ERROR:
-            host.status.pop("errorMessage", None)
-        available = target is HostState.AVAILABLE
-        host.status["ready"] = available
-        self._condition(
-            host,
-            conditions.HOST_AVAILABLE,
-            available,
-            "" if available else target.value,
-            "",
-            "" if available else "Info",
-        )
-
-    def _condition(
-        self,
-        host: PhysicalHost,
-        type: str,
-        value: bool,
-        reason: str = "",
-        message: str = "",
-        severity: conditions.Severity = "",
-    ) -> bool:
-        return conditions.set_condition(
-            host.status,
-            type,
-            value,
-            self._env.runtime.wall(),
-            reason=reason,
-            message=message,
-            severity=severity,
-        )
-
-    def _op_backoff(self, attempt: int) -> float:
-        tuning = self._env.tuning()
-        return min(tuning.bmc_retry_delay * 2.0 ** (attempt - 1), tuning.max_backoff_delay)
-
     def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> None:
         if host.status != before:
             updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
             host.raw = copy_object(updated)
 
     def _forget(self, key: ObjectKey) -> None:
-        self._errors.pop(key, None)
-        self._retry_at.pop(key, None)
+        self._lifecycle.forget(key)
         self._requests.forget(key)
-
-
-def _transient(error: BaseException) -> bool:
-    return not isinstance(error, BmcError) or error.transient

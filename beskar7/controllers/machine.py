@@ -80,7 +80,7 @@ class MachineReconciler:
             return self._wait_for_host(machine)
         self._waiting.discard(machine.key)
         machine.status["hostRef"] = reference(PHYSICAL_HOST, host)
-        self._condition(machine, conditions.PHYSICAL_HOST_ASSOCIATED, True)
+        self._env.condition(machine, conditions.PHYSICAL_HOST_ASSOCIATED, True)
         self._mirror(machine, host)
         return Result()
 
@@ -113,7 +113,7 @@ class MachineReconciler:
         machine.status["phase"] = "Pending"
         machine.status["ready"] = False
         machine.status.pop("hostRef", None)
-        self._condition(
+        self._env.condition(
             machine,
             conditions.PHYSICAL_HOST_ASSOCIATED,
             False,
@@ -121,7 +121,7 @@ class MachineReconciler:
             "No PhysicalHost is available",
             "Info",
         )
-        self._condition(
+        self._env.condition(
             machine,
             conditions.INFRASTRUCTURE_READY,
             False,
@@ -141,7 +141,7 @@ class MachineReconciler:
         if host.state == HostState.ERROR:
             # Not terminal: the host controller goes on trying, and the machine follows.
             machine.status["phase"] = "Provisioning"
-            self._condition(
+            self._env.condition(
                 machine,
                 conditions.INFRASTRUCTURE_READY,
                 False,
@@ -152,7 +152,7 @@ class MachineReconciler:
             return
         provisioning = host.state == HostState.PROVISIONING
         machine.status["phase"] = "Provisioning" if provisioning else "Associating"
-        self._condition(
+        self._env.condition(
             machine,
             conditions.INFRASTRUCTURE_READY,
             False,
@@ -180,7 +180,7 @@ class MachineReconciler:
         machine.status.update(phase="Provisioned", ready=True)
         if host.status.get("addresses"):
             machine.status["addresses"] = host.status["addresses"]
-        self._condition(machine, conditions.INFRASTRUCTURE_READY, True)
+        self._env.condition(machine, conditions.INFRASTRUCTURE_READY, True)
 
     def _delete(self, machine: Beskar7Machine) -> Result:
         """Release first, then let go: cleaning the host does not need its machine."""
@@ -201,25 +201,8 @@ class MachineReconciler:
         machine.status.update(
             phase="Failed", ready=False, failureReason=reason, failureMessage=message
         )
-        self._condition(machine, conditions.INFRASTRUCTURE_READY, False, reason, message, "Error")
-
-    def _condition(
-        self,
-        machine: Beskar7Machine,
-        type: str,
-        value: bool,
-        reason: str = "",
-        message: str = "",
-        severity: conditions.Severity = "",
-    ) -> None:
-        conditions.set_condition(
-            machine.status,
-            type,
-            value,
-            self._env.runtime.wall(),
-            reason=reason,
-            message=message,
-            severity=severity,
+        self._env.condition(
+            machine, conditions.INFRASTRUCTURE_READY, False, reason, message, "Error"
         )
 
     def _update(self, machine: Beskar7Machine) -> Beskar7Machine:

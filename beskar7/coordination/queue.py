@@ -37,7 +37,8 @@ class Operation:
 
     ``bmc`` is what exclusion goes by (two hosts may name one BMC), ``cooldown`` the seconds since
     the BMC's last writing operation that must be over, ``work`` what the pool runs, and
-    ``consumer_uid`` names the host's owner when it was asked for.
+    ``consumer_uid`` names the host's owner when it was asked for; ``subject`` is what Events about
+    the operation are attached to.
     """
 
     host: ObjectKey
@@ -46,6 +47,7 @@ class Operation:
     cooldown: float
     work: Callable[[], Any]
     consumer_uid: str = ""
+    subject: Any = None
     priority: int = 0
     not_before: float = 0.0
     attempt: int = 1

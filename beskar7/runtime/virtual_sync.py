@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from beskar7.runtime.kernel import Kernel, Waiter
 from beskar7.runtime.protocol import QueueEmpty, QueueFull
-
-if TYPE_CHECKING:
-    from beskar7.runtime.virtual import Kernel, Waiter
 
 
 class VirtualLock:

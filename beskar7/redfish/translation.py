@@ -1,0 +1,67 @@
+"""From what sushy raises, and from what leaks through it, to the port's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from sushy import exceptions as sushy_errors
+
+from beskar7.redfish.port import (
+    BmcBusy,
+    BmcCredentialsRefused,
+    BmcError,
+    BmcFault,
+    BmcRequestRefused,
+    BmcUnreachable,
+)
+
+
+class translated:  # noqa: N801 # reads as a word in "with translated(address)"
+    """Turns sushy's errors, and what leaks through it, into :class:`BmcError`."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
+        if isinstance(error, sushy_errors.HTTPError):
+            raise _from_http(self._address, error) from error
+        if isinstance(error, sushy_errors.ConnectionError | requests.RequestException):
+            # The requests library's text names pools and object addresses; its cause is enough.
+            raise BmcUnreachable(f"{self._address}: {_cause(error)}") from error
+        if isinstance(
+            error, sushy_errors.SushyError | ValueError | TypeError | KeyError | AttributeError
+        ):
+            # HTML, broken JSON, a list for an object: sushy lets them through (measured).
+            raise BmcFault(f"{self._address}: answer is not Redfish: {error}") from error
+
+
+def _from_http(address: str, error: Any) -> BmcError:
+    code = int(error.status_code or 0)
+    text = f"{address}: HTTP {code}"
+    if code in (401, 403):
+        return BmcCredentialsRefused(f"{text}: the BMC refused the credentials")
+    if code in (409, 429, 503):
+        return BmcBusy(f"{text}: the BMC is busy")
+    if code >= 500:
+        return BmcFault(f"{text}: {str(error)[:300]}")
+    return BmcRequestRefused(f"{text}: {str(error)[:300]}")
+
+
+def _cause(error: Any) -> str:
+    text = str(error)
+    lowered = text.lower()
+    for marker, meaning in (
+        ("read timed out", "no answer in time"),
+        ("connecttimeout", "no connection in time"),
+        ("connection refused", "connection refused"),
+        ("connection reset", "connection reset"),
+        ("certificate verify failed", "the certificate is not trusted"),
+        ("remotedisconnected", "the BMC closed the connection without an answer"),
+        ("name or service not known", "the name does not resolve"),
+    ):
+        if marker in lowered:
+            return meaning
+    return text[:300]

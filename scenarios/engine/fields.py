@@ -42,6 +42,7 @@ class Fields:
         self.problems.add(node.where if node else self.where, self.at(name), message)
 
     def has(self, name: str) -> bool:
+        self._asked.add(name)
         return name in self._fields
 
     def names(self) -> list[str]:

@@ -300,3 +300,9 @@ def test_arrivals_follow_their_process() -> None:
     constant = LoadSpec(3, "", "", Arrivals("constant", 2.0))
     assert arrival_offsets(constant, rng) == [0.0, 0.5, 1.0]
     assert arrival_offsets(LoadSpec(2, "", ""), rng) == [0.0, 0.0]
+
+
+def test_an_optional_mapping_is_suggested_although_it_is_absent() -> None:
+    text = "name: x\nworld:\n  hosts:\n    count: 1\n    vendor: {dell: 1}\nload:\n  machines: 1\n"
+    with pytest.raises(ScenarioError, match=r'did you mean "vendors"\?'):
+        loads(text)

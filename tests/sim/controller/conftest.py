@@ -1,0 +1,87 @@
+"""A small world in virtual time, for tests that drive it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+
+from beskar7.api.kinds import BESKAR7_MACHINE, EVENT, PHYSICAL_HOST
+from scenarios.engine.expand import machine
+from scenarios.engine.loader import loads
+from scenarios.engine.virtual import VirtualWorld, run_virtual
+
+T = TypeVar("T")
+
+TEMPLATE = """
+name: small
+world:
+  hosts: {{count: {hosts}, vendors: {{dell: 1}}, scale: {{boot: 0.02, latency: 1}}}}
+  managers: {{replicas: {managers}}}
+  config: {config}
+load: {{machines: 1}}
+"""
+
+
+class Driver:
+    """The world with words for what tests do and wait for."""
+
+    def __init__(self, world: VirtualWorld) -> None:
+        self.world = world
+        self.kube = world.kube
+        self.runtime = world.runtime
+
+    def create_machines(self, count: int, start: int = 1) -> None:
+        for number in range(start, start + count):
+            self.kube.create(BESKAR7_MACHINE, machine(self.world._scenario.load, number))
+
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        return {item["metadata"]["name"]: item for item in self.kube.list(PHYSICAL_HOST).items}
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        return {item["metadata"]["name"]: item for item in self.kube.list(BESKAR7_MACHINE).items}
+
+    def states(self) -> list[str]:
+        return sorted(host.get("status", {}).get("state", "") for host in self.hosts().values())
+
+    def phases(self) -> list[str]:
+        found = self.machines().values()
+        return sorted(item.get("status", {}).get("phase", "") for item in found)
+
+    def events(self, reason: str) -> list[dict[str, Any]]:
+        return [item for item in self.kube.list(EVENT).items if item["reason"] == reason]
+
+    def until(self, holds: Callable[[], bool], what: str, limit: float = 600.0) -> float:
+        """Virtual seconds until ``holds``; fails after ``limit``."""
+        start = self.runtime.now()
+        while not holds():
+            if self.runtime.now() - start > limit:
+                pytest.fail(f"after {limit:g}s not yet {what}: {self.states()}, {self.phases()}")
+            self.runtime.sleep(0.25)
+        return self.runtime.now() - start
+
+
+@pytest.fixture
+def in_world() -> Callable[..., Any]:
+    """Runs ``body(driver)`` in a world whose hosts are all Available."""
+
+    def run(
+        body: Callable[[Driver], T],
+        *,
+        hosts: int = 4,
+        managers: int = 1,
+        config: dict[str, str] | None = None,
+        seed: int = 3,
+    ) -> T:
+        text = TEMPLATE.format(hosts=hosts, managers=managers, config=config or {})
+
+        def main(world: Any) -> T:
+            world.start()
+            driver = Driver(world)
+            driver.until(lambda: set(driver.states()) == {"Available"}, "enrolled")
+            return body(driver)
+
+        return run_virtual(loads(text), seed, main)
+
+    return run

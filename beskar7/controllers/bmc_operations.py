@@ -72,3 +72,9 @@ def deprovision(bmc: Bmc) -> None:
         bmc.boot_normally()
     if bmc.media():
         bmc.eject_media()
+
+
+def verify_clean(bmc: Bmc) -> bool:
+    """Whether the clean-up that ``deprovision`` asked for has taken effect."""
+    system = bmc.system()
+    return system.power == "Off" and not system.one_time_boot_pending and not bmc.media()

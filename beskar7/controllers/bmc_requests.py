@@ -34,7 +34,7 @@ SLOW_OPERATION = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an operation ended. ``waited``: seconds since the boot it verifies was asked for."""
+    """How an operation ended. ``waited``: seconds since what it verifies was first looked at."""
 
     kind: OperationKind
     consumer_uid: str
@@ -64,7 +64,7 @@ class BmcRequests:
         self._fence = fence
         self._wake = wake
         self._outcomes: dict[ObjectKey, Outcome] = {}
-        self._boot_since: dict[ObjectKey, float] = {}
+        self._verifying_since: dict[ObjectKey, float] = {}
         self._grants: dict[ObjectKey, Grant] = {}
         tuning = env.tuning()
         self.pool = OperationPool(
@@ -95,9 +95,9 @@ class BmcRequests:
         tuning = self._env.tuning()
         now = self._env.runtime.now()
         if kind is OperationKind.VERIFY:
-            self._boot_since.setdefault(host.key, now)
+            self._verifying_since.setdefault(host.key, now)
         else:
-            self._boot_since.pop(host.key, None)
+            self._verifying_since.pop(host.key, None)
         cooldown = tuning.bmc_cooldown
         if cooldown is None:
             cooldown = vendor_of(host.manufacturer).cooldown
@@ -158,7 +158,7 @@ class BmcRequests:
     def forget(self, host: ObjectKey) -> None:
         self.pool.withdraw(host)
         self._outcomes.pop(host, None)
-        self._boot_since.pop(host, None)
+        self._verifying_since.pop(host, None)
         self._grants.pop(host, None)
 
     def credentials_problem(self, host: PhysicalHost) -> tuple[str, str] | None:
@@ -213,6 +213,8 @@ class BmcRequests:
         match kind:
             case OperationKind.INSPECT:
                 return bmc_operations.inspect(bmc)
+            case OperationKind.VERIFY if host.consumer is None:
+                return bmc_operations.verify_clean(bmc)
             case OperationKind.VERIFY:
                 return bmc_operations.verify(bmc, host.image)
             case OperationKind.PROVISION:
@@ -237,7 +239,7 @@ class BmcRequests:
         host = operation.host
         if error is not None:
             log.warning("BMC operation %s on %s failed: %s", operation.kind, host, error)
-        since = self._boot_since.get(host)
+        since = self._verifying_since.get(host)
         waited = 0.0 if since is None else self._env.runtime.now() - since
         self._outcomes[host] = Outcome(
             operation.kind, operation.consumer_uid, result, error, operation.attempt, waited

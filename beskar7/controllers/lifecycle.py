@@ -16,9 +16,23 @@ from beskar7.controllers.bmc_operations import BootStatus
 from beskar7.controllers.bmc_requests import BmcRequests, Outcome
 from beskar7.controllers.environment import Environment
 from beskar7.coordination.queue import OperationKind
-from beskar7.redfish.port import BmcError, Inventory
+from beskar7.redfish.port import BmcError, BmcFault, Inventory
 
 log = logging.getLogger(__name__)
+
+CLEANING = (OperationKind.DEPROVISION, OperationKind.VERIFY)
+CLEAN_POLL = 0.5
+"""Seconds from a clean-up to the first look at its effect: of the order of a power-off."""
+CLEAN_TIMEOUT = 30.0
+"""Seconds that a BMC may take to show it. Assumption: power-off takes up to ten or so."""
+
+
+class CannotClean(Exception):
+    """The BMC could not be brought to power off and no media; ``error`` says why."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +179,47 @@ class HostLifecycle:
         return self._ask(host, OperationKind.DEPROVISION)
 
     def _clean(self, host: PhysicalHost, outcome: Outcome | None) -> Step:
-        if outcome is None or outcome.kind is not OperationKind.DEPROVISION:
-            return self._ask(host, OperationKind.DEPROVISION)
-        if outcome.error is not None:
-            if outcome.attempt <= self._env.tuning().bmc_max_retries and _transient(outcome.error):
-                return Step(outcome.kind, self._op_backoff(outcome.attempt), outcome.attempt + 1)
-            return self._failed(host, outcome.error)
+        try:
+            step = self._cleaning(host, outcome)
+        except CannotClean as failure:
+            return self._failed(host, failure.error)
+        if step is not None:
+            return step
         host.status.pop("boot", None)
         host.status["observedPowerState"] = "Off"
         self._move(host, HostState.AVAILABLE)
         self._errors.pop(host.key, None)
         log.info("host %s is clean and available", host.key)
         return Step()
+
+    def _cleaning(self, host: PhysicalHost, outcome: Outcome | None) -> Step | None:
+        """Clean, then look whether the BMC did it; None once it is proven.
+
+        An accepted request proves nothing: power takes its time, and clients of BMCs (sushy's
+        eject_media among them) let some refusals pass as success.
+
+        Raises:
+            CannotClean: the retries are used up.
+        """
+        if outcome is None or outcome.kind not in CLEANING or outcome.consumer_uid:
+            # Nothing is known of this clean-up, or it was the former owner's operation that ended.
+            return self._ask(host, OperationKind.DEPROVISION)
+        tuning = self._env.tuning()
+        if outcome.error is not None:
+            if outcome.attempt <= tuning.bmc_max_retries and _transient(outcome.error):
+                return Step(outcome.kind, self._op_backoff(outcome.attempt), outcome.attempt + 1)
+            raise CannotClean(outcome.error)
+        if outcome.kind is OperationKind.DEPROVISION:
+            return Step(OperationKind.VERIFY, CLEAN_POLL, outcome.attempt)
+        if outcome.result is True:
+            return None
+        if outcome.waited < CLEAN_TIMEOUT:
+            return Step(OperationKind.VERIFY, tuning.boot_poll_interval, outcome.attempt)
+        if outcome.attempt <= tuning.bmc_max_retries:
+            return Step(OperationKind.DEPROVISION, attempt=outcome.attempt + 1)
+        raise CannotClean(
+            BmcFault(f"still on or with media {CLEAN_TIMEOUT:g}s after it was asked to be clean")
+        )
 
     # --- failure and recovery -----------------------------------------------------------------
 
@@ -251,19 +294,12 @@ class HostLifecycle:
             return Step(let_go=True)
         if host.state != HostState.DEPROVISIONING:
             return self._begin_cleaning(host)
-        if outcome is None or outcome.kind is not OperationKind.DEPROVISION:
-            return self._ask(host, OperationKind.DEPROVISION)
-        if outcome.error is None:
+        try:
+            return self._cleaning(host, outcome) or Step(let_go=True)
+        except CannotClean as failure:
+            text = f"Deleted although its BMC could not be cleaned: {failure.error}"
+            self._env.recorder.event(host.raw, "Warning", "CleanupSkipped", text)
             return Step(let_go=True)
-        if outcome.attempt <= self._env.tuning().bmc_max_retries and _transient(outcome.error):
-            return Step(outcome.kind, self._op_backoff(outcome.attempt), outcome.attempt + 1)
-        self._env.recorder.event(
-            host.raw,
-            "Warning",
-            "CleanupSkipped",
-            f"Deleted although its BMC could not be cleaned: {outcome.error}",
-        )
-        return Step(let_go=True)
 
     # --- small helpers ------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from requests.structures import CaseInsensitiveDict
 
 from beskar7.runtime import Event, Runtime
 from emulator.bmc.fleet import Bmc, Fleet, Plan
-from emulator.bmc.redfish import Request, Response
+from emulator.bmc.redfish import READS, Request, Response
 
 
 class FleetAdapter(BaseAdapter):
@@ -100,18 +100,29 @@ class Exchange:
         plan = fleet.admit(bmc, request)
         acted: Response | None = None
         try:
-            if plan.before > 0.0:
-                fleet.runtime.sleep(plan.before)
-            if plan.perform:
+            left = self._pause(plan.before)
+            if plan.perform and not left:
                 acted = fleet.perform(bmc, request)
-            if plan.after > 0.0:
-                fleet.runtime.sleep(plan.after)
+                left = self._pause(plan.after)
             if plan.outcome == "hang":
                 self._hang(plan)
-            self.answer = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
+            elif not left:
+                self.answer = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
         finally:
             fleet.finish(bmc, request, plan, self.answer, acted)
             self.done.set()
+
+    def _pause(self, seconds: float) -> bool:
+        """Let the latency pass; True when the client of a read left before its end.
+
+        A BMC stops to render for nobody. What it was told to do it does all the same.
+        """
+        if seconds <= 0.0:
+            return False
+        if self._request.method in READS:
+            return self.gone.wait(seconds)
+        self._fleet.runtime.sleep(seconds)
+        return False
 
     def _hang(self, plan: Plan) -> None:
         """Until the client gives up, or the fault ends."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emulator.bmc.fleet import Bmc
 
 JSON = "application/json"
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset({"redfish", "redfish/v1"})
 """Readable without credentials, as DSP0266 demands: they tell a client where to go."""
 VERSIONS = b'{"v1":"/redfish/v1/"}'
@@ -67,7 +68,7 @@ _READ = Meaning("get", "", None)
 
 
 def _classify(request: Request) -> Meaning:
-    if request.method in ("GET", "HEAD", "OPTIONS"):
+    if request.method in READS:
         return _READ
     data, malformed = None, False
     if request.body:

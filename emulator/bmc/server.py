@@ -7,6 +7,7 @@ the loop's timers, so a slow BMC slows nobody else; only :meth:`Fleet.perform` o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from emulator.bmc.fleet import Bmc, Fleet, Plan
 from emulator.bmc.listen import Listening
-from emulator.bmc.redfish import Request, Response
+from emulator.bmc.redfish import READS, Request, Response
 
 KEEPALIVE = 75.0
 """Seconds that an idle connection is kept."""
@@ -97,15 +98,13 @@ class FleetServer(web.Server):
         acted: Response | None = None
         sent: Response | None = None
         try:
-            if plan.before > 0.0:
-                await asyncio.sleep(plan.before)
-            if plan.perform:
+            left = await _pause(link, request, plan.before)
+            if plan.perform and not left:
                 acted = self.fleet.perform(link.bmc, request)
-            if plan.after > 0.0:
-                await asyncio.sleep(plan.after)
+                left = await _pause(link, request, plan.after)
             if plan.outcome == "hang":
                 await self._hang(plan, link)
-            else:
+            elif not left:
                 sent = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
         finally:
             self.fleet.finish(link.bmc, request, plan, sent, acted)
@@ -126,6 +125,23 @@ class FleetServer(web.Server):
             forget()
             for wait in waits:
                 wait.cancel()
+
+
+async def _pause(link: Link, request: Request, seconds: float) -> bool:
+    """Let the latency pass; True when the client of a read left before its end.
+
+    A BMC stops to render for nobody. What it was told to do it does all the same.
+    """
+    if seconds <= 0.0:
+        return False
+    if request.method not in READS:
+        await asyncio.sleep(seconds)
+        return False
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await link.gone.wait()
+            return True
+    return False
 
 
 async def _drop(transport: asyncio.Transport | None, link: Link, *, hard: bool) -> None:

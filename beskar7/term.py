@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from beskar7.api.errors import NotFound
+from beskar7.api.errors import ApiError
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
@@ -21,7 +21,7 @@ from beskar7.controllers.host import HostReconciler
 from beskar7.controllers.machine import MachineReconciler
 from beskar7.controllers.waiting import WaitingMachines
 from beskar7.coordination.selection import claimable
-from beskar7.kube.controller import Controller
+from beskar7.kube.controller import Controller, TemporaryError
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.informers import SharedCaches, WriteThroughKube
 from beskar7.kube.objects import copy_object
@@ -37,8 +37,11 @@ SYNC_WARNING = 10.0
 """Seconds between words about caches that cannot be filled."""
 
 
-class LeadershipLost(Exception):
+class LeadershipLost(TemporaryError):
     """This term is over: nothing may be written in its name any more."""
+
+    def __init__(self) -> None:
+        super().__init__("another manager may lead by now", delay=1.0)
 
 
 class Term:
@@ -162,7 +165,7 @@ class Term:
 
     def _fence(self) -> None:
         if self._over or not self._holds():
-            raise LeadershipLost("another manager may lead by now")
+            raise LeadershipLost
 
     def _somebody_led_before(self) -> bool:
         """Whether another process may have touched BMCs a moment ago."""
@@ -170,7 +173,8 @@ class Term:
             return True
         try:
             lease = self._kube.get(LEASE, self._settings.namespace, MANAGER_LEASE)
-        except NotFound:
+        except ApiError as error:
+            log.warning("cannot tell who led before, so every BMC rests first: %s", error)
             return True
         return bool(lease.get("spec", {}).get("leaseTransitions"))
 

@@ -14,6 +14,12 @@ from urllib.parse import urlsplit
 from beskar7.api.meta import ObjectKey
 
 
+LONGEST_REST = 60.0
+"""Seconds: the upper end of ``provisioning.bmcCooldownPeriod``; what is older decides nothing."""
+REMEMBERED = 1024
+"""BMCs whose last use is remembered before the old ones are dropped."""
+
+
 class QueueFullError(Exception):
     """``maxQueueSize`` writing operations wait already; come back later."""
 
@@ -159,6 +165,8 @@ class ProvisioningQueue:
         del self._running[operation.sequence]
         if operation.kind.writes:
             self._rested_since[operation.bmc] = now
+            if len(self._rested_since) > REMEMBERED:
+                self._forget_rested(now)
 
     def next_due(self, now: float) -> float | None:
         """When time alone makes a waiting operation ready; None when no time does."""
@@ -175,15 +183,14 @@ class ProvisioningQueue:
         """Somebody else may have used any BMC until now: a leader that takes over starts so."""
         self._all_rested_since = now
 
-    def forget_rested(self, now: float, horizon: float = 3600.0) -> None:
-        """Drop BMCs whose last operation is ``horizon`` seconds old, so that the map is bounded."""
-        self._rested_since = {
-            bmc: since for bmc, since in self._rested_since.items() if since > now - horizon
-        }
-
     def _busy(self) -> set[str]:
         """The BMCs that an operation uses now: no other may begin on them."""
         return {operation.bmc for operation in self._running.values()}
+
+    def _forget_rested(self, now: float) -> None:
+        self._rested_since = {
+            bmc: since for bmc, since in self._rested_since.items() if since > now - LONGEST_REST
+        }
 
     def _rest_until(self, operation: Operation) -> float:
         if not operation.kind.writes:

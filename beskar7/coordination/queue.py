@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from beskar7.api.meta import ObjectKey
 
-
 LONGEST_REST = 60.0
 """Seconds: the upper end of ``provisioning.bmcCooldownPeriod``; what is older decides nothing."""
 REMEMBERED = 1024

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.api.meta import ObjectKey, View
+from beskar7.api.objects import copy_json
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.config import CONFIG_MAP_NAME, ConfigError, ManagerSettings, Tuning, parse_tuning
 from beskar7.controllers.bmc_requests import BmcRequests
@@ -24,7 +25,6 @@ from beskar7.coordination.selection import claimable
 from beskar7.kube.controller import Controller, TemporaryError
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.informers import SharedCaches, WriteThroughKube
-from beskar7.kube.objects import copy_object
 from beskar7.kube.port import Kube, Object
 from beskar7.metrics import Metrics
 from beskar7.redfish.port import BmcConnector
@@ -233,7 +233,7 @@ class Term:
         except ConfigError as error:
             log.error("ConfigMap %s is invalid, keeping the last good values: %s", view.key, error)
             self._recorder.event(
-                copy_object(view.raw), "Warning", "InvalidConfiguration", str(error)[:1000]
+                copy_json(view.raw), "Warning", "InvalidConfiguration", str(error)[:1000]
             )
             return
         log.info("tuning: %s", self._tuning)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON. What a port returns belongs to the caller and may be changed."""
@@ -21,3 +23,12 @@ class WatchEvent:
 class ObjectList:
     items: list[Object]
     resource_version: str
+
+
+def copy_json(value: T) -> T:
+    """A deep copy of plain data; several times quicker than ``copy.deepcopy``."""
+    if isinstance(value, dict):
+        return {key: copy_json(item) for key, item in value.items()}  # type: ignore[return-value] # as dict as T
+    if isinstance(value, list):
+        return [copy_json(item) for item in value]  # type: ignore[return-value] # as list as T
+    return value

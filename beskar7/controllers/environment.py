@@ -9,9 +9,8 @@ from typing import TypeVar
 from beskar7.api import conditions
 from beskar7.api.kinds import Kind
 from beskar7.api.meta import View
-from beskar7.api.objects import Object
+from beskar7.api.objects import Object, copy_json
 from beskar7.config import Tuning
-from beskar7.kube.objects import copy_object
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
 from beskar7.metrics import Metrics
@@ -39,7 +38,7 @@ class Environment:
     @staticmethod
     def copy(view: V) -> V:
         """A view of one's own: objects in caches are shared and must not be changed."""
-        return type(view)(copy_object(view.raw))
+        return type(view)(copy_json(view.raw))
 
     def condition(
         self,

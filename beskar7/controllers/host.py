@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from beskar7.api.kinds import PHYSICAL_HOST
 from beskar7.api.meta import ObjectKey
+from beskar7.api.objects import copy_json
 from beskar7.api.resources import HOST_FINALIZER, PhysicalHost
 from beskar7.controllers.bmc_requests import BmcRequests
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.lifecycle import HostLifecycle, Step
 from beskar7.coordination.queue import QueueFullError
 from beskar7.kube.controller import Result
-from beskar7.kube.objects import copy_object
 
 QUEUE_FULL_DELAY = 5.0
 """Seconds until rejected work comes back; the documented retry of a contended claim (U20)."""
@@ -50,7 +50,7 @@ class HostReconciler:
             updated = self._env.kube.update(PHYSICAL_HOST, host.raw)
             host = self._env.copy(PhysicalHost(updated))
         outcome = self._requests.outcome(key)
-        before = copy_object(host.status)
+        before = copy_json(host.status)
         step = self._lifecycle.next_step(host, outcome)
         self._write_status(host, before)
         if outcome is not None:
@@ -87,7 +87,7 @@ class HostReconciler:
     def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> None:
         if host.status != before:
             updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
-            host.raw = copy_object(updated)
+            host.raw = copy_json(updated)
 
     def _forget(self, key: ObjectKey) -> None:
         self._lifecycle.forget(key)

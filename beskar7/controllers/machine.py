@@ -8,13 +8,13 @@ from collections.abc import Callable
 from beskar7.api import conditions
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.api.meta import ObjectKey
+from beskar7.api.objects import copy_json
 from beskar7.api.resources import MACHINE_FINALIZER, Beskar7Machine, PhysicalHost, reference
 from beskar7.api.states import HostState
 from beskar7.controllers.claims import Claims, Contended
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.waiting import WaitingMachines
 from beskar7.kube.controller import Result, TemporaryError
-from beskar7.kube.objects import copy_object
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class MachineReconciler:
         if machine.add_finalizer(MACHINE_FINALIZER):
             # Before the claim: a machine that goes away must be able to give its host back.
             machine = self._update(machine)
-        before = copy_object(machine.status)
+        before = copy_json(machine.status)
         result = self._follow(machine)
         self._write_status(machine, before)
         return result

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from beskar7.api.kinds import Kind
+from beskar7.api.objects import copy_json
 from beskar7.kube.index import Index, IndexFunction
-from beskar7.kube.objects import copy_object, resource_version_of, uid_of, version_number
+from beskar7.kube.objects import resource_version_of, uid_of, version_number
 from beskar7.kube.port import Object
 from beskar7.runtime import Runtime
 
@@ -48,7 +49,7 @@ class Cache:
     def get(self, namespace: str, name: str) -> Object | None:
         """A copy of the object that belongs to the caller; None when there is none."""
         obj = self.peek(namespace, name)
-        return None if obj is None else copy_object(obj)
+        return None if obj is None else copy_json(obj)
 
     def peek(self, namespace: str, name: str) -> Object | None:
         """The shared object, not to be changed."""
@@ -108,7 +109,7 @@ class Cache:
             if known is not None and version <= known:
                 return False
             self._ahead[key] = version
-            self._put(key, copy_object(obj))
+            self._put(key, copy_json(obj))
         self._deliver()
         return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from beskar7.api.kinds import LEASE
 from beskar7.api.meta import rfc3339_micro
-from beskar7.kube.objects import copy_object
+from beskar7.api.objects import copy_json
 from beskar7.kube.port import Object
 
 RETRY_JITTER = 1.2
@@ -89,7 +89,7 @@ class LeaseRecord:
 
     def into(self, lease: Object) -> Object:
         """A copy of ``lease`` that says this; fields that are not ours stay."""
-        written = copy_object(lease)
+        written = copy_json(lease)
         written["spec"] = {
             **(written.get("spec") or {}),
             "holderIdentity": self.holder,

@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from beskar7.api.meta import ObjectKey
 from beskar7.kube.port import Object
-
-
-def copy_object(obj: Object) -> Object:
-    """A deep copy of JSON; several times quicker than ``copy.deepcopy``, which tracks identity."""
-    copied: Object = _copy(obj)
-    return copied
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copy(item) for item in value]
-    return value
 
 
 def key_of(obj: Object) -> ObjectKey:

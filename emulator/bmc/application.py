@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from sushy_tools.emulator import main, memoize
 
+from beskar7.api.objects import copy_json
 from emulator.bmc.driver import CURRENT, Call
 
 
@@ -39,7 +40,7 @@ class MemoryDict(MutableMapping[Any, Any]):
         return self._items[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._items[key] = _copy(value)
+        self._items[key] = copy_json(value)
 
     def __delitem__(self, key: Any) -> None:
         del self._items[key]
@@ -49,15 +50,6 @@ class MemoryDict(MutableMapping[Any, Any]):
 
     def __len__(self) -> int:
         return len(self._items)
-
-
-def _copy(value: Any) -> Any:
-    """A deep copy of plain data (``copy.deepcopy`` is an order of magnitude slower)."""
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copy(item) for item in value]
-    return value
 
 
 def _driver(name: str) -> property:

@@ -15,13 +15,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from beskar7.runtime import Runtime
+from emulator import faultbase
 from emulator import fields as f
+from emulator.faultbase import MAX_FAULTS, BaseFault
 from emulator.fields import FieldError
-from emulator.latency import MAX_SECONDS, Latency
 
 KINDS = ("latency", "error", "hang", "reset")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-MAX_FAULTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,45 +62,25 @@ class Select:
         return frozenset(names)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault. Times are seconds; see :meth:`from_dict` for the bounds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(BaseFault):
+    """One fault of a BMC; see :class:`BaseFault` for what it shares with all others."""
 
-    ``perform`` (error, hang, reset): the request still takes effect, and only its answer is lost.
-    """
-
-    id: str
-    kind: str
     select: Select = Select()
     methods: tuple[str, ...] = ()
     path: str = "*"
-    start: float = 0.0
-    duration: float | None = None
-    probability: float = 1.0
-    count: int | None = None
-    latency: Latency | None = None
-    status: int = 503
-    retry_after: float | None = None
-    perform: bool = False
 
     @classmethod
     def from_dict(cls, data: object, where: str = "fault", default_id: str = "") -> Fault:
         """Raises :class:`FieldError` with the field and what it may hold."""
         fields = f.mapping(data, where, _FAULT_FIELDS)
-        kind = f.choice(fields.get("kind"), f"{where}.kind", KINDS)
-        for name, kinds in _ONLY_FOR.items():
-            if name in fields and kind not in kinds:
-                raise FieldError(f"{where}.{name}: only for kind {' or '.join(kinds)}, not {kind}")
-        if kind == "latency" and "latency" not in fields:
-            raise FieldError(f"{where}.latency: missing; kind latency needs {{mean: seconds}}")
+        base = faultbase.read_base(fields, where, default_id, KINDS, _ONLY_FOR)
         select = f.mapping(fields.get("select", {}), f"{where}.select", _SELECT_FIELDS)
         match = f.mapping(fields.get("match") or {}, f"{where}.match", ("methods", "path"))
-        duration, count = fields.get("duration"), fields.get("count")
-        retry_after, fraction = fields.get("retry_after"), select.get("fraction")
+        fraction = select.get("fraction")
         labels = f.labels(select.get("labels", {}), f"{where}.select.labels")
         return cls(
-            id=f.text(fields.get("id", default_id), f"{where}.id"),
-            kind=kind,
+            **base,
             select=Select(
                 hosts=f.texts(select.get("hosts", ()), f"{where}.select.hosts"),
                 racks=f.texts(select.get("racks", ()), f"{where}.select.racks"),
@@ -115,25 +95,11 @@ class Fault:
                 for method in f.texts(match.get("methods", ()), f"{where}.match.methods")
             ),
             path=f.text(match.get("path", "*"), f"{where}.match.path"),
-            start=f.number(fields.get("start", 0.0), f"{where}.start", 0.0, 1e9),
-            duration=None
-            if duration is None
-            else f.number(duration, f"{where}.duration", 0.0, 1e9),
-            probability=f.number(fields.get("probability", 1.0), f"{where}.probability", 0.0, 1.0),
-            count=None if count is None else f.whole(count, f"{where}.count", 1, 10**9),
-            latency=Latency.from_dict(fields["latency"], f"{where}.latency")
-            if kind == "latency"
-            else None,
-            status=f.whole(fields.get("status", 503), f"{where}.status", 400, 599),
-            retry_after=None
-            if retry_after is None
-            else f.number(retry_after, f"{where}.retry_after", 0.0, MAX_SECONDS),
-            perform=f.flag(fields.get("perform", False), f"{where}.perform"),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """What :meth:`from_dict` reads back."""
-        data: dict[str, Any] = {"id": self.id, "kind": self.kind}
+        data = self.base_dict()
         select: dict[str, Any] = {
             name: list(getattr(self.select, name))
             for name in ("hosts", "racks", "vendors")
@@ -145,15 +111,12 @@ class Fault:
             select["fraction"] = self.select.fraction
         data["select"] = select
         data["match"] = {"methods": list(self.methods), "path": self.path}
-        data |= {"start": self.start, "duration": self.duration}
-        data |= {"probability": self.probability, "count": self.count}
-        if self.latency is not None:
-            data["latency"] = self.latency.to_dict()
-        else:
+        if self.latency is None:
             data["perform"] = self.perform
-        if self.kind == "error":
-            data |= {"status": self.status, "retry_after": self.retry_after}
         return data
+
+
+Active = faultbase.Active[Fault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,29 +135,6 @@ class Hit:
 
 
 MISS = Hit()
-
-
-@dataclass(slots=True)
-class Active:
-    """A fault in a set: when its time began, whom it hits, how often it did."""
-
-    fault: Fault
-    origin: float
-    chosen: frozenset[str]
-    hits: int = 0
-
-    @property
-    def begins(self) -> float:
-        return self.origin + self.fault.start
-
-    @property
-    def ends(self) -> float | None:
-        return None if self.fault.duration is None else self.begins + self.fault.duration
-
-    def in_force(self, now: float) -> bool:
-        ends = self.ends
-        spent = self.fault.count is not None and self.hits >= self.fault.count
-        return self.begins <= now and (ends is None or now < ends) and not spent
 
 
 class FaultSet:
@@ -289,10 +229,7 @@ class FaultSet:
         return Hit(delay, None, latency_id) if latency_id else MISS
 
 
-_FAULT_FIELDS = (
-    *("id", "kind", "select", "match", "start", "duration", "probability", "count"),
-    *("latency", "status", "retry_after", "perform"),
-)
+_FAULT_FIELDS = (*faultbase.FIELDS, "select", "match")
 _SELECT_FIELDS = ("hosts", "racks", "vendors", "labels", "fraction")
 _ONLY_FOR = {
     "latency": ("latency",),

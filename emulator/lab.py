@@ -1,7 +1,9 @@
 """Puts a world of real processes up, and takes it down: the API, the fleet, the managers.
 
-Every process is a child of this one and binds loopback. What they share is a private directory:
-the kubeconfig, the BMCs' credentials, the control token (all 0600), and the logs.
+Every process is a child of this one and binds loopback; managers may also run as pods of a
+Deployment (:mod:`emulator.deployed`), and are children of the API's process then. What they share
+is a private directory: the kubeconfig, the BMCs' credentials, the control token (all 0600), and
+the logs.
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ from typing import Any
 import requests
 import yaml
 
+from beskar7.api.errors import AlreadyExists
 from beskar7.kube.client import KubeClient
 from beskar7.runtime import Runtime
 from emulator.bmc.client import FleetControl
+from emulator.deployed import DeployedManagers, DeploymentError, pod_of
+from emulator.kube.control import ApiControl
 from emulator.kube.writelog import WriteRecord
 from emulator.processes import Child, ChildError
 
@@ -46,18 +51,26 @@ class Lab:
         *,
         client: str,
         api_port: int = 0,
+        data_dir: Path | None = None,
     ) -> None:
+        """``data_dir`` keeps the API's objects; the fleet begins anew each time."""
         self.directory = directory
         self.addresses: dict[str, str] = {}
         """URL of each BMC, by host name; known once the lab is up."""
         self._runtime = runtime
         self._fleet_spec = fleet
         self._client = client
-        self._api_port = api_port
+        self._api_args = ["--dir", str(directory), "--port", str(api_port)]
+        if data_dir is not None:
+            self._api_args += ["--data-dir", str(data_dir)]
         self._children: dict[str, Child] = {}
         self._managers: dict[str, Child] = {}
+        self._deployed: DeployedManagers | None = None
         self._session = requests.Session()
         self._session.trust_env = False
+        self._plain = requests.Session()
+        """Without the API's token, which is not for the managers to see."""
+        self._plain.trust_env = False
         self._url = ""
         self._cpu: dict[str, float] = {}
         self._cpu_at = runtime.now()
@@ -70,14 +83,7 @@ class Lab:
         Raises:
             LabError: with the last words of the process that failed.
         """
-        api = self._spawn(
-            "kube-apiserver",
-            "emulator.kube",
-            "--dir",
-            str(self.directory),
-            "--port",
-            str(self._api_port),
-        )
+        api = self._spawn("kube-apiserver", "emulator.kube", *self._api_args)
         spec = self._private("fleet.json", json.dumps(self._fleet_spec))
         login = {"username": self._username, "password": self._password}
         credentials = self._private("bmc-credentials.json", json.dumps(login))
@@ -91,6 +97,7 @@ class Lab:
         self._url = ready["url"]
         self.kubeconfig = Path(ready["kubeconfig"])
         self._trust(self.kubeconfig)
+        self.api = ApiControl.of(self.directory)
         self.kube = KubeClient.from_kubeconfig(str(self.kubeconfig), user_agent=self._client)
         served = self._await(fleet)
         self.addresses = dict(served["addresses"])
@@ -123,28 +130,71 @@ class Lab:
         self._managers[identity] = child
         return child
 
+    def deploy_managers(self, count: int, args: Mapping[str, str]) -> None:
+        """Start managers as a Deployment instead, for kubectl to act on. Raises ApiError.
+
+        One that is there from an earlier lab stays as people have left it.
+        """
+        self._deployed = DeployedManagers(self.kube)
+        with contextlib.suppress(AlreadyExists):
+            self._deployed.create(count, args)
+
+    def scale_up(self) -> str:
+        """One more replica of the Deployment; the identity of the new manager. Raises LabError."""
+        assert self._deployed is not None
+        before = {pod_of(identity) for identity, _ in self._deployed.lives()}
+        self._deployed.scale_up()
+        self.await_managers()
+        new = [identity for identity, alive in self._deployed.lives() if alive]
+        return next((identity for identity in new if pod_of(identity) not in before), "")
+
+    @property
+    def deployed(self) -> bool:
+        return self._deployed is not None
+
     def await_managers(self) -> None:
         """Until every living manager serves its endpoints. Raises LabError."""
+        if self._deployed is not None:
+            try:
+                self._deployed.wait(START_TIMEOUT)
+            except DeploymentError as error:
+                raise LabError(str(error)) from None
         for child in self._managers.values():
             if child.alive and not child.ready:
                 self._await(child)
 
     def managers(self) -> list[tuple[str, bool]]:
+        """Every manager that there was, by identity, and whether it lives."""
+        if self._deployed is not None:
+            return self._deployed.lives()
         return [(identity, child.alive) for identity, child in self._managers.items()]
 
     def kill_manager(self, identity: str) -> None:
-        self._managers[identity].kill()
+        """SIGKILL. A pod's next life is another identity. Raises LabError."""
+        if self._deployed is None:
+            self._managers[identity].kill()
+            return
+        try:
+            self._deployed.kill(identity)
+        except DeploymentError as error:
+            raise LabError(str(error)) from None
 
-    def metrics_urls(self) -> list[str]:
-        return [child.ready["metrics"] for child in self._managers.values() if child.alive]
+    def metrics_urls(self) -> dict[str, str]:
+        """Of each living manager, by identity."""
+        if self._deployed is not None:
+            return self._deployed.metrics_urls()
+        return {
+            identity: child.ready["metrics"]
+            for identity, child in self._managers.items()
+            if child.alive
+        }
 
     def manager_metrics(self) -> dict[str, str]:
         """The ``/metrics`` text of each living manager."""
         found = {}
-        for identity, child in self._managers.items():
-            if child.alive:
-                with contextlib.suppress(requests.RequestException):
-                    found[identity] = self._session.get(child.ready["metrics"], timeout=5).text
+        for identity, url in self.metrics_urls().items():
+            with contextlib.suppress(requests.RequestException):
+                found[identity] = self._plain.get(url, timeout=5).text
         return found
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
@@ -188,6 +238,9 @@ class Lab:
             if child.alive:
                 child.stop(STOP_TIMEOUT)
         self._session.close()
+        self._plain.close()
+        if self._url:
+            self.api.close()
 
     def _spawn(self, name: str, *module_args: str) -> Child:
         child = Child(

@@ -45,6 +45,12 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--port", type=int, default=0, help="of the API (default: any free one)")
     parser.add_argument("--dir", type=Path, help="keep kubeconfig and logs here, not in scratch")
     parser.add_argument(
+        "--data-dir",
+        type=Path,
+        help="keep the API's objects here, and kubeconfig and logs too unless --dir says where; "
+        "the next lab on it goes on, on the same port if that is free",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="say it in one line of JSON, and end when standard input ends",
@@ -64,15 +70,25 @@ def run(args: argparse.Namespace) -> int:
     except ScenarioError as error:
         voice.print(Text(str(error)), soft_wrap=True)
         return BAD_INPUT
-    if args.dir is not None:
+    directory = args.dir or args.data_dir
+    if directory is not None:
         try:
-            args.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            voice.print(Text(f"--dir {args.dir}: {error.strerror}"))
+            voice.print(
+                Text(f"{'--dir' if args.dir else '--data-dir'} {directory}: {error.strerror}")
+            )
             return BAD_INPUT
     from scenarios.engine.live import LiveWorld  # the Kubernetes client takes half a second
 
-    world = LiveWorld(scenario, args.seed, args.dir, api_port=args.port)
+    world = LiveWorld(
+        scenario,
+        args.seed,
+        directory,
+        api_port=args.port,
+        deployed=True,
+        data_dir=args.data_dir,
+    )
     stopping = world.runtime.event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -102,7 +118,8 @@ def _wait_for_end_of_stdin(stopping: Any) -> None:
 def _tell(world: LiveWorld, as_json: bool) -> None:
     kubeconfig = str(world.lab.kubeconfig)
     if as_json:
-        line = {"ready": True, "kubeconfig": kubeconfig, "metrics": world.lab.metrics_urls()}
+        metrics = list(world.lab.metrics_urls().values())
+        line = {"ready": True, "kubeconfig": kubeconfig, "metrics": metrics}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
         return
@@ -112,7 +129,7 @@ def _tell(world: LiveWorld, as_json: bool) -> None:
         f"{len(world.lab.managers())} managers. In another terminal:\n"
     )
     console.print(f"  export KUBECONFIG={kubeconfig}", soft_wrap=True)
-    console.print("  kubectl get physicalhosts -w\n")
-    console.print("Managers' metrics:", *world.lab.metrics_urls(), soft_wrap=True)
+    console.print("  kubectl get physicalhosts -w")
+    console.print("  kubectl -n beskar7-system logs -f deployment/beskar7-controller-manager\n")
     console.print(f"Logs: {world.lab.directory}", soft_wrap=True)
     console.print("Ctrl-C takes it down.")

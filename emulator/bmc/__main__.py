@@ -27,6 +27,7 @@ from aiohttp import web
 
 from beskar7.runtime import LiveRuntime
 from emulator.bmc import control, tls
+from emulator.bmc.delivery import Delivery
 from emulator.bmc.fleet import Fleet
 from emulator.bmc.listen import Listening, listen
 from emulator.bmc.saturation import Saturation
@@ -131,6 +132,8 @@ async def _serve(world: _World, exit_with_stdin: bool) -> None:
     await runner.setup()
     await web.SockSite(runner, world.control).start()
     saturation.start()
+    delivery = Delivery(world.fleet)
+    delivery.start()
     if exit_with_stdin:
         await _watch_stdin(stop.set)
     _announce(world)
@@ -138,6 +141,7 @@ async def _serve(world: _World, exit_with_stdin: bool) -> None:
         await stop.wait()
     finally:
         saturation.stop()
+        await delivery.stop()
         await server.stop()
         await runner.cleanup()
 

@@ -1,7 +1,7 @@
 """The seams that let one sushy-tools application serve a whole fleet.
 
 sushy-tools binds its routes to one global Flask object, keeps state in SQLite, and finds its
-drivers by eight memoized properties; there are no plugin points. So :func:`install` changes two
+drivers by eight memoized properties; there are no plugin points. So :func:`install` changes three
 things in the imported package, both before any driver exists:
 
 1. ``memoize.PersistentDict`` becomes a mapping in memory. Upstream opens SQLite for every access
@@ -9,6 +9,7 @@ things in the imported package, both before any driver exists:
    process in a directory that every emulator of the machine shares.
 2. ``main.app.__class__`` becomes :class:`FleetApplication`, whose driver properties answer for the
    BMC of the running request. A second ``Application()`` would have no routes.
+3. :mod:`emulator.bmc.services` adds the routes that upstream lacks, in its own manner.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from urllib.parse import unquote
 from sushy_tools.emulator import main, memoize
 
 from beskar7.api.objects import copy_json
+from emulator.bmc import services
 from emulator.bmc.driver import CURRENT, Call
 
 
@@ -74,6 +76,7 @@ def install() -> FleetApplication:
     if not isinstance(main.app, FleetApplication):
         memoize.PersistentDict = MemoryDict
         main.app.__class__ = FleetApplication
+        services.register(main.app)
     application: FleetApplication = main.app
     return application
 

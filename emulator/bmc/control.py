@@ -12,8 +12,9 @@ from aiohttp import web
 
 from emulator.bmc.saturation import Saturation
 from emulator.bmc.server import FleetServer
+from emulator.faultbase import entries
 from emulator.faults import Active, Fault
-from emulator.fields import FieldError, number, whole
+from emulator.fields import FieldError, whole
 
 PAGE = 10_000
 """Entries of each log in one answer."""
@@ -71,18 +72,11 @@ class Control:
             data = json.loads(await request.text())
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise FieldError("body: must be JSON") from None
-        many = isinstance(data, dict) and "faults" in data
-        entries = data["faults"] if many else [data]
-        if not isinstance(entries, list):
-            raise FieldError("faults: must be a list")
-        origin = data.get("origin") if many else None
-        if origin is not None:
-            origin = number(origin, "origin", 0.0, 1e15)
+        given, origin = entries(data)
         faults = self._fleet.faults
         added: list[Active] = []
         try:
-            for index, entry in enumerate(entries):
-                where = f"faults[{index}]" if many else "fault"
+            for where, entry in given:
                 fault = Fault.from_dict(entry, where, default_id=faults.next_id())
                 added.append(faults.add(fault, origin))
         except FieldError:

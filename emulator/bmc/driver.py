@@ -8,6 +8,7 @@ and media; what else upstream's driver knows (identity, boot mode, secure boot, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,12 @@ from sushy_tools.emulator.resources import vmedia as vmedia_driver
 from sushy_tools.emulator.resources import volumes as volumes_driver
 from sushy_tools.emulator.resources.systems.fakedriver import FakeDriver
 
-from emulator.bmc.redfish import timestamp
+from emulator.bmc.services import STATES, hardware
+from emulator.bmc.services.updates import Updates
 
 if TYPE_CHECKING:
     from emulator.bmc.fleet import Bmc
+    from emulator.bmc.services.accounts import Account
 
 log = logging.getLogger(__name__)
 IMAGE_SCHEMES = ("http", "https", "ftp", "nfs", "cifs")
@@ -39,8 +42,12 @@ class Call:
     bmc: Bmc
     now: float
     wall: float
-    boot_enabled: str | None = None
-    """``BootSourceOverrideEnabled`` of a PATCH, which sushy-tools does not look at."""
+    user: Account | None = None
+    """Who asks; None: the fleet's own account, or nobody."""
+    shown: Callable[[], dict[str, Any]] = dict
+    """The resource that is being written to, as a GET shows it now."""
+    changed: Callable[[], None] = lambda: None
+    """Says that what was shown before no longer holds."""
 
 
 CURRENT: ContextVar[Call] = ContextVar("current-bmc-call")
@@ -51,7 +58,6 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
 
     def __init__(self, bmc: Bmc) -> None:
         self._bmc = bmc
-        self._http_boot_uri: str | None = None
         self._logger = log
         self._config = {
             "SUSHY_EMULATOR_FAKE_SYSTEMS": [
@@ -84,7 +90,7 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
 
     def set_boot_device(self, identity: str, boot_source: str) -> None:
         self._get(identity)
-        self._bmc.machine.set_override(boot_source, CURRENT.get().boot_enabled)
+        self._bmc.machine.set_override(boot_source, None)
 
     def set_boot_mode(self, identity: str, boot_mode: str) -> None:
         if boot_mode not in ("UEFI", "Legacy"):
@@ -108,10 +114,10 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
             machine.eject(device, now)
 
     def get_http_boot_uri(self, identity: str) -> str | None:
-        return self._http_boot_uri
+        return self._bmc.machine.http_boot_uri
 
     def set_http_boot_uri(self, uri: str | None) -> None:
-        self._http_boot_uri = uri
+        self._bmc.machine.http_boot_uri = uri
 
     def get_total_memory(self, identity: str) -> int:
         return self._bmc.spec.memory_gib
@@ -119,22 +125,34 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
     def get_total_cpus(self, identity: str) -> int:
         return self._bmc.personality.sockets
 
-    def get_processors(self, identity: str) -> list[dict[str, Any]]:
+    def get_versions(self, identity: str) -> dict[str, str]:
         self._get(identity)
-        sockets = self._bmc.personality.sockets
-        cores = [len(range(socket, self._bmc.spec.cores, sockets)) for socket in range(sockets)]
-        return [
-            {
-                "id": f"CPU{socket}",
-                "Id": f"CPU{socket}",  # Upstream's route reads "id", its template "Id".
-                "socket": f"CPU {socket}",
-                "vendor": "Generic",
-                "model": "Generic",
-                "cores": count,
-                "threads": 2 * count,
+        updates: Updates = self._bmc.drivers.get("updates")
+        return {"BiosVersion": updates.versions["BIOS"]}
+
+    def get_bios(self, identity: str) -> dict[str, str]:
+        """The attributes; that there are any makes the System link to them."""
+        self._get(identity)
+        current: dict[str, str] = self._bmc.drivers.get("bios_settings").current
+        return current
+
+    def get_simple_storage_collection(self, identity: str) -> dict[str, dict[str, Any]]:
+        self._get(identity)
+        return {
+            hardware.CONTROLLER: {
+                "Id": hardware.CONTROLLER,
+                "Name": "NVMe Controller",
+                "DeviceList": [
+                    {"Name": f"SSD {index}", "CapacityBytes": hardware.DRIVE_BYTES}
+                    for index in range(hardware.DRIVES)
+                ],
             }
-            for socket, count in enumerate(cores)
-        ]
+        }
+
+    def get_processors(self, identity: str) -> list[int]:
+        """As many as there are; :mod:`emulator.bmc.services.hardware` says what they are."""
+        self._get(identity)
+        return list(range(self._bmc.personality.sockets))
 
 
 class MediaDriver(vmedia_driver.StaticDriver):  # type: ignore[misc]  # sushy-tools has no types
@@ -181,11 +199,8 @@ class ManagersDriver(managers_driver.FakeDriver):  # type: ignore[misc]  # sushy
     """The BMC itself. Upstream has one clock for all managers, and reads it from the system."""
 
     def get_datetime(self) -> dict[str, str]:
-        set_by_client: dict[str, str] = super().get_datetime()
-        return set_by_client or {
-            "DateTime": timestamp(CURRENT.get().wall),
-            "DateTimeLocalOffset": "+00:00",
-        }
+        state = CURRENT.get().bmc.drivers.get("manager_state")
+        return {"DateTime": state.date(CURRENT.get().wall), "DateTimeLocalOffset": state.offset}
 
 
 class Drivers:
@@ -203,7 +218,17 @@ class Drivers:
             driver = self._made[name] = self._make(name)
         return driver
 
+    def peek(self, name: str) -> Any:
+        """The driver or state, or None while nobody has needed it."""
+        return self._made.get(name)
+
+    def forget(self, name: str) -> None:
+        """Start anew when next needed."""
+        self._made.pop(name, None)
+
     def _make(self, name: str) -> Any:
+        if name in STATES:
+            return STATES[name](self._bmc)
         if name == "systems":
             return SystemsDriver(self._bmc)
         if name == "vmedia":

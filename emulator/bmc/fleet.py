@@ -9,17 +9,16 @@ Not thread-safe; it belongs to one event loop or to one world in virtual time.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Literal
 
 from beskar7.runtime import Runtime
 from emulator.bmc import redfish
-from emulator.bmc.application import FleetApplication, install, serve
-from emulator.bmc.driver import Call, Drivers
+from emulator.bmc.application import install
+from emulator.bmc.driver import Drivers
 from emulator.bmc.log import (
     EVENTS_KEPT,
     RECORDS_KEPT,
@@ -31,27 +30,34 @@ from emulator.bmc.log import (
 from emulator.bmc.machine import Machine
 from emulator.bmc.personality import Timing, personalities
 from emulator.bmc.redfish import Request, Response
+from emulator.bmc.service import Service
+from emulator.bmc.services import happened
 from emulator.bmc.spec import Credentials, FleetSpec, HostSpec
 from emulator.faults import FaultSet
 
 _UUIDS = uuid.UUID("6d0f7d4e-6c6a-5f0c-9a4b-b7e5ca770001")
 """Namespace of the machines' UUIDs; arbitrary, and never to be changed."""
-RENDERED_KEPT = 20_000
-"""Answers, of about 2 KB each."""
+Deliver = Callable[[str, Mapping[str, str], bytes], None]
+"""Sends an event to a subscriber: URL, headers, body."""
 
 
 class Bmc:
     """One BMC: its identity, its machine, its sushy-tools drivers."""
 
     __slots__ = (
-        *("drivers", "ip", "mac", "machine", "model", "name", "personality", "serial"),
+        *("down_until", "drivers", "fleet", "ip", "mac", "machine", "model", "name"),
+        *("personality", "serial"),
         *("spec", "timing", "token", "uuid", "version", "watched"),
     )
 
     def __init__(self, fleet: Fleet, index: int, spec: HostSpec, token: bytes) -> None:
+        self.fleet = fleet
         self.spec = spec
         self.name = spec.name
         self.token = token
+        """Credentials of HTTP Basic of the fleet's own account; whoever changes them, here."""
+        self.down_until = 0.0
+        """Until then the BMC reboots, and nobody can reach it."""
         self.personality = personalities()[spec.vendor]
         self.uuid = str(uuid.uuid5(_UUIDS, spec.name))
         self.model = self.personality.model_of(spec.name)
@@ -118,10 +124,12 @@ class Fleet:
         self.records: Ring[BmcRecord] = Ring(records_kept)
         self.events: Ring[BmcEvent] = Ring(events_kept)
         self.in_flight = 0
-        self._application: FleetApplication = install()
+        self.deliver: Deliver = lambda url, headers, body: None
+        """Set by the transport that can; see :mod:`emulator.bmc.services.events`."""
+        self._service = Service(install())
+        self._later: list[tuple[float, int, Bmc, Callable[[float], None]]] = []
         self._due: list[tuple[float, int, Bmc]] = []
         self._due_count = 0
-        self._rendered: dict[tuple[str, str], tuple[int, Response]] = {}
         self.bmcs = {
             host.name: Bmc(self, index, host, credentials.token(host.name))
             for index, host in enumerate(spec.hosts)
@@ -140,6 +148,9 @@ class Fleet:
         """Draw this request's latency and faults."""
         now = self.runtime.now()
         self.in_flight += 1
+        self.settle(now)
+        if now < bmc.down_until:
+            return Plan(now, 0.0, 0.0, "reset", False)
         hit = self.faults.match(bmc.name, request.method, request.path, now)
         delay = bmc.timing.answer(request.meaning.operation) + hit.delay
         fault = hit.fault
@@ -158,40 +169,14 @@ class Fleet:
         """Carry the request out, now."""
         now = self.runtime.now()
         self.settle(now)
-        if not self._authorized(bmc, request):
-            return redfish.unauthorized()
-        if request.path.rstrip("/") == "/redfish":
-            return Response(200, {"Content-Type": redfish.JSON}, redfish.VERSIONS)
-        try:
-            body, boot_enabled = redfish.prepare(request, bmc)
-        except redfish.BadBody as bad:
-            return redfish.error(400, str(bad))
-        wall = self.runtime.wall()
-        answer = self._render(bmc, request, body, Call(bmc, now, wall, boot_enabled))
+        answer = self._service.answer(bmc, request, now, self.runtime.wall())
         self._watch(bmc)
-        return redfish.complete(request.path, answer, bmc, now, wall)
-
-    def _render(self, bmc: Bmc, request: Request, body: bytes, call: Call) -> Response:
-        """What the application answers.
-
-        Rendering is nine tenths of a GET, and clients poll. What was rendered holds until the BMC
-        is written to or its machine does something; only a manager's clock moves by itself.
-        """
-        key = (bmc.name, request.path)
-        if request.method == "GET":
-            kept = self._rendered.get(key)
-            if kept is not None and kept[0] == bmc.version:
-                return kept[1]
-        else:
-            bmc.version += 1
-        answer = Response(
-            *serve(self._application, call, request.method, request.path, body, bmc.spec.address)
-        )
-        if request.method == "GET" and answer.status == 200 and "/Managers/" not in request.path:
-            if len(self._rendered) >= RENDERED_KEPT:
-                self._rendered.clear()
-            self._rendered[key] = (bmc.version, answer)
         return answer
+
+    def later(self, bmc: Bmc, at: float, action: Callable[[float], None]) -> None:
+        """Call ``action`` with its time once the fleet gets to it, in the order of time."""
+        self._due_count += 1
+        heappush(self._later, (at, self._due_count, bmc, action))
 
     def finish(
         self,
@@ -232,24 +217,27 @@ class Fleet:
             for callback in self._held.pop(fault_id):
                 callback()
 
-    def _authorized(self, bmc: Bmc, request: Request) -> bool:
-        if request.method in ("GET", "HEAD") and request.path.strip("/") in redfish.OPEN_PATHS:
-            return True
-        scheme, _, token = (request.headers.get("Authorization") or "").partition(" ")
-        return scheme.lower() == "basic" and hmac.compare_digest(
-            token.strip().encode("utf-8", "surrogateescape"), bmc.token
-        )
-
     def settle(self, now: float | None = None) -> None:
         """Let every machine do what is due by ``now``, in the order of time."""
         until = self.runtime.now() if now is None else now
-        while self._due and self._due[0][0] <= until:
-            due, _, bmc = heappop(self._due)
+        while (due := self.next_due) is not None and due <= until:
+            if self._later and self._later[0][0] == due:
+                _, _, bmc, action = heappop(self._later)
+                bmc.version += 1
+                action(due)
+                continue
+            _, _, bmc = heappop(self._due)
             if bmc.watched == due:
                 bmc.watched = None
             # An entry of a change that was called off advances the machine to no effect.
             bmc.machine.advance(due)
             self._watch(bmc)
+
+    @property
+    def next_due(self) -> float | None:
+        """When something happens next without a request; None: never."""
+        times = [heap[0][0] for heap in (self._later, self._due) if heap]
+        return min(times) if times else None
 
     def _watch(self, bmc: Bmc) -> None:
         due = bmc.machine.next_due
@@ -260,8 +248,11 @@ class Fleet:
 
     def note(self, host: str, time: float, kind: str, detail: str) -> None:
         """Write down what a machine did."""
-        self.bmcs[host].version += 1
-        self.events.append(BmcEvent(self.events.next_seq, host, time, kind, detail))
+        bmc = self.bmcs[host]
+        bmc.version += 1
+        event = BmcEvent(self.events.next_seq, host, time, kind, detail)
+        self.events.append(event)
+        happened(bmc, event, self.runtime.wall() - (self.runtime.now() - time))
 
     def log(self, after_records: int = 0, after_events: int = 0, limit: int = 10_000) -> LogPage:
         """Both logs after the given numbers, at most ``limit`` entries of each."""

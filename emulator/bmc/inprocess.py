@@ -53,6 +53,7 @@ class FleetAdapter(BaseAdapter):
             url.path or "/",
             request.headers,
             body.encode() if isinstance(body, str) else bytes(body),
+            url.query,
         )
         # A call of the client's own runtime, before the world is touched: a killed process that
         # still unwinds ends here.

@@ -7,17 +7,20 @@ at a time is a function of the commands and of the machine's random stream.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from sushy_tools import error
 
-BOOT_TARGETS = ("None", "Pxe", "Hdd", "Cd", "UefiHttp")
+from emulator.bmc.boot import OPTIONS, by_device_path
+
+BOOT_TARGETS = ("None", "Pxe", "Hdd", "Cd", "UefiHttp", "UefiTarget", "UefiBootNext")
 OVERRIDES = ("Disabled", "Once", "Continuous")
 RESET_TYPES = (
     *("On", "ForceOff", "GracefulShutdown", "GracefulRestart", "ForceRestart", "Nmi"),
-    *("ForceOn", "PushPowerButton"),
+    *("ForceOn", "PushPowerButton", "PowerCycle"),
 )
 Emit = Callable[[float, str, str], None]
 """Called with time, event type and detail."""
@@ -52,7 +55,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A power change that is under way: ``On``, ``Off`` or ``Restart`` at a time."""
+    """A power change under way: ``On``, ``Off``, ``Restart`` or ``Cycle`` (off, then on)."""
 
     to: str
     at: float
@@ -62,8 +65,9 @@ class Machine:
     """The hardware. Callers advance it to the present before they read or command it."""
 
     __slots__ = (
-        *("_durations", "_emit", "boot", "boot_finished", "media", "override_enabled"),
-        *("override_target", "pending", "power", "power_since"),
+        *("_durations", "_emit", "boot", "boot_finished", "boot_next", "boot_order"),
+        *("http_boot_uri", "media", "override_enabled", "override_target", "pending"),
+        *("power", "power_since", "uefi_target"),
     )
 
     def __init__(self, durations: Durations, emit: Emit, power: str, now: float) -> None:
@@ -76,6 +80,13 @@ class Machine:
         self.pending: Change | None = None
         self.override_target = "None"
         self.override_enabled = "Disabled"
+        self.boot_next: str | None = None
+        """The boot option that ``UefiBootNext`` means."""
+        self.boot_order: tuple[str, ...] | None = None
+        """Boot options as they are tried; None: as they are listed."""
+        self.uefi_target: str | None = None
+        """The device path that ``UefiTarget`` means."""
+        self.http_boot_uri: str | None = None
         self.media: dict[str, str] = {}
 
     @property
@@ -97,10 +108,12 @@ class Machine:
 
     def _apply(self, change: Change) -> None:
         self.pending = None
-        if change.to == "Off":
+        if change.to in ("Off", "Cycle"):
             self.power, self.power_since = "Off", change.at
             self.boot, self.boot_finished = None, False
             self._emit(change.at, "power-off", "")
+            if change.to == "Cycle":
+                self.pending = Change("On", change.at + self._durations.power_on())
             return
         if change.to == "On":
             self.power, self.power_since = "On", change.at
@@ -108,18 +121,27 @@ class Machine:
         self._start_boot(change.at)
 
     def _start_boot(self, at: float) -> None:
-        source = self.override_target
-        if self.override_enabled == "Disabled" or source == "None":
-            source = "Hdd"
+        wanted = self.override_target if self.override_enabled != "Disabled" else "None"
+        if wanted == "UefiBootNext":
+            wanted = OPTIONS[self.boot_next].source if self.boot_next else "None"
+            self.boot_next = None  # It is for one boot, whatever the override's kind.
+        elif wanted == "UefiTarget":
+            option = by_device_path(self.uefi_target or "")
+            wanted = option.source if option else "None"
         if self.override_enabled == "Once":
             self.override_target, self.override_enabled = "None", "Disabled"
-        image = ""
-        if source == "Cd":
-            image = self.media.get("Cd", "")
-            source = "Cd" if image else "Hdd"
+        order = [OPTIONS[reference].source for reference in self.boot_order or OPTIONS]
+        source = wanted if self._bootable(wanted) else next(filter(self._bootable, order))
+        image = {"Cd": self.media.get("Cd", ""), "UefiHttp": self.http_boot_uri or ""}.get(
+            source, ""
+        )
         self.boot = Boot(source, image, at, at + self._durations.boot())
         self.boot_finished = False
         self._emit(at, "boot-started", self.boot.detail)
+
+    def _bootable(self, source: str) -> bool:
+        """A disk, and whatever the network boots, are there; a CD only when it is inserted."""
+        return source != "None" and (source != "Cd" or bool(self.media.get("Cd")))
 
     def reset(self, kind: str | None, now: float) -> None:
         """``ComputerSystem.Reset``. On and Off take a while; what changes nothing is accepted.
@@ -146,6 +168,8 @@ class Machine:
             hard = kind == "ForceOff"
             wait = self._durations.power_off() if hard else self._durations.shutdown()
             self._sooner(Change("Off", now + wait))
+        elif kind == "PowerCycle":
+            self.pending = Change("Cycle", now + self._durations.power_off())
         elif kind in ("ForceRestart", "GracefulRestart"):
             hard = kind == "ForceRestart"
             wait = self._durations.power_on() if hard else self._durations.shutdown()
@@ -184,6 +208,16 @@ class Machine:
         image = self.media.pop(device, None)
         if image is not None:
             self._emit(now, "media-ejected", f"{device}:{image}")
+
+    def next_change(self, now: float) -> float:
+        """When what the machine shows changes next, if nobody does anything: infinity for never."""
+        due = self.next_due
+        found = math.inf if due is None else due
+        if self.boot is not None and not self.boot_finished:
+            length = self.boot.finishes - self.boot.started
+            starts = (self.boot.started + share * length for share, _ in self._durations.phases)
+            found = min(found, *(start for start in starts if start > now), math.inf)
+        return found
 
     def progress(self, now: float) -> tuple[str, float]:
         """``BootProgress``: the last state and the time at which it was reached."""

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
+from emulator.bmc.boot import OPTIONS
+from emulator.bmc.machine import BOOT_TARGETS, OVERRIDES, RESET_TYPES
+
 if TYPE_CHECKING:
     from emulator.bmc.fleet import Bmc
 
 JSON = "application/json"
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_PATHS = frozenset({"redfish", "redfish/v1"})
-"""Readable without credentials, as DSP0266 demands: they tell a client where to go."""
-VERSIONS = b'{"v1":"/redfish/v1/"}'
-"""What ``/redfish`` answers (DSP0266); sushy-tools lacks it."""
 
 
 class Headers(Protocol):
@@ -32,10 +31,6 @@ class Response(NamedTuple):
     body: bytes
 
 
-class BadBody(ValueError):
-    """The body is not a JSON object."""
-
-
 @dataclass(slots=True)
 class Request:
     """One HTTP request, as a BMC sees it. ``path`` is without query, as it came."""
@@ -44,6 +39,8 @@ class Request:
     path: str
     headers: Headers
     body: bytes = b""
+    query: str = ""
+    """What follows the question mark, as it came."""
     _meaning: Meaning | None = field(default=None, repr=False)
 
     @property
@@ -78,6 +75,9 @@ def _classify(request: Request) -> Meaning:
             malformed = True
         if not isinstance(data, dict):
             data, malformed = None, True
+    if request.path.startswith("/redfish/v1/SessionService/"):
+        # Logging in and out is part of asking, and does nothing to the machine.
+        return Meaning("patch", "", data, malformed)
     last = request.path.rstrip("/").rpartition("/")[2]
     if last == "ComputerSystem.Reset":
         return Meaning("reset", f"reset:{(data or {}).get('ResetType', '')}", data, malformed)
@@ -107,43 +107,9 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
     return Response(status, {"Content-Type": JSON, **(headers or {})}, orjson.dumps(body))
 
 
-def unauthorized() -> Response:
-    return error(
-        401, "Incorrect username or password", {"WWW-Authenticate": 'Basic realm="Redfish"'}
-    )
-
-
 def timestamp(wall: float) -> str:
     """Seconds since the epoch as Redfish writes dates."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
-
-
-def prepare(request: Request, bmc: Bmc) -> tuple[bytes, str | None]:
-    """The body to hand on, and ``BootSourceOverrideEnabled``, which sushy-tools ignores.
-
-    Raises:
-        BadBody: what would make the application fail instead of refusing.
-    """
-    meaning = request.meaning
-    if meaning.malformed:
-        raise BadBody("The request body must be a JSON object")
-    if meaning.action != "set-boot":
-        # Some handlers read the body without asking whether there is one.
-        return request.body or (b"" if meaning is _READ else b"{}"), None
-    data = meaning.data or {}
-    boot = data["Boot"]
-    if not isinstance(boot, dict):
-        raise BadBody("Boot must be an object")
-    enabled = boot.get("BootSourceOverrideEnabled")
-    if enabled is None:
-        return request.body, None
-    if not isinstance(enabled, str):
-        raise BadBody("BootSourceOverrideEnabled must be text")
-    if boot.get("BootSourceOverrideTarget"):
-        return request.body, enabled
-    # sushy-tools refuses a PATCH that only switches the override on or off.
-    boot = {**boot, "BootSourceOverrideTarget": bmc.machine.override_target}
-    return orjson.dumps({**data, "Boot": boot}), enabled
 
 
 def complete(path: str, answer: Response, bmc: Bmc, now: float, wall: float) -> Response:
@@ -153,12 +119,10 @@ def complete(path: str, answer: Response, bmc: Bmc, now: float, wall: float) -> 
         return error(status, body.decode("utf-8", "replace").strip() or "Request refused")
     parts = path.strip("/").split("/")
     patch = None
-    if len(parts) == 2:
-        patch = _root
-    elif len(parts) == 4:
-        patch = {"Systems": _system, "Managers": _manager}.get(parts[2])
-    elif len(parts) == 6 and parts[4] == "EthernetInterfaces":
-        patch = _interface
+    if len(parts) == 4:
+        patch = {"Systems": _system, "Managers": _manager, "Chassis": _chassis}.get(parts[2])
+    elif len(parts) == 6:
+        patch = {"EthernetInterfaces": _interface, "VirtualMedia": _media}.get(parts[4])
     if patch is None or status != 200 or not body:
         return answer
     data = orjson.loads(body)
@@ -166,18 +130,16 @@ def complete(path: str, answer: Response, bmc: Bmc, now: float, wall: float) -> 
     return Response(status, headers, orjson.dumps(data))
 
 
-def _root(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
-    data["UUID"] = bmc.manager_uuid
-    data["Vendor"] = bmc.personality.manufacturer
-    data["Product"] = bmc.personality.bmc_model
-
-
 def _system(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
     machine, personality = bmc.machine, bmc.personality
     # BootProgress is of v1_13, CoreCount of v1_14, LastBootTimeSeconds of v1_18.
     data["@odata.type"] = "#ComputerSystem.v1_18_0.ComputerSystem"
     data["SystemType"] = "Physical"
-    data.pop("Memory", None)  # A link to what sushy-tools does not have.
+    here = data["@odata.id"]
+    for name in ("Memory", "NetworkInterfaces", "LogServices"):
+        data[name] = {"@odata.id": f"{here}/{name}"}
+    state = bmc.drivers.peek("manager_state")
+    data["AssetTag"] = state.asset_tag if state else ""
     data["HostName"] = bmc.name
     data["Manufacturer"] = personality.manufacturer
     data["Model"] = bmc.model
@@ -189,11 +151,16 @@ def _system(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
     processors["LogicalProcessorCount"] = 2 * bmc.spec.cores
     boot = data["Boot"]
     boot["BootSourceOverrideEnabled"] = machine.override_enabled
-    boot["BootSourceOverrideTarget@Redfish.AllowableValues"].insert(0, "None")
-    if boot.get("HttpBootUri") == "None":
-        boot["HttpBootUri"] = None  # The template writes Python's None as text.
+    boot["BootSourceOverrideTarget@Redfish.AllowableValues"] = list(BOOT_TARGETS)
+    boot["BootSourceOverrideEnabled@Redfish.AllowableValues"] = list(OVERRIDES)
+    boot["BootSourceOverrideMode@Redfish.AllowableValues"] = ["UEFI", "Legacy"]
+    boot["HttpBootUri"] = machine.http_boot_uri
+    boot["UefiTargetBootSourceOverride"] = machine.uefi_target
+    boot["BootNext"] = machine.boot_next
+    boot["BootOrder"] = list(machine.boot_order or OPTIONS)
+    boot["BootOptions"] = {"@odata.id": f"{here}/BootOptions"}
     reset = data["Actions"]["#ComputerSystem.Reset"]
-    reset["ResetType@Redfish.AllowableValues"].append("PushPowerButton")
+    reset["ResetType@Redfish.AllowableValues"] = list(RESET_TYPES)
     state, since = machine.progress(now)
     progress = data["BootProgress"] = {
         "LastState": state,
@@ -205,10 +172,44 @@ def _system(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
 
 
 def _manager(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
+    personality = bmc.personality
+    data["@odata.type"] = "#Manager.v1_19_0.Manager"
     data["ServiceEntryPointUUID"] = bmc.manager_uuid
-    data["Description"] = f"{bmc.personality.manufacturer} {bmc.personality.bmc_model}"
-    data["Model"] = bmc.personality.bmc_model
-    data["FirmwareVersion"] = bmc.personality.bmc_firmware
+    data["Description"] = f"{personality.manufacturer} {personality.bmc_model}"
+    data["Model"] = personality.bmc_model
+    updates = bmc.drivers.peek("updates")
+    data["FirmwareVersion"] = updates.versions["BMC"] if updates else personality.bmc_firmware
+    data["Manufacturer"] = personality.manufacturer
+    here = data["@odata.id"]
+    for name in ("EthernetInterfaces", "LogServices", "NetworkProtocol"):
+        data[name] = {"@odata.id": f"{here}/{name}"}
+    data["Actions"] = {
+        "#Manager.Reset": {
+            "target": f"{here}/Actions/Manager.Reset",
+            "ResetType@Redfish.AllowableValues": ["ForceRestart", "GracefulRestart"],
+        }
+    }
+
+
+def _chassis(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
+    data["Manufacturer"] = bmc.personality.manufacturer
+    data["Model"] = bmc.model
+    data["SerialNumber"] = bmc.serial
+    data["PowerState"] = bmc.machine.power
+    data["ChassisType"] = "RackMount"
+    for name in ("AssetTag", "SKU", "PartNumber"):
+        data.pop(name, None)
+    data["Location"] = {"Placement": {"Rack": bmc.spec.rack}}
+    for name in ("Power", "NetworkAdapters"):
+        data[name] = {"@odata.id": f"{data['@odata.id']}/{name}"}
+
+
+def _media(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
+    """Null, not the empty text, says that nothing is there; a password is never shown."""
+    for name in ("Image", "ImageName", "UserName"):
+        data[name] = data[name] or None
+    data["Password"] = None
+    data["ConnectedVia"] = "URI" if data["Image"] else "NotConnected"
 
 
 def _interface(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:

@@ -14,6 +14,7 @@ import ssl
 import struct
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod
 
 from emulator.bmc.fleet import Bmc, Fleet, Plan
 from emulator.bmc.listen import Listening
@@ -39,6 +40,23 @@ class Link:
         self.gone = asyncio.Event()
 
 
+class Handler(web.RequestHandler):
+    """aiohttp's connection, which calls a method that nobody knows 501 as DSP0266 wants it."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if isinstance(exc, BadHttpMethod):
+            refusal = web.Response(status=501)
+            refusal.force_close()
+            return refusal
+        return super().handle_error(request, status, exc, message)
+
+
 class FleetServer(web.Server):
     """Serves a fleet on sockets that are open already. Made inside the running loop."""
 
@@ -49,6 +67,9 @@ class FleetServer(web.Server):
         self._listening = listening
         self._links: dict[web.RequestHandler, Link] = {}
         self._servers: list[asyncio.Server] = []
+
+    def __call__(self) -> web.RequestHandler:
+        return Handler(self, loop=self._loop, **self._kwargs)
 
     async def start(self, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
@@ -92,7 +113,9 @@ class FleetServer(web.Server):
         if link is None:
             raise ConnectionResetError
         body = await http.read()
-        request = Request(http.method, http.rel_url.raw_path, http.headers, body)
+        request = Request(
+            http.method, http.rel_url.raw_path, http.headers, body, http.rel_url.raw_query_string
+        )
         self.requests += 1
         plan = self.fleet.admit(link.bmc, request)
         acted: Response | None = None

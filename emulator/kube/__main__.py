@@ -15,10 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beskar7.runtime import LiveRuntime
-from emulator.kube.certs import make_certificates
-from emulator.kube.files import write_private
-from emulator.kube.kubeconfig import write_kubeconfig
+from emulator.kube.authn import BadTokens
+from emulator.kube.bootstrap import lab_access, write_manager_kubeconfig
+from emulator.kube.certs import lab_certificates
+from emulator.kube.durable import Keeping
+from emulator.kube.faults import ApiFaults
+from emulator.kube.files import kept_secret
+from emulator.kube.journal import POLICIES, JournalError
+from emulator.kube.kubeconfig import last_port, write_kubeconfig
 from emulator.kube.server import HOST, Api, Serving
+from emulator.kube.workloads.credentials import account_kubeconfigs
+from emulator.kube.workloads.service import Workloads
 from emulator.kube.world import BadDefinition, furnish
 
 BAD_INPUT = 2
@@ -32,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         _run(options)
+    except BadTokens as error:
+        return _fail(f"--token-auth-file: {error}")
+    except JournalError as error:
+        return _fail(f"--data-dir: {error}")
     except BadDefinition as error:
         return _fail(f"a CustomResourceDefinition cannot be used: {error}")
     except OSError as error:
@@ -47,9 +58,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dir", type=Path, required=True, help="where kubeconfig, token and ca.crt are written"
     )
-    parser.add_argument("--port", type=_port, default=0, help="0 (default): any free port")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        help="0 (default): any free port; with --data-dir the one of before, if it is free",
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, help="keep all objects here, across restarts and crashes"
+    )
+    parser.add_argument(
+        "--fsync",
+        choices=POLICIES,
+        default="os",
+        help="os (default): what was acknowledged survives a kill of the server; "
+        "always: a crash of the machine too, at a few hundred writes a second",
+    )
+    parser.add_argument("--seed", type=int, help="of the faults' luck (default: any)")
     parser.add_argument(
         "--crds", type=Path, action="append", help="YAML file of CRDs instead of Beskar7's own"
+    )
+    parser.add_argument(
+        "--token-auth-file",
+        type=Path,
+        metavar="FILE",
+        help='more users: lines of token,user,uid,"group1,group2", in a file of mode 0600',
     )
     parser.add_argument("--no-tls", action="store_true", help="plain HTTP, for benchmarks")
     parser.add_argument(
@@ -92,27 +125,36 @@ async def _serve(options: argparse.Namespace) -> None:
     runtime = LiveRuntime()
     directory: Path = options.dir
     directory.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_urlsafe(32)
-    certificates = None if options.no_tls else make_certificates(directory, runtime.wall())
-    store, collector = furnish(runtime, crds=options.crds)
-    api = Api(store, collector, token=token)
+    token = kept_secret(directory / "token", lambda: secrets.token_urlsafe(32))
+    certificates = None if options.no_tls else lab_certificates(directory, runtime.wall())
     ending = asyncio.Event()
+    keeping = Keeping(options.data_dir, options.fsync, ending.set)
+    store, collector = furnish(runtime, crds=options.crds, restore=keeping.attach)
+    faults = ApiFaults(LiveRuntime(options.seed), store.forget_history)
+    access = lab_access(store, directory, token, options.token_auth_file)
+    api = Api(store, collector, token=token, faults=faults, access=access)
     _calm_collector()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     tls = certificates.server_context() if certificates else None
-    async with Serving(api, port=options.port, tls=tls) as serving:
-        kubeconfig = directory / "kubeconfig"
-        write_private(directory / "token", token.encode())
+    kubeconfig = directory / "kubeconfig"
+    port = options.port or (last_port(kubeconfig) if options.data_dir else 0)
+    async with keeping, Serving(api, port=port, tls=tls) as serving:
         authority = certificates.authority if certificates else None
         write_kubeconfig(kubeconfig, serving.url, token, authority)
+        write_manager_kubeconfig(access, directory, serving.url, authority)
+        credentials = account_kubeconfigs(access.authenticator, serving.url, authority)
+        api.workloads = Workloads(store, directory / "pods", credentials)
+        api.workloads.start()
         if options.exit_with_stdin:
             await _watch_stdin(loop, ending)
         ready = {"ready": True, "url": serving.url, "kubeconfig": str(kubeconfig.resolve())}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         await ending.wait()
+        # While the API still serves: a manager gives its leases back as it ends.
+        await api.workloads.stop()
 
 
 class _UntilEof(asyncio.Protocol):

@@ -1,4 +1,4 @@
-"""A certificate authority and a server certificate, made fresh for one lab."""
+"""A certificate authority and a server certificate, made for one lab and kept with it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from emulator.kube.files import write_private
+from emulator.kube.files import is_private, write_private
 
-_LIFETIME = timedelta(days=30)
+_LIFETIME = timedelta(days=365)
+_RENEW = timedelta(days=7)
+"""What is left of its life when a certificate is made anew, with its authority."""
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -33,12 +36,34 @@ class Certificates:
         return context
 
 
-def make_certificates(directory: Path, wall: float) -> Certificates:
+def lab_certificates(directory: Path, wall: float) -> Certificates:
     """CA and server certificate for 127.0.0.1 and localhost in ``directory``.
 
-    ``wall`` is now, in seconds since the epoch. The CA's key is never written.
+    Those that an earlier server left there stay while they are good, so that kubeconfigs that
+    clients have loaded stay good too. ``wall`` is now, in seconds since the epoch. The CA's key
+    is never written.
     """
     now = datetime.fromtimestamp(wall, UTC)
+    kept = Certificates(
+        directory / "ca.crt", directory / "apiserver.crt", directory / "apiserver.key"
+    )
+    return kept if _good(kept, now) else _make(kept, now)
+
+
+def _good(kept: Certificates, now: datetime) -> bool:
+    """All three are there, belong together, and will last a while."""
+    try:
+        authority = x509.load_pem_x509_certificate(kept.authority.read_bytes())
+        certificate = x509.load_pem_x509_certificate(kept.certificate.read_bytes())
+        key = serialization.load_pem_private_key(kept.key.read_bytes(), None)
+        certificate.verify_directly_issued_by(authority)
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return False
+    lasting = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - _RENEW
+    return lasting and is_private(kept.key) and key.public_key() == certificate.public_key()
+
+
+def _make(found: Certificates, now: datetime) -> Certificates:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("beskar7-lab-ca")
     ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
@@ -63,9 +88,6 @@ def make_certificates(directory: Path, wall: float) -> Certificates:
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id), critical=False
         )
         .sign(ca_key, hashes.SHA256())
-    )
-    found = Certificates(
-        directory / "ca.crt", directory / "apiserver.crt", directory / "apiserver.key"
     )
     found.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     found.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -7,7 +7,7 @@ from typing import Any
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object
 from emulator.kube.failures import Cause, invalid_value, required
-from emulator.kube.registry import Resource, columns
+from emulator.kube.registry import Resource, columns, scale
 from emulator.kube.schema import Schema, SchemaError
 from emulator.kube.table import ColumnError, check_path
 
@@ -64,6 +64,7 @@ def resource(crd: Object) -> Resource:
     printed = list(columns(version.get("additionalPrinterColumns") or _AGE))
     for column in printed:
         check_path(column.path)
+    subresources = version.get("subresources") or {}
     return Resource(
         kind=Kind(
             spec["group"],
@@ -82,7 +83,8 @@ def resource(crd: Object) -> Resource:
             field["jsonPath"].removeprefix(".") for field in version.get("selectableFields") or ()
         ),
         custom=True,
-        status="status" in (version.get("subresources") or {}),
+        status="status" in subresources,
+        scale=scale(subresources["scale"]) if subresources.get("scale") else None,
         generation=True,
     )
 

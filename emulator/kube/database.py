@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from beskar7.api.errors import NotFound
-from beskar7.api.kinds import Kind
+from beskar7.api.kinds import CRD, NAMESPACE, Kind
 from beskar7.api.objects import Object
 from beskar7.runtime import Runtime
 from emulator.kube import failures
@@ -40,6 +40,8 @@ class Database:
         self.log = WriteLog(log_capacity)
         self.listeners: list[Callable[[Change], object]] = []
         """Called after each commit, in order, outside of it; they may write."""
+        self.settled: list[Callable[[], object]] = []
+        """Called when a call and all its consequences are committed, before it is answered."""
         # Microseconds of wall time: a restart cannot fall behind what was handed out before it.
         self._version = int(runtime.wall() * 1_000_000)
         self.history = History(self._version, history)
@@ -60,6 +62,9 @@ class Database:
         if entry is None:
             raise failures.not_found(kind, name)
         return entry
+
+    def exists(self, kind: Kind, namespace: str | None, name: str) -> bool:
+        return self._find(kind, namespace, name) is not None
 
     def list(
         self, kind: Kind, namespace: str | None = None, predicate: Predicate | None = None
@@ -106,6 +111,37 @@ class Database:
     def unwatch(self, watcher: Watcher) -> None:
         self.history.remove(watcher)
 
+    def forget_history(self) -> None:
+        """As a server does that starts anew: no watch can go on from a version of before.
+
+        The version rises to the wall clock's microseconds, and in any case.
+        """
+        self._version = max(self._version + 1, int(self.runtime.wall() * 1_000_000))
+        self.history.compact(self._version)
+        self._drain()
+
+    def everything(self) -> Iterator[tuple[Kind, Entry]]:
+        """All objects, definitions before what they define."""
+        kinds = sorted(self._objects, key=lambda kind: kind != CRD)
+        return ((kind, entry) for kind in kinds for entry in self._objects[kind].values())
+
+    def load(self, found: Iterable[tuple[Kind, Entry]], version: int) -> None:
+        """Take over what an earlier process left, as if it had just been added.
+
+        ``version`` is the highest that it handed out. Listeners are told when all is there:
+        definitions first, for they make kinds known, and namespaces last, when the controller of
+        namespaces can see what is in them.
+        """
+        for kind, entry in found:
+            self._objects.setdefault(kind, {})[(entry.namespace, entry.name)] = entry
+        self._order = {kind: sorted(objects) for kind, objects in self._objects.items()}
+        self._version = max(self._version, version)
+        now = self.runtime.now()
+        added = [Change(kind, "ADDED", entry, None, now) for kind, entry in self.everything()]
+        self._pending.extend(change for change in added if change.kind != NAMESPACE)
+        self._pending.extend(change for change in added if change.kind == NAMESPACE)
+        self.forget_history()
+
     def resource(self, kind: Kind, *, status: bool = False) -> Resource:
         """Raises :class:`NotFound` for a kind, or a status subresource, that is not served."""
         found = self.registry.get(kind)
@@ -128,11 +164,12 @@ class Database:
         gone: bool = False,
     ) -> Entry:
         """The one place where state changes: commit, log, notify. Nothing in here yields."""
+        if call.dry_run:
+            # Nothing was written: an update keeps its version, and what was not made has none.
+            return Entry(obj, old.version if old else 0)
         version = self._version + 1
         meta = {**obj["metadata"], "resourceVersion": str(version)}
         entry = Entry({**obj, "metadata": meta}, version)
-        if call.dry_run:
-            return entry
         self._version = version
         key = (entry.namespace, entry.name)
         objects = self._objects.setdefault(kind, {})
@@ -182,3 +219,5 @@ class Database:
                     listener(change)
         finally:
             self._draining = False
+        for settled in self.settled:
+            settled()

@@ -19,8 +19,6 @@ VERSION = {
     "compiler": "",
     "platform": "emulated",
 }
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-_STATUS_VERBS = ["get", "patch", "update"]
 
 
 class Discovery:
@@ -121,45 +119,59 @@ def _group(name: str, versions: list[str]) -> dict[str, Any]:
 
 def _aggregated_resource(resource: Resource) -> dict[str, Any]:
     kind = resource.kind
-    response = {"group": kind.group, "version": kind.version, "kind": kind.kind}
     entry: dict[str, Any] = {
         "resource": kind.plural,
-        "responseKind": response,
+        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": _VERBS,
+        "verbs": list(resource.verbs),
+        **_names(resource),
     }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
-    if resource.status:
+    if resource.subresources:
         entry["subresources"] = [
-            {"subresource": "status", "responseKind": response, "verbs": _STATUS_VERBS}
+            {
+                "subresource": each.name,
+                "responseKind": {
+                    "group": each.group,
+                    "version": each.version,
+                    "kind": each.kind,
+                },
+                "verbs": list(each.verbs),
+            }
+            for each in resource.subresources
         ]
     return entry
 
 
 def _legacy_resource(resource: Resource) -> list[dict[str, Any]]:
     kind = resource.kind
-    entry: dict[str, Any] = {
-        "name": kind.plural,
-        "singularName": resource.singular,
-        "namespaced": kind.namespaced,
-        "kind": kind.kind,
-        "verbs": _VERBS,
+    entries: list[dict[str, Any]] = [
+        {
+            "name": kind.plural,
+            "singularName": resource.singular,
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": list(resource.verbs),
+            **_names(resource),
+        }
+    ]
+    for each in resource.subresources:
+        entry: dict[str, Any] = {
+            "name": f"{kind.plural}/{each.name}",
+            "singularName": "",
+            "namespaced": kind.namespaced,
+            "kind": each.kind,
+            "verbs": list(each.verbs),
+        }
+        if (each.group, each.version) != (kind.group, kind.version):
+            entry |= {"group": each.group, "version": each.version}
+        entries.append(entry)
+    return entries
+
+
+def _names(resource: Resource) -> dict[str, list[str]]:
+    found = {
+        "shortNames": list(resource.short_names),
+        "categories": list(resource.categories),
     }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
-    if not resource.status:
-        return [entry]
-    status = {
-        "name": f"{kind.plural}/status",
-        "singularName": "",
-        "namespaced": kind.namespaced,
-        "kind": kind.kind,
-        "verbs": _STATUS_VERBS,
-    }
-    return [entry, status]
+    return {key: names for key, names in found.items() if names}

@@ -92,7 +92,7 @@ class Change:
         """The event as a line of a watch stream, encoded once for all watchers."""
         line = self._lines.get(type_)
         if line is None:
-            line = b'{"type":"%b","object":%b}\n' % (type_.encode(), self.state(type_).raw)
+            line = event_line(type_, self.state(type_).raw)
             self._lines[type_] = line
         return line
 
@@ -197,6 +197,10 @@ class History:
         found.reverse()
         return found
 
+    def newest_first(self, kind: Kind) -> Iterable[Change]:
+        """The kept changes of a kind, backwards."""
+        return reversed(self._changes.get(kind, deque()))
+
     def compact(self, version: int) -> None:
         """Forget all changes up to this version, as etcd's compaction does."""
         self._start = max(self._start, version)
@@ -223,6 +227,11 @@ class History:
     @property
     def watching(self) -> int:
         return sum(map(len, self._watchers.values()))
+
+
+def event_line(type_: str, obj: bytes) -> bytes:
+    """A line of a watch stream; ``obj`` is encoded JSON."""
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), obj)
 
 
 def bookmark(kind: Kind, version: int, *, initial: bool = False) -> dict[str, Any]:

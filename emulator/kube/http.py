@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import orjson
-import yaml
 from aiohttp import web
 
 from beskar7.api.errors import (
@@ -17,20 +16,24 @@ from beskar7.api.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from emulator.kube import protobuf
+from emulator.kube import protobuf, yamlbody
+from emulator.kube.depth import check_depth
 
 MAX_BODY = 3 * 1024 * 1024  # bytes; the API server's own limit
-MAX_DEPTH = 100  # levels of nesting in a body
 _MAX_PARAMETERS = 100
-_YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 
 
 @dataclass(slots=True)
 class Target:
-    """Path and query of a request."""
+    """Path and query of a request.
+
+    ``age`` is how many seconds ago the state was that a list shows; only a fault sets it.
+    """
 
     path: str
     query: dict[str, str]
+    age: float = 0.0
 
     def flag(self, name: str) -> bool:
         """Go's reading of a boolean parameter. Raises :class:`BadRequest`."""
@@ -98,14 +101,9 @@ def decode_body(content_type: str, body: bytes) -> Any:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == protobuf.CONTENT_TYPE:
         return protobuf.decode(body)
-    if kind in _YAML_TYPES:
-        try:
-            decoded = yaml.safe_load(body)
-            # Dates and such become text, and what has no JSON form is refused.
-            decoded = orjson.loads(orjson.dumps(decoded))
-        except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
-            raise BadRequest(f"the body is not valid YAML: {_brief(error)}") from error
-    elif kind in ("", "application/json", "*/*") or kind.endswith("+json"):
+    if kind in YAML_TYPES:
+        return yamlbody.decode(body)
+    if kind in ("", "application/json", "*/*") or kind.endswith("+json"):
         try:
             decoded = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -116,23 +114,8 @@ def decode_body(content_type: str, body: bytes) -> Any:
             "types include: application/json, application/yaml, "
             "application/vnd.kubernetes.protobuf"
         )
-    _check_depth(decoded)
+    check_depth(decoded)
     return decoded
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    raise BadRequest(f"the body is nested more than {MAX_DEPTH} levels deep")
 
 
 def _brief(error: Exception) -> str:

@@ -6,21 +6,28 @@ It fits :class:`beskar7.kube.port.Kube` by structure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import orjson
 
+from beskar7.api.errors import ServiceUnavailable
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object, ObjectList, WatchEvent
-from beskar7.runtime import Random, Runtime
+from beskar7.runtime import Event, Random, Runtime
+from emulator.kube.faultclient import FaultyCalls
+from emulator.kube.faults import ApiFaults, Follower
 from emulator.kube.history import Entry, Watcher, bookmark
+from emulator.kube.inwatch import Ending, InProcessWatch
+from emulator.kube.past import list_at_age
 from emulator.kube.pipeline import Call
 from emulator.kube.selectors import Predicate, compile_selectors
 from emulator.kube.store import Store, parse_version
 
 T = TypeVar("T")
+WATCH_GRACE = 5.0
+"""Seconds after a watch's timeout at which a client gives up a server that does not end it."""
 Before = Callable[[str, Kind, str, str], float | None]
 """Fault hook (verb, kind, namespace, name): raises an ApiError, or gives a delay in seconds."""
 
@@ -63,6 +70,7 @@ class InProcessKube:
         client: str = "beskar7-manager/in-process",
         latency: LatencyModel | None = None,
         before: Before | None = None,
+        faults: ApiFaults | None = None,
     ) -> None:
         self.client = client
         self.before = before
@@ -71,6 +79,7 @@ class InProcessKube:
         self._latency = latency or LatencyModel()
         self._rng = runtime.rng(f"kube-latency/{client}")
         self._delivery_rng = runtime.rng(f"kube-delivery/{client}")
+        self._faulty = None if faults is None else FaultyCalls(faults, runtime, client)
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         return self._call(
@@ -87,10 +96,18 @@ class InProcessKube:
     ) -> ObjectList:
         predicate = self._predicate(kind, label_selector, field_selector)
 
+        age = 0.0
+
         def run() -> tuple[list[Entry], int]:
+            if age:
+                return list_at_age(self._store, kind, namespace, predicate, age)
             return self._store.list(kind, namespace, predicate), self._store.resource_version
 
-        entries, version = self._call("list", kind, namespace, "", run)
+        def aged(seconds: float) -> None:
+            nonlocal age
+            age = seconds
+
+        entries, version = self._call("list", kind, namespace, "", run, aged)
         return ObjectList([entry.copy() for entry in entries], str(version))
 
     def watch(
@@ -102,17 +119,32 @@ class InProcessKube:
         timeout: float,
         label_selector: str | None = None,
         field_selector: str | None = None,
-    ) -> Iterator[WatchEvent]:
+    ) -> InProcessWatch:
         """Events in order, each a delivery latency after its commit; a bookmark at the end.
 
-        Raises ``Expired`` at the first step when the version was compacted.
+        Raises ``Expired`` at the first step when the version was compacted. Its ``close`` may be
+        called from any task.
         """
-        runtime = self._runtime
         predicate = self._predicate(kind, label_selector, field_selector)
+        ending = Ending(self._runtime)
+        events = self._events(kind, namespace, resource_version, timeout, predicate, ending)
+        return InProcessWatch(events, ending)
+
+    def _events(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        resource_version: str,
+        timeout: float,
+        predicate: Predicate | None,
+        ending: Ending,
+    ) -> Generator[WatchEvent, None, None]:
+        runtime, woken = self._runtime, ending.woken
         end = runtime.now() + timeout
-        woken = runtime.event()
+        forget: Callable[[], object] = _nothing
 
         watcher: Watcher | None = None
+        follower = self._faulty.follow(kind, namespace) if self._faulty else None
 
         def run() -> Watcher:
             nonlocal watcher
@@ -128,30 +160,61 @@ class InProcessKube:
         try:
             # Inside: the process may die while the answer travels, with the watch registered.
             follow = self._call("watch", kind, namespace, "", run)
+            forget = self._faulty.faults.subscribe(woken.set) if self._faulty else forget
             while True:
                 woken.clear()
+                if ending.closed:
+                    return
+                if follower is not None and follower.state() != "open":
+                    if not self._sit_out(follower, woken, end):
+                        return
+                    continue
                 taken = follow.take()
                 if taken is None:
                     left = end - runtime.now()
                     if follow.closed:
                         return
-                    if left <= 0 or not woken.wait(left):
+                    if left <= 0 or not self._wait(woken, left):
                         break
                     continue
                 type_, change = taken
+                if follower is not None and follower.loses(
+                    change.entry.namespace, change.entry.name
+                ):
+                    continue
                 due = change.time + self._latency.deliver(self._delivery_rng)
                 if due > end:
                     return  # what is not delivered in time comes with the next watch
-                if due > runtime.now():
-                    runtime.sleep(due - runtime.now())
+                if due > runtime.now() and ending.sleep(due - runtime.now()):
+                    return
                 yield WatchEvent(type_, change.state(type_).copy())
             with self._store.lock:
                 seen = 0 if len(follow) else self._store.resource_version
             if seen:
                 yield WatchEvent("BOOKMARK", bookmark(kind, seen))
         finally:
+            forget()
             if watcher is not None:
                 self._store.unwatch(watcher)
+
+    def _wait(self, woken: Event, left: float) -> bool:
+        """False when the time was over first. The begin or end of a fault is news as well."""
+        now = self._runtime.now()
+        change = self._faulty.faults.next_change(now) if self._faulty else None
+        if change is None or change >= now + left:
+            return woken.wait(left)
+        woken.wait(max(0.0, change - now))
+        return True
+
+    def _sit_out(self, follower: Follower, woken: Event, end: float) -> bool:
+        """A watch that hears nothing. False when the client gives it up.
+
+        Raises ``ServiceUnavailable`` when the connection is cut.
+        """
+        if follower.state() == "cut":
+            raise ServiceUnavailable("the watch broke off: connection reset by peer")
+        left = end + WATCH_GRACE - self._runtime.now()
+        return left > 0 and self._wait(woken, left)
 
     def create(self, kind: Kind, obj: Object) -> Object:
         sent = _clone(obj)
@@ -225,7 +288,13 @@ class InProcessKube:
         return self._call(verb, kind, namespace, name or "", run).copy()
 
     def _call(
-        self, verb: str, kind: Kind, namespace: str | None, name: str, run: Callable[[], T]
+        self,
+        verb: str,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        run: Callable[[], T],
+        aged: Callable[[float], None] | None = None,
     ) -> T:
         where = f"{namespace or ''}/{name}"
         self._runtime.trace("kube", f"{self.client} {verb} {kind} {where}")
@@ -233,6 +302,17 @@ class InProcessKube:
             delay = self.before(verb, kind, namespace or "", name)
             if delay:
                 self._runtime.sleep(delay)
+        if self._faulty is None or not self._faulty.faults:
+            return self._exchange(run)
+
+        def perform(age: float) -> T:
+            if aged is not None:
+                aged(age)
+            return self._exchange(run)
+
+        return self._faulty.call(verb, kind, namespace, name, perform)
+
+    def _exchange(self, run: Callable[[], T]) -> T:
         self._pause()
         try:
             with self._store.lock:
@@ -255,3 +335,7 @@ class InProcessKube:
 def _clone(obj: Any) -> Any:
     """A copy through JSON: what could not travel over HTTP fails here as well."""
     return orjson.loads(orjson.dumps(obj))
+
+
+def _nothing() -> None:
+    return None

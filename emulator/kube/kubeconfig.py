@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -33,3 +35,17 @@ def write_kubeconfig(path: Path, url: str, token: str, authority: Path | None) -
         "current-context": CONTEXT,
     }
     write_private(path, yaml.safe_dump(config, sort_keys=False).encode())
+
+
+def last_port(path: Path) -> int:
+    """The port of the server that wrote this kubeconfig; 0 when there is none, or it is taken."""
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        port = urlsplit(config["clusters"][0]["cluster"]["server"]).port or 0
+        with socket.socket() as probe:
+            # As servers do: connections of before that linger do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError):
+        return 0
+    return port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,7 @@ _LABEL_HINT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
     "and must start and end with an alphanumeric character"
 )
+_PATH_HINT = "may not be '.' or '..' and may not contain '/' or '%'"
 _KEY_HINT = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
     "with an alphanumeric character"
@@ -55,7 +57,12 @@ _OWNER_FIELDS = ("apiVersion", "kind", "name", "uid")
 
 def rfc3339(seconds: float) -> str:
     """A ``metav1.Time``: whole seconds, UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _rfc3339(int(seconds))
+
+
+@functools.lru_cache(maxsize=64)
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def decode(obj: Object) -> tuple[Object, list[str]]:
@@ -74,12 +81,12 @@ def decode(obj: Object) -> tuple[Object, list[str]]:
         want = FIELDS.get(key)
         if want is None:
             unknown.append(f"metadata.{key}")
-        elif value is None or key in ("selfLink", "managedFields"):
+        elif value is None or key == "selfLink":
             continue
         elif not isinstance(value, want) or isinstance(value, bool):
             raise BadRequest(f"metadata.{key} must be of type {want.__name__}: {_show(value)}")
-        elif value not in ("", {}, []):
-            known[key] = value
+        elif key == "managedFields" or value not in ("", {}, []):
+            known[key] = value  # an empty list of managedFields means something: a reset
     for key in ("labels", "annotations"):
         for name, value in known.get(key, {}).items():
             if not isinstance(value, str):
@@ -100,11 +107,14 @@ def _show(value: Any) -> str:
 
 
 def causes(meta: Object, *, name_rule: str = "subdomain") -> list[Cause]:
-    """What is wrong with decoded metadata; ``name_rule`` is ``subdomain`` or ``label``."""
+    """What is wrong with decoded metadata; ``name_rule``: subdomain, label or path."""
     found: list[Cause] = []
     name = meta.get("name", "")
     if not name:
         found.append(required("metadata.name", "name or generateName is required"))
+    elif name_rule == "path":
+        if name in (".", "..") or "/" in name or "%" in name:
+            found.append(invalid_value("metadata.name", f'"{name}"', _PATH_HINT))
     elif name_rule == "label":
         if len(name) > 63 or not _LABEL.fullmatch(name):
             found.append(invalid_value("metadata.name", f'"{name}"', _LABEL_HINT))

@@ -6,17 +6,20 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from beskar7.api.errors import BadRequest
-from beskar7.api.kinds import CONFIG_MAP, CRD, EVENT, NAMESPACE, SECRET
+from beskar7.api.kinds import CONFIG_MAP, CRD, EVENT, NAMESPACE, SECRET, Kind
 from beskar7.api.objects import Object
-from emulator.kube import crd, metadata
+from emulator.kube import crd, kindrules, metadata
+from emulator.kube.addressing import check_identity
 from emulator.kube.failures import Cause, forbidden_field, invalid, invalid_value, required
 from emulator.kube.registry import Resource
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _KEY_HINT = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
 _MAX_DATA = 1024 * 1024  # bytes in a ConfigMap or Secret
+_MAX_SAID = 20  # fields that a warning or refusal names
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
 
@@ -27,15 +30,26 @@ class Call:
     client: str = ""
     dry_run: bool = False
     field_validation: str = "Warn"  # Ignore, Warn or Strict
+    field_manager: str = ""
+    """Who owns what is written; without it the client's name up to the slash."""
+    force: bool = False
+    """An apply takes fields away from other managers."""
+    duplicates: list[str] = field(default_factory=list)
+    """Paths of the fields that the body names twice."""
     warnings: list[str] = field(default_factory=list)
 
 
 def decode(resource: Resource, sent: object, call: Call) -> Object:
     """The sent body with type, clean metadata, known fields only and defaults.
 
-    Raises :class:`BadRequest` for a body that is not of this kind, or that has unknown fields
-    under strict field validation.
+    Raises :class:`BadRequest` for a body that is not of this kind, or that has unknown or
+    duplicate fields under strict field validation.
     """
+    return _fill(resource, resource.schema.default(clean(resource, sent, call)))
+
+
+def clean(resource: Resource, sent: object, call: Call) -> Object:
+    """As :func:`decode`, but without defaults."""
     if not isinstance(sent, dict):
         raise BadRequest("the body must be a JSON object")
     kind = resource.kind
@@ -50,13 +64,55 @@ def decode(resource: Resource, sent: object, call: Call) -> Object:
     meta, unknown = metadata.decode(sent)
     kept, pruned = resource.schema.prune(sent)
     unknown += pruned
-    if unknown and call.field_validation == "Strict":
-        named = ", ".join(f'unknown field "{path}"' for path in unknown)
-        raise BadRequest(f"strict decoding error: {named}")
-    if call.field_validation == "Warn":
-        call.warnings += [f'unknown field "{path}"' for path in unknown[:20]]
+    if (unknown or call.duplicates) and call.field_validation != "Ignore":
+        _complain(kind, unknown, call)
     kept |= {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta}
-    return _fill(resource, resource.schema.default(kept))
+    return kept
+
+
+def clean_config(
+    resource: Resource, sent: object, call: Call, namespace: str | None, name: str
+) -> Object:
+    """An applied configuration, with the address that it is applied to.
+
+    Raises :class:`BadRequest` and :class:`beskar7.api.errors.Invalid`.
+    """
+    if not isinstance(sent, dict):
+        raise BadRequest("an applied configuration must be an object")
+    for key in ("apiVersion", "kind"):
+        if not sent.get(key):
+            raise BadRequest(f"an applied configuration must say its {key}")
+    if not isinstance(sent.get("metadata"), dict):
+        raise BadRequest("an applied configuration must have metadata with the object's name")
+    if sent["metadata"].get("managedFields") is not None:
+        raise BadRequest("metadata.managedFields must be nil")
+    config = clean(resource, sent if resource.custom else _without_nulls(sent), call)
+    meta = config["metadata"]
+    own = {"name": name, "namespace": namespace} if resource.kind.namespaced else {"name": name}
+    check_identity(meta, own)
+    meta |= {key: value for key, value in own.items() if value}
+    return config
+
+
+def _without_nulls(value: Any) -> Any:
+    """Go's types of built-in kinds read null as absent."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(child) for key, child in value.items() if child is not None}
+    if isinstance(value, list):
+        return [_without_nulls(child) for child in value]
+    return value
+
+
+def _complain(kind: Kind, unknown: list[str], call: Call) -> None:
+    said = [f'duplicate field "{path}"' for path in call.duplicates]
+    said += [f'unknown field "{path}"' for path in unknown]
+    if call.field_validation == "Strict":
+        named = ", ".join(said[:_MAX_SAID])
+        raise BadRequest(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+            f"strict decoding error: {named}"
+        )
+    call.warnings += said[:_MAX_SAID]
 
 
 def _fill(resource: Resource, obj: Object) -> Object:
@@ -73,6 +129,8 @@ def _fill(resource: Resource, obj: Object) -> Object:
         obj.setdefault("type", "Opaque")
     elif kind == NAMESPACE:
         _own_label(obj["metadata"])
+    elif not resource.custom:
+        kindrules.fill(resource, obj)
     return obj
 
 
@@ -92,6 +150,8 @@ def on_create(resource: Resource, obj: Object, now: str) -> None:
         meta = obj["metadata"]
         meta["finalizers"] = sorted({*meta.get("finalizers", ()), CRD_FINALIZER})
         obj["status"] = crd.established(obj, now)
+    elif not resource.custom:
+        kindrules.on_create(resource, obj)
 
 
 def validate(resource: Resource, new: Object, old: Object | None) -> None:
@@ -132,7 +192,7 @@ def _own_rules(resource: Resource, new: Object, old: Object | None) -> list[Caus
             ]
     if kind == CRD:
         return crd.causes(new)
-    return []
+    return [] if resource.custom else kindrules.causes(resource, new, old)
 
 
 def _data_rules(new: Object, old: Object | None) -> list[Cause]:

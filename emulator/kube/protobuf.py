@@ -1,116 +1,62 @@
 """Protobuf bodies, as every Go client sends them for built-in kinds, decoded to JSON.
 
-The wire format has four shapes and the served kinds few messages, so the field numbers of the
-public ``generated.proto`` files stand here as a table instead of generated code.
-Answers stay JSON: clients accept that.
+The wire format has four shapes, and the field numbers of the public ``generated.proto`` files
+stand in the table of types, so there is no generated code. Answers stay JSON: clients accept that.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from beskar7.api.errors import BadRequest, UnsupportedMediaType
+from emulator.kube import apitypes
+from emulator.kube.apitypes import Field
 
 MAGIC = b"k8s\x00"
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
-_MAX_DEPTH = 16
+_MAX_DEPTH = 24
+_CUT_OFF = "the protobuf body is cut off or malformed"
 
-# A field is "name:type". Types: str, bytes, int, bool, time, micro (an RFC 3339 text), map (of
-# text), bytemap, or the name of a message; "[]" in front makes it a list.
-_MESSAGES: dict[str, dict[int, str]] = {
-    "TypeMeta": {1: "apiVersion:str", 2: "kind:str"},
-    "Unknown": {1: "typeMeta:TypeMeta", 2: "raw:raw", 3: "contentEncoding:str", 4: "type:str"},
-    "ObjectMeta": {
-        1: "name:str",
-        2: "generateName:str",
-        3: "namespace:str",
-        5: "uid:str",
-        6: "resourceVersion:str",
-        7: "generation:int",
-        8: "creationTimestamp:time",
-        9: "deletionTimestamp:time",
-        10: "deletionGracePeriodSeconds:int",
-        11: "labels:map",
-        12: "annotations:map",
-        13: "ownerReferences:[]OwnerReference",
-        14: "finalizers:[]str",
-    },
-    "OwnerReference": {
-        1: "kind:str",
-        3: "name:str",
-        4: "uid:str",
-        5: "apiVersion:str",
-        6: "controller:bool",
-        7: "blockOwnerDeletion:bool",
-    },
-    "v1/ConfigMap": {
-        1: "metadata:ObjectMeta",
-        2: "data:map",
-        3: "binaryData:bytemap",
-        4: "immutable:bool",
-    },
-    "v1/Secret": {
-        1: "metadata:ObjectMeta",
-        2: "data:bytemap",
-        3: "type:str",
-        4: "stringData:map",
-        5: "immutable:bool",
-    },
-    "v1/Namespace": {1: "metadata:ObjectMeta", 2: "spec:NamespaceSpec", 3: "status:PhaseStatus"},
-    "NamespaceSpec": {1: "finalizers:[]str"},
-    "PhaseStatus": {1: "phase:str"},
-    "v1/Event": {
-        1: "metadata:ObjectMeta",
-        2: "involvedObject:ObjectReference",
-        3: "reason:str",
-        4: "message:str",
-        5: "source:EventSource",
-        6: "firstTimestamp:time",
-        7: "lastTimestamp:time",
-        8: "count:int",
-        9: "type:str",
-        10: "eventTime:micro",
-        11: "series:EventSeries",
-        12: "action:str",
-        13: "related:ObjectReference",
-        14: "reportingComponent:str",
-        15: "reportingInstance:str",
-    },
-    "ObjectReference": {
-        1: "kind:str",
-        2: "namespace:str",
-        3: "name:str",
-        4: "uid:str",
-        5: "apiVersion:str",
-        6: "resourceVersion:str",
-        7: "fieldPath:str",
-    },
-    "EventSource": {1: "component:str", 2: "host:str"},
-    "EventSeries": {1: "count:int", 2: "lastObservedTime:micro"},
-    "coordination.k8s.io/v1/Lease": {1: "metadata:ObjectMeta", 2: "spec:LeaseSpec"},
-    "LeaseSpec": {
-        1: "holderIdentity:str",
-        2: "leaseDurationSeconds:int",
-        3: "acquireTime:micro",
-        4: "renewTime:micro",
-        5: "leaseTransitions:int",
-        6: "strategy:str",
-        7: "preferredHolder:str",
-    },
-    "DeleteOptions": {
-        1: "gracePeriodSeconds:int",
-        2: "preconditions:Preconditions",
-        3: "orphanDependents:bool",
-        4: "propagationPolicy:str",
-        5: "dryRun:[]str",
-    },
-    "Preconditions": {1: "uid:str", 2: "resourceVersion:str"},
-    "Time": {1: "seconds:int", 2: "nanos:int"},
-    "Pair": {1: "key:str", 2: "value:raw"},
+_GROUPS = {
+    "v1": "core.v1",
+    "events.k8s.io/v1": "events.v1",
+    "rbac.authorization.k8s.io/v1": "rbac.v1",
 }
+"""apiVersion -> package, where the package is not the group's first word."""
+
+_OWN: dict[str, dict[str, Field]] = {
+    name: {field: Field(field, number, type_, "", False, False) for number, field, type_ in fields}
+    for name, fields in {
+        "TypeMeta": [(1, "apiVersion", "str"), (2, "kind", "str")],
+        "Unknown": [
+            (1, "typeMeta", "TypeMeta"),
+            (2, "raw", "raw"),
+            (3, "contentEncoding", "str"),
+            (4, "contentType", "str"),
+        ],
+        "Timestamp": [(1, "seconds", "int64"), (2, "nanos", "int32")],
+        "Number": [(1, "type", "int64"), (2, "intVal", "int32"), (3, "strVal", "str")],
+        "Text": [(1, "text", "str")],
+        "Strings": [(1, "items", "str[]")],
+        "Bytes": [(1, "raw", "raw")],
+        "Span": [(1, "duration", "int64")],
+        "Pair": [(1, "key", "str"), (2, "value", "raw")],
+    }.items()
+}
+
+
+@functools.cache
+def _fields(name: str) -> dict[int, Field]:
+    """The fields of a message by number; an inlined part counts as a field of its own."""
+    known = _OWN.get(name) or apitypes.table()[name]
+    return {field.number: field for field in known.values()}
 
 
 @dataclass(slots=True)
@@ -122,7 +68,7 @@ class _Reader:
         value = shift = 0
         while True:
             if self.at >= len(self.data) or shift > 63:
-                raise BadRequest("the protobuf body is cut off or malformed")
+                raise BadRequest(_CUT_OFF)
             byte = self.data[self.at]
             self.at += 1
             value |= (byte & 0x7F) << shift
@@ -132,7 +78,7 @@ class _Reader:
 
     def take(self, length: int) -> bytes:
         if length < 0 or self.at + length > len(self.data):
-            raise BadRequest("the protobuf body is cut off or malformed")
+            raise BadRequest(_CUT_OFF)
         self.at += length
         return self.data[self.at - length : self.at]
 
@@ -148,8 +94,9 @@ def decode(body: bytes) -> dict[str, Any]:
     envelope = _message("Unknown", body[len(MAGIC) :], 0)
     meta = envelope.get("typeMeta", {})
     api_version, kind = meta.get("apiVersion", ""), meta.get("kind", "")
-    name = "DeleteOptions" if kind == "DeleteOptions" else f"{api_version}/{kind}"
-    if name not in _MESSAGES:
+    package = _GROUPS.get(api_version) or _package(api_version)
+    name = "meta.v1.DeleteOptions" if kind == "DeleteOptions" else f"{package}.{kind}"
+    if name not in apitypes.table():
         raise UnsupportedMediaType(
             f"protobuf bodies of {kind or 'this kind'} ({api_version}) are not understood: send "
             "application/json"
@@ -158,10 +105,15 @@ def decode(body: bytes) -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind, **decoded}
 
 
+def _package(api_version: str) -> str:
+    group, _, version = api_version.rpartition("/")
+    return f"{group.split('.')[0]}.{version}"
+
+
 def _message(name: str, data: bytes, depth: int) -> dict[str, Any]:
     if depth > _MAX_DEPTH:
         raise BadRequest("the protobuf body is nested too deeply")
-    fields = _MESSAGES[name]
+    fields = _fields(name)
     reader = _Reader(data)
     found: dict[str, Any] = {}
     while reader.at < len(data):
@@ -175,41 +127,46 @@ def _message(name: str, data: bytes, depth: int) -> dict[str, Any]:
             reader.take(8 if wire == 1 else 4)
             continue
         else:
-            raise BadRequest("the protobuf body is cut off or malformed")
+            raise BadRequest(_CUT_OFF)
         if number in fields:
-            field, _, type_ = fields[number].partition(":")
-            _set(found, field, type_, value, depth)
+            _set(found, fields[number], value, depth)
     return found
 
 
-def _set(found: dict[str, Any], field: str, type_: str, value: int | bytes, depth: int) -> None:
-    if type_ in ("map", "bytemap"):
+def _set(found: dict[str, Any], field: Field, value: int | bytes, depth: int) -> None:
+    if field.inline:
+        found |= _message(field.type, _bytes(value), depth + 1)
+    elif field.container == "map":
         pair = _message("Pair", _bytes(value), depth + 1)
-        raw = pair.get("value", b"")
-        text = base64.b64encode(raw).decode() if type_ == "bytemap" else _text(raw)
-        found.setdefault(field, {})[pair.get("key", "")] = text
-    elif type_.startswith("[]"):
-        found.setdefault(field, []).append(_value(type_[2:], value, depth))
+        item = _value(field.type, pair.get("value", b""), depth)
+        found.setdefault(field.name, {})[pair.get("key", "")] = item
+    elif field.container == "list":
+        found.setdefault(field.name, []).append(_value(field.type, value, depth))
+    elif field.type == "str[]":
+        found.setdefault(field.name, []).append(_text(_bytes(value)))
     else:
-        converted = _value(type_, value, depth)
+        converted = _value(field.type, value, depth)
         # Go writes empty text and zero times where the JSON form has nothing.
-        if converted not in ("", None, {}):
-            found[field] = converted
+        empty = converted in ("", None, {}) or (field.omit_zero and not converted)
+        if not empty or field.required:
+            found[field.name] = converted
 
 
 def _value(type_: str, value: int | bytes, depth: int) -> Any:
-    if type_ in ("int", "bool"):
+    if type_ in ("int32", "int64", "bool"):
         if not isinstance(value, int):
-            raise BadRequest("the protobuf body is cut off or malformed")
+            raise BadRequest(_CUT_OFF)
         number = value - (1 << 64) if value >= 1 << 63 else value
         return bool(number) if type_ == "bool" else number
     data = _bytes(value)
-    if type_ == "str":
-        return _text(data)
-    if type_ == "raw":
-        return data
-    if type_ in ("time", "micro"):
-        return _time(_message("Time", data, depth + 1), micro=type_ == "micro")
+    if type_ in ("str", "raw", "bytes"):
+        if type_ == "bytes":
+            return base64.b64encode(data).decode()
+        return _text(data) if type_ == "str" else data
+    convert = _SPECIAL.get(type_)
+    if convert is not None:
+        message, read = convert
+        return read(_message(message, data, depth + 1))
     return _message(type_, data, depth + 1)
 
 
@@ -227,9 +184,33 @@ def _time(parts: dict[str, Any], *, micro: bool) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _json(parts: dict[str, Any]) -> Any:
+    try:
+        return orjson.loads(parts.get("raw") or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("the protobuf body holds JSON that cannot be read") from error
+
+
+_Convert = Callable[[dict[str, Any]], Any]
+_SPECIAL: dict[str, tuple[str, _Convert]] = {
+    "Time": ("Timestamp", lambda parts: _time(parts, micro=False)),
+    "MicroTime": ("Timestamp", lambda parts: _time(parts, micro=True)),
+    "IntOrString": (
+        "Number",
+        # type 0 is a number, and zero is not on the wire.
+        lambda parts: parts.get("strVal", "") if parts.get("type") else parts.get("intVal", 0),
+    ),
+    "Quantity": ("Text", lambda parts: parts.get("text", "0")),
+    "strings": ("Strings", lambda parts: parts.get("items", [])),
+    "Duration": ("Span", lambda parts: f"{parts.get('duration', 0) / 1e9:g}s"),
+    "Raw": ("Bytes", _json),
+    "FieldsV1": ("Bytes", _json),
+}
+
+
 def _bytes(value: int | bytes) -> bytes:
     if isinstance(value, int):
-        raise BadRequest("the protobuf body is cut off or malformed")
+        raise BadRequest(_CUT_OFF)
     return value
 
 

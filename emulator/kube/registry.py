@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from beskar7.api.kinds import Kind
+from emulator.kube.apitypes import TypeSchema
+from emulator.kube.files import load_yaml
 from emulator.kube.schema import Schema
 
 _BUILTIN = Path(__file__).with_name("builtin.yaml")
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,27 @@ class Column:
     format: str = ""
     priority: int = 0
     compute: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a kind keeps what its scale subresource shows: paths with a leading dot."""
+
+    spec_replicas: str
+    status_replicas: str
+    selector: str = ""
+    """Of a LabelSelector, or of a text that is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """``group``, ``version`` and ``kind`` are of its body; verbs as RBAC names them."""
+
+    name: str
+    group: str
+    version: str
+    kind: str
+    verbs: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,6 +75,30 @@ class Resource:
     name_rule: str = "subdomain"
     name_first: bool = True
     """Tables begin with the name; those of events do not."""
+    verbs: tuple[str, ...] = VERBS
+    virtual: bool = False
+    """Nothing is stored: the object is a question, and its status the answer."""
+    view: str = ""
+    """The name of the view (module views) under which another kind's objects are shown."""
+    type: str = ""
+    """The schema's name in the type table; "" for those that bring their own."""
+    scale: Scale | None = None
+    extra: tuple[Subresource, ...] = ()
+    """Subresources besides status and scale."""
+
+    @property
+    def subresources(self) -> tuple[Subresource, ...]:
+        kind = self.kind
+        verbs = ("get", "patch", "update")
+        found = list(self.extra)
+        if self.scale is not None:
+            found.append(Subresource("scale", "autoscaling", "v1", "Scale", verbs))
+        if self.status:
+            found.append(Subresource("status", kind.group, kind.version, kind.kind, verbs))
+        return tuple(found)
+
+    def subresource(self, name: str) -> Subresource | None:
+        return next((each for each in self.subresources if each.name == name), None)
 
     @property
     def patch_types(self) -> tuple[str, ...]:
@@ -105,22 +151,22 @@ class Registry:
 
 @functools.cache
 def _builtins() -> tuple[Resource, ...]:
-    specs = yaml.safe_load(_BUILTIN.read_text(encoding="utf-8"))
-    return tuple(_builtin(spec) for spec in specs)
+    return tuple(_builtin(spec) for spec in load_yaml(_BUILTIN)[0])
 
 
 def _builtin(spec: dict[str, Any]) -> Resource:
+    kind = Kind(
+        spec["group"],
+        spec["version"],
+        spec["kind"],
+        spec["plural"],
+        namespaced=spec["scope"] == "Namespaced",
+    )
     return Resource(
-        kind=Kind(
-            spec["group"],
-            spec["version"],
-            spec["kind"],
-            spec["plural"],
-            namespaced=spec["scope"] == "Namespaced",
-        ),
+        kind=kind,
         singular=spec["singular"],
         list_kind=spec["kind"] + "List",
-        schema=Schema(spec["schema"]),
+        schema=TypeSchema(spec["type"]) if "type" in spec else Schema(spec["schema"]),
         short_names=tuple(spec.get("shortNames", ())),
         categories=tuple(spec.get("categories", ())),
         columns=tuple(columns(spec["columns"])),
@@ -131,6 +177,27 @@ def _builtin(spec: dict[str, Any]) -> Resource:
         unconditional_update=spec.get("unconditionalUpdate", False),
         name_rule=spec.get("nameRule", "subdomain"),
         name_first=spec.get("nameFirst", True),
+        verbs=tuple(spec.get("verbs", VERBS)),
+        virtual=spec.get("virtual", False),
+        view=spec.get("view", ""),
+        type=spec.get("type", ""),
+        scale=scale(spec["scale"], "selectorPath") if "scale" in spec else None,
+        extra=tuple(_subresource(kind, each) for each in spec.get("subresources", ())),
+    )
+
+
+def scale(spec: dict[str, Any], selector: str = "labelSelectorPath") -> Scale:
+    """The paths of a CRD's scale subresource. Raises ``KeyError`` where one is missing."""
+    return Scale(spec["specReplicasPath"], spec["statusReplicasPath"], spec.get(selector) or "")
+
+
+def _subresource(kind: Kind, spec: dict[str, Any]) -> Subresource:
+    return Subresource(
+        spec["name"],
+        spec.get("group", kind.group),
+        spec.get("version", kind.version),
+        spec.get("kind", kind.kind),
+        tuple(spec["verbs"]),
     )
 
 

@@ -8,7 +8,8 @@ dialect of CustomResourceDefinitions, and the library's errors into Kubernetes' 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jsonschema_rs
@@ -39,20 +40,34 @@ class SchemaError(ValueError):
 
 
 class Schema:
-    """One version's ``openAPIV3Schema``, compiled. Raises :class:`SchemaError`."""
+    """One version's ``openAPIV3Schema``, compiled. Raises :class:`SchemaError`.
 
-    def __init__(self, openapi: dict[str, Any]) -> None:
-        self.openapi = openapi
-        self._defaults: dict[str, Any] = {}
+    A function that gives the schema is called, and its schema compiled, at the first use.
+    """
+
+    def __init__(self, openapi: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
+        self._source = openapi
+        if not callable(openapi):
+            self._validator  # noqa: B018 - an unusable schema is refused at once
+
+    @functools.cached_property
+    def openapi(self) -> dict[str, Any]:
+        return self._source() if callable(self._source) else self._source
+
+    @functools.cached_property
+    def _validator(self) -> jsonschema_rs.Draft202012Validator:
         try:
-            self._validator = jsonschema_rs.Draft202012Validator(
-                _translate(openapi, "schema"),
+            return jsonschema_rs.Draft202012Validator(
+                _translate(self.openapi, "schema"),
                 validate_formats=True,
                 pattern_options=jsonschema_rs.RegexOptions(),  # linear time, as the server's own
             )
         except ValueError as error:
             raise SchemaError(str(error).splitlines()[0]) from error
-        self._defaults = _only_defaults(openapi)
+
+    @functools.cached_property
+    def _defaults(self) -> dict[str, Any]:
+        return _only_defaults(self.openapi)
 
     def prune(self, obj: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The object without the fields that the schema does not name, and those fields' paths."""

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
+import secrets
 import ssl
+from collections.abc import Awaitable
 
 import orjson
 from aiohttp import web
 
-from beskar7.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound, Unauthorized
+from beskar7.api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
+from emulator.kube import faultserver, health
+from emulator.kube.access import Access
+from emulator.kube.authn import ADMIN, Authenticator
 from emulator.kube.collector import Collector
 from emulator.kube.discovery import VERSION, Discovery
+from emulator.kube.faults import ApiFaults
+from emulator.kube.faultserver import FaultControl
 from emulator.kube.http import Target, error_response, json_response, target
+from emulator.kube.locations import Location
 from emulator.kube.openapi import OpenApi
+from emulator.kube.rbac import Authorizer
+from emulator.kube.reviews import Reviews
 from emulator.kube.store import Store
 from emulator.kube.streams import BOOKMARK_EVERY, Streams
 from emulator.kube.verbs import Verbs
+from emulator.kube.workloads.service import Workloads
 
 log = logging.getLogger(__name__)
 
-_HEALTH = ("/healthz", "/livez", "/readyz")
-_ANONYMOUS = (*_HEALTH, "/version")
+_ANONYMOUS = frozenset({*health.PATHS, "/version"})
 _MAX_WRITES = 50_000  # records in one answer of /lab/writes
 HOST = "127.0.0.1"
 
@@ -36,13 +45,24 @@ class Api:
         *,
         token: str,
         bookmark_every: float = BOOKMARK_EVERY,
+        faults: ApiFaults | None = None,
+        access: Access | None = None,
     ) -> None:
+        """``token`` is the admin's, for whom there is no ``access``."""
         self._store = store
-        self._bearer = f"Bearer {token}".encode()
+        self._access = access or Access(
+            Authenticator(store, secrets.token_bytes(32), {token: ADMIN}), Authorizer(store)
+        )
         self._discovery = Discovery(store.registry)
         self._openapi = OpenApi(store.registry)
-        self.streams = Streams(store, bookmark_every)
+        # An empty set is false, so this must ask for None.
+        self.faults = ApiFaults(store.runtime, store.forget_history) if faults is None else faults
+        self._fault_control = FaultControl(self.faults)
+        self.streams = Streams(store, self.faults, bookmark_every)
         self._verbs = Verbs(store, collector, self.streams)
+        self._verbs.handlers |= Reviews(self._access).handlers()
+        self.workloads: Workloads | None = None
+        """Answers for pods' logs, exec and metrics, where workloads are run."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -57,22 +77,45 @@ class Api:
         asked = target(request.raw_path)
         path = asked.path
         if path not in _ANONYMOUS:
-            self._authenticate(request)
+            self._access.admit(request, asked)
+        if self.workloads is not None:
+            answer = await self.workloads.serve(request, asked)
+            if answer is not None:
+                return answer
         if path.startswith(("/api/", "/apis/")) and not _lists_resources(path):
-            return await self._verbs.serve(request, asked, self._verbs.locate(path))
+            at = self._verbs.locate(path)
+            if self.faults:
+                return await self._through_faults(request, asked, at)
+            return await self._verbs.serve(request, asked, at)
+        if path.startswith(faultserver.PATH):
+            return await self._fault_control.serve(request, path)
         if request.method != "GET":
             raise MethodNotAllowed("only GET is served here")
         return self._document(request, asked)
 
-    def _authenticate(self, request: web.BaseRequest) -> None:
-        given = request.headers.get("Authorization", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, self._bearer):
-            raise Unauthorized("Unauthorized")
+    async def _through_faults(
+        self, request: web.BaseRequest, asked: Target, at: Location
+    ) -> web.StreamResponse:
+        def perform(age: float) -> Awaitable[web.StreamResponse]:
+            asked.age = age
+            return self._verbs.serve(request, asked, at)
+
+        agent = request.headers.get("User-Agent", "")
+        about = faultserver.asked(
+            agent,
+            request.method,
+            asked.flag("watch"),
+            at.resource.kind,
+            at.namespace,
+            at.name,
+            at.subresource,
+        )
+        return await faultserver.gate(self.faults, request, about, perform)
 
     def _document(self, request: web.BaseRequest, asked: Target) -> web.Response:
         path = asked.path.rstrip("/") or "/"
-        if path in _HEALTH:
-            return web.Response(text="ok")
+        if path.startswith(health.PATHS):
+            return health.answer(path, asked, serving=not self.streams.closing)
         if path == "/version":
             return json_response(orjson.dumps(VERSION))
         if path == "/metrics":
@@ -82,21 +125,27 @@ class Api:
             limit = asked.number("limit", low=1, high=_MAX_WRITES)
             return json_response(self._store.log.encoded(after, limit))
         if path == "/openapi/v2":
-            # kubectl only asks for it where /openapi/v3 does not serve; it takes an empty one.
-            return web.Response(
-                body=b"", content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-            )
+            return openapi_v2(self._openapi, request.headers.get("Accept", ""))
         if path.startswith("/openapi/v3"):
             openapi = self._openapi.document(path)
             if openapi is not None:
                 return json_response(openapi)
         if path == "/":
-            return json_response(orjson.dumps({"paths": ["/api", "/apis", *_HEALTH, "/version"]}))
+            paths = ["/api", "/apis", *health.PATHS, "/openapi/v2", "/openapi/v3", "/version"]
+            return json_response(orjson.dumps({"paths": paths}))
         found = self._discovery.document(path, request.headers.get("Accept", ""))
         if found is None:
             raise NotFound("the server could not find the requested resource")
         body, content_type = found
         return web.Response(body=body, headers={"Content-Type": content_type, "Vary": "Accept"})
+
+
+def openapi_v2(openapi: OpenApi, accept: str) -> web.Response:
+    """Who asks for protobuf gets an empty document, which kubectl takes; others all definitions."""
+    if "protobuf" in accept:
+        kind = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+        return web.Response(body=b"", content_type=kind)
+    return json_response(openapi.version_2())
 
 
 def _protocol_log() -> logging.Logger:

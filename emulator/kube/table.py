@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.parser import parse as parse_jsonpath
 
 from beskar7.api.objects import Object
+from emulator.kube.ages import age
+from emulator.kube.printers import COMPUTED
 from emulator.kube.registry import Column, Resource
 
-UNKNOWN = "<unknown>"
 _PLAIN_STEP = re.compile(r"\.((?:\\.|[^.\[\]\\'\"])+)|\['((?:\\.|[^'\\])+)'\]")
 _MAX_PATH = 1024  # characters
 
@@ -71,97 +71,12 @@ def _walk(value: Any, steps: Iterable[str]) -> Any:
     return value
 
 
-def human_duration(seconds: float) -> str:
-    """Ages as kubectl writes them: 5s, 3m10s, 25m, 3h2m, 26h, 4d3h, 90d, 3y12d."""
-    whole = int(seconds)
-    if whole < 0:
-        return "<invalid>" if whole < -1 else "0s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if whole < 120:
-        return f"{whole}s"
-    if minutes < 10:
-        return _two(minutes, "m", whole % 60, "s")
-    if hours < 3:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return _two(days, "d", hours % 24, "h")
-    if days < 730:
-        return f"{days}d"
-    if days < 8 * 365:
-        return _two(days // 365, "y", days % 365, "d")
-    return f"{days // 365}y"
-
-
-def _two(major: int, unit: str, minor: int, small: str) -> str:
-    return f"{major}{unit}{minor}{small}" if minor else f"{major}{unit}"
-
-
-def parse_time(text: Any) -> float | None:
-    """Seconds since the epoch of an RFC 3339 time; None when it is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.timestamp() if moment.tzinfo else None
-    except ValueError:
-        return None
-
-
-def _age(text: Any, now: float) -> str:
-    moment = parse_time(text)
-    return UNKNOWN if moment is None else human_duration(now - moment)
-
-
-def _data(obj: Object, now: float) -> Any:
-    return len(obj.get("data") or {}) + len(obj.get("binaryData") or {})
-
-
-def _last_seen(obj: Object, now: float) -> Any:
-    series = obj.get("series") or {}
-    return _age(
-        series.get("lastObservedTime") or obj.get("lastTimestamp") or obj.get("eventTime"), now
-    )
-
-
-def _first_seen(obj: Object, now: float) -> Any:
-    return _age(obj.get("firstTimestamp") or obj.get("eventTime"), now)
-
-
-def _involved(obj: Object, now: float) -> Any:
-    about = obj.get("involvedObject") or {}
-    return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
-
-
-def _source(obj: Object, now: float) -> Any:
-    source = obj.get("source") or {}
-    parts = [source.get("component") or obj.get("reportingComponent"), source.get("host")]
-    return ", ".join(part for part in parts if part)
-
-
-def _count(obj: Object, now: float) -> Any:
-    return (obj.get("series") or {}).get("count") or obj.get("count") or 1
-
-
-_COMPUTED: dict[str, Callable[[Object, float], Any]] = {
-    "data": _data,
-    "last-seen": _last_seen,
-    "first-seen": _first_seen,
-    "involved-object": _involved,
-    "event-source": _source,
-    "event-count": _count,
-}
-
-
 def _cell(column: Column, obj: Object, now: float) -> Any:
     if column.compute:
-        return _COMPUTED[column.compute](obj, now)
+        return COMPUTED[column.compute](obj, now)
     value = _reader(column.path)(obj)
     if column.type == "date":
-        return _age(value, now)
+        return age(value, now)
     if value is None:
         # kubectl leaves a missing custom column blank, and says <none> for its own kinds.
         return ""

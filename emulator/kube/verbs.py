@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import orjson
 from aiohttp import web
 
-from beskar7.api.errors import BadRequest, Expired, MethodNotAllowed, NotFound, UnsupportedMediaType
+from beskar7.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
 from emulator.kube import table
+from emulator.kube.bodies import read_call, read_document
 from emulator.kube.collector import Collector
-from emulator.kube.failures import too_new
+from emulator.kube.deletion import DeleteOptions
 from emulator.kube.history import Entry
 from emulator.kube.http import Target, decode_body, json_response, read_body, wants_table
+from emulator.kube.locations import Location, locate, nowhere
+from emulator.kube.pagination import ListOptions, Page, cut, page
+from emulator.kube.past import list_at_age
 from emulator.kube.patch import CONTENT_TYPES
 from emulator.kube.pipeline import Call
 from emulator.kube.registry import Resource
+from emulator.kube.scale import ScaleVerbs
 from emulator.kube.selectors import Predicate, compile_selectors
-from emulator.kube.store import Store, parse_version
+from emulator.kube.store import Store
 from emulator.kube.streams import Request, Streams
 
-_MAX_AGENT = 256  # characters of a User-Agent that are kept
-_VALIDATION = ("Ignore", "Warn", "Strict")
-
-
-@dataclass(slots=True)
-class Location:
-    """A resource path: a collection, or with ``name`` an object."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str
+Handler = Callable[[web.BaseRequest, Target, Location], Awaitable[web.StreamResponse]]
+"""Serves a subresource, or a kind that is not stored. May raise an ``ApiError``."""
 
 
 class Verbs:
@@ -41,39 +38,20 @@ class Verbs:
         self._store = store
         self._collector = collector
         self._streams = streams
+        self._scale = ScaleVerbs(store)
+        self.handlers: dict[tuple[str, str], Handler] = {}
+        """By ``Kind.qualified`` and subresource; "" for a kind that is not stored."""
 
     def locate(self, path: str) -> Location:
         """Raises :class:`NotFound` for a path that leads to no served resource."""
-        parts = path.split("/")[1:]
-        if parts[0] == "api" and len(parts) >= 3:
-            group, version, rest = "", parts[1], parts[2:]
-        elif parts[0] == "apis" and len(parts) >= 4:
-            group, version, rest = parts[1], parts[2], parts[3:]
-        else:
-            raise _nowhere()
-        namespace = ""
-        in_namespace = rest[0] == "namespaces" and len(rest) >= 3
-        if in_namespace and not (group == "" and rest[2] in ("status", "finalize")):
-            namespace, rest = rest[1], rest[2:]
-            if not namespace:
-                raise _nowhere()
-        if not rest[0] or len(rest) > 3:
-            raise _nowhere()
-        resource = self._store.registry.find(group, version, rest[0])
-        if resource is None or (namespace and not resource.kind.namespaced):
-            raise _nowhere()
-        name = rest[1] if len(rest) > 1 else ""
-        subresource = rest[2] if len(rest) > 2 else ""
-        if len(rest) > 1 and (not name or (resource.kind.namespaced and not namespace)):
-            raise _nowhere()
-        if subresource and not (subresource == "status" and resource.status):
-            raise _nowhere()
-        return Location(resource, namespace, name, subresource)
+        return locate(self._store.registry, path)
 
     async def serve(
         self, request: web.BaseRequest, target: Target, at: Location
     ) -> web.StreamResponse:
         method = request.method
+        if at.subresource not in ("", "status") or at.shown.virtual:
+            return await self._special(at)(request, target, at)
         if method == "GET":
             return (
                 self._get(request, target, at) if at.name else await self._list(request, target, at)
@@ -86,112 +64,139 @@ class Verbs:
             return await self._create(request, target, at)
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
+    def _special(self, at: Location) -> Handler:
+        handler = self.handlers.get((at.shown.kind.qualified, at.subresource))
+        if handler is not None:
+            return handler
+        if at.subresource == "scale":
+            return self._scale.serve
+        raise nowhere()
+
     def _get(self, request: web.BaseRequest, target: Target, at: Location) -> web.Response:
         entry = self._store.get(at.resource.kind, at.namespace, at.name)
+        if at.view is not None:
+            entry = at.view.entry(entry)
         if wants_table(request.headers.get("Accept", "")):
-            return self._table(target, at.resource, [entry], entry.version)
+            return self._table(target, at.shown, Page([entry], entry.version))
         return json_response(entry.raw)
 
     async def _list(
         self, request: web.BaseRequest, target: Target, at: Location
     ) -> web.StreamResponse:
-        predicate = self._predicate(target, at.resource)
+        predicate = self._predicate(target, at)
         as_table = wants_table(request.headers.get("Accept", ""))
         store = self._store
         if target.flag("watch"):
-            asked = Request.read(target, at.resource, at.namespace, predicate, as_table)
+            asked = Request.read(target, at, predicate, as_table)
             return await self._streams.serve(request, asked)
-        wanted = parse_version(target.query.get("resourceVersion", ""))
-        if wanted > store.resource_version:
-            raise too_new(wanted, store.resource_version)
-        if target.query.get("resourceVersionMatch") == "Exact" and wanted != store.resource_version:
-            raise Expired("The provided resource version is too old: only the newest is kept")
-        target.number("limit")  # checked, and then all comes in one page, as is allowed
-        if target.query.get("continue"):
-            raise Expired("The provided continue parameter is too old: lists come in one page")
-        entries = store.list(at.resource.kind, at.namespace, predicate)
+        options = ListOptions.read(target)
+        kind = at.resource.kind
+        if target.age and not options.exact:
+            entries, version = list_at_age(store, kind, at.namespace, predicate, target.age)
+            found = cut(entries, None, options.limit, version)
+        else:
+            found = page(store, kind, at.namespace, predicate, options)
+        view = at.view
+        if view is not None:
+            found = replace(found, entries=[view.entry(entry) for entry in found.entries])
         if as_table:
-            return self._table(target, at.resource, entries, store.resource_version)
-        return json_response(_list_body(at.resource, entries, store.resource_version))
+            return self._table(target, at.shown, found)
+        return json_response(_list_body(at.shown, found.entries, found.meta))
 
     async def _create(
         self, request: web.BaseRequest, target: Target, at: Location
     ) -> web.StreamResponse:
-        call = _call(request, target)
-        sent = decode_body(request.headers.get("Content-Type", ""), await read_body(request))
+        call = read_call(request, target)
+        content_type = request.headers.get("Content-Type", "")
+        sent = read_document(content_type, await read_body(request), call)
         if at.resource.kind.namespaced and not at.namespace:
             raise MethodNotAllowed("objects of this kind are created in a namespace")
+        if at.view is not None:
+            sent = at.view.store(sent)
         entry = self._store.create(at.resource.kind, sent, namespace=at.namespace, call=call)
         return self._answer(request, target, at, entry, call, 201)
 
     async def _change(
         self, request: web.BaseRequest, target: Target, at: Location
     ) -> web.StreamResponse:
-        call = _call(request, target)
-        body = await read_body(request)
         content_type = request.headers.get("Content-Type", "")
+        form = CONTENT_TYPES.get(content_type.partition(";")[0].strip().lower())
+        call = read_call(request, target, form or "" if request.method == "PATCH" else "")
+        body = await read_body(request)
         status = at.subresource == "status"
         kind = at.resource.kind
         if request.method == "PUT":
-            sent = decode_body(content_type, body)
+            sent = read_document(content_type, body, call)
+            if at.view is not None:
+                sent = at.view.store(sent)
             entry = self._store.update(
                 kind, sent, namespace=at.namespace, name=at.name, status=status, call=call
             )
             return self._answer(request, target, at, entry, call)
-        form = CONTENT_TYPES.get(content_type.partition(";")[0].strip().lower())
         if form is None:
             raise UnsupportedMediaType(
                 "the body of the request was in an unknown format - accepted media types include: "
                 + ", ".join(at.resource.patch_types)
             )
-        # Server-side apply sends YAML; apply_patch says that it is not served.
-        patch = {} if form == "apply" else decode_body("application/json", body)
+        patch = read_document(content_type, body, call)
+        if at.view is not None:
+            entry = at.view.patch(self._store, at.namespace, at.name, patch, form, call)
+            return self._answer(request, target, at, entry, call)
+        existed = form != "apply" or self._store.exists(kind, at.namespace, at.name)
         entry = self._store.patch(
             kind, at.namespace, at.name, patch, form, status=status, call=call
         )
-        return self._answer(request, target, at, entry, call)
+        return self._answer(request, target, at, entry, call, 200 if existed else 201)
 
     async def _delete(
         self, request: web.BaseRequest, target: Target, at: Location
     ) -> web.StreamResponse:
         body = await read_body(request)
-        options = decode_body(request.headers.get("Content-Type", ""), body) if body else {}
-        if not isinstance(options, dict):
-            raise BadRequest("DeleteOptions must be an object")
-        conditions = options.get("preconditions") or {}
-        if not isinstance(conditions, dict):
-            raise BadRequest("DeleteOptions: preconditions must be an object")
-        uid, version = conditions.get("uid"), conditions.get("resourceVersion")
-        if not all(value is None or isinstance(value, str) for value in (uid, version)):
-            raise BadRequest("DeleteOptions: uid and resourceVersion must be strings")
-        call = _call(request, target)
-        call.dry_run = call.dry_run or bool(options.get("dryRun"))
-        policy = options.get("propagationPolicy") or target.query.get("propagationPolicy")
-        orphan = policy == "Orphan" or options.get("orphanDependents") is True
+        sent = decode_body(request.headers.get("Content-Type", ""), body) if body else {}
+        options = DeleteOptions.read(sent, target.query)
+        call = read_call(request, target)
+        call.dry_run = call.dry_run or options.dry_run
         if at.name:
-            return self._delete_one(at, uid, version, call, orphan)
-        predicate = self._predicate(target, at.resource)
+            return self._delete_one(at, options, call)
+        if at.resource.kind.namespaced and not at.namespace:
+            raise MethodNotAllowed("collections of this kind are deleted in a namespace")
+        predicate = self._predicate(target, at)
         kind = at.resource.kind
         gone: list[Entry] = []
         for entry in self._store.list(kind, at.namespace, predicate):
             try:
-                last, _ = self._store.delete(kind, entry.namespace, entry.name, call=call)
+                last, _ = self._store.delete(
+                    kind,
+                    entry.namespace,
+                    entry.name,
+                    propagation=options.propagation,
+                    grace=options.grace,
+                    call=call,
+                )
             except NotFound:
                 continue  # an owner earlier in this list took it along
             gone.append(last)
-        return json_response(_list_body(at.resource, gone, self._store.resource_version))
+        if at.view is not None:
+            gone = [at.view.entry(entry) for entry in gone]
+        return json_response(
+            _list_body(at.shown, gone, {"resourceVersion": str(self._store.resource_version)})
+        )
 
-    def _delete_one(
-        self, at: Location, uid: str | None, version: str | None, call: Call, orphan: bool
-    ) -> web.Response:
+    def _delete_one(self, at: Location, options: DeleteOptions, call: Call) -> web.Response:
         kind = at.resource.kind
-        if orphan and not call.dry_run:
-            self._collector.orphan(self._store.get(kind, at.namespace, at.name).uid, call)
         entry, gone = self._store.delete(
-            kind, at.namespace, at.name, uid=uid, resource_version=version, call=call
+            kind,
+            at.namespace,
+            at.name,
+            uid=options.uid,
+            resource_version=options.resource_version,
+            propagation=options.propagation,
+            grace=options.grace,
+            call=call,
         )
         if not gone:
-            return json_response(entry.raw)
+            return json_response(entry.raw if at.view is None else at.view.entry(entry).raw)
+        kind = at.shown.kind
         details = {"name": entry.name, "group": kind.group, "kind": kind.plural, "uid": entry.uid}
         body = {
             "kind": "Status",
@@ -211,55 +216,50 @@ class Verbs:
         call: Call,
         status: int = 200,
     ) -> web.Response:
+        if at.view is not None:
+            entry = at.view.entry(entry)
         if wants_table(request.headers.get("Accept", "")):
-            return self._table(target, at.resource, [entry], entry.version)
+            return self._table(target, at.shown, Page([entry], entry.version))
         return json_response(entry.raw, status=status, warnings=call.warnings)
 
-    def _table(
-        self, target: Target, resource: Resource, entries: list[Entry], version: int
-    ) -> web.Response:
+    def _table(self, target: Target, resource: Resource, found: Page) -> web.Response:
         include = target.query.get("includeObject", "Metadata")
         if include not in ("None", "Metadata", "Object"):
             raise BadRequest(f'includeObject: "{include[:40]}" must be None, Metadata or Object')
         built = table.table(
             resource,
-            (entry.obj for entry in entries),
-            str(version),
+            (entry.obj for entry in found.entries),
+            str(found.version),
             include,
             self._store.runtime.wall(),
         )
+        built["metadata"] = found.meta
         return json_response(orjson.dumps(built))
 
-    def _predicate(self, target: Target, resource: Resource) -> Predicate | None:
-        return compile_selectors(
+    def _predicate(self, target: Target, at: Location) -> Predicate | None:
+        predicate = compile_selectors(
             target.query.get("labelSelector"),
             target.query.get("fieldSelector"),
-            resource.selectable,
+            at.shown.selectable,
         )
+        view = at.view
+        if predicate is None or view is None:
+            return predicate
+        selects = predicate
+        return lambda obj: selects(view.show(obj))
 
 
-def _call(request: web.BaseRequest, target: Target) -> Call:
-    dry_run = target.query.get("dryRun", "")
-    if dry_run not in ("", "All"):
-        raise BadRequest(f'dryRun: "{dry_run[:40]}" must be All')
-    validation = target.query.get("fieldValidation") or "Warn"
-    if validation not in _VALIDATION:
-        raise BadRequest(f'fieldValidation: "{validation[:40]}" must be Ignore, Warn or Strict')
-    agent = request.headers.get("User-Agent", "")[:_MAX_AGENT]
-    return Call(client=agent, dry_run=dry_run == "All", field_validation=validation)
-
-
-def _list_body(resource: Resource, entries: list[Entry], version: int) -> bytes:
+def _list_body(resource: Resource, entries: list[Entry], meta: dict[str, Any]) -> bytes:
     """The list as JSON, joined from the objects' own bytes."""
     head = orjson.dumps(
         {
             "kind": resource.list_kind,
             "apiVersion": resource.kind.api_version,
-            "metadata": {"resourceVersion": str(version)},
+            "metadata": meta,
         }
     )
-    return head[:-1] + b',"items":[' + b",".join([entry.raw for entry in entries]) + b"]}"
-
-
-def _nowhere() -> NotFound:
-    return NotFound("the server could not find the requested resource")
+    parts = [entry.raw for entry in entries] or [b""]
+    # Ends first, then one join: each further copy of a megabyte costs more than all the rest.
+    parts[0] = head[:-1] + b',"items":[' + parts[0]
+    parts[-1] += b"]}"
+    return b",".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from beskar7.api.errors import ApiError
 from beskar7.api.kinds import CRD, NAMESPACE
 from beskar7.runtime import Runtime
 from emulator.kube.collector import Collector
+from emulator.kube.files import load_yaml
 from emulator.kube.pipeline import Call
 from emulator.kube.store import Store
 
 NAMESPACES = ("default", "kube-system", "beskar7-system")
 CRD_DIRECTORY = Path(beskar7.api.__file__).with_name("crds")
+CAPI_DIRECTORY = Path(__file__).with_name("crds")
 _CLIENT = "kube-apiserver/bootstrap"
 
 
@@ -35,32 +37,54 @@ def furnish(
     *,
     crds: Iterable[Path] | None = None,
     namespaces: Sequence[str] = NAMESPACES,
-    **bounds: int,
+    restore: Callable[[Store], object] | None = None,
+    **bounds: Any,
 ) -> tuple[Store, Collector]:
     """A store with collector, namespaces and CRDs; ``bounds`` go to :class:`Store`.
 
-    ``crds`` are YAML files, by default those of the controller. Raises :class:`BadDefinition`.
+    ``crds`` are YAML files, by default :func:`default_crds`. ``restore`` fills the store with
+    what an earlier process left; namespaces and CRDs are then added where they are missing, and
+    CRDs brought up to date. Raises :class:`BadDefinition`.
     """
     store = Store(runtime, **bounds)
     collector = Collector(store)
+    if restore is not None:
+        restore(store)
     call = Call(client=_CLIENT)
     for name in namespaces:
-        store.create(NAMESPACE, {"metadata": {"name": name}}, call=call)
-    for path in sorted(CRD_DIRECTORY.glob("*.yaml")) if crds is None else crds:
+        if not store.exists(NAMESPACE, None, name):
+            store.create(NAMESPACE, {"metadata": {"name": name}}, call=call)
+    for path in default_crds() if crds is None else crds:
         load_crds(store, path)
     return store, collector
+
+
+def default_crds() -> list[Path]:
+    """The controller's own kinds, and those of Cluster API that it works with."""
+    return [*sorted(CRD_DIRECTORY.glob("*.yaml")), *sorted(CAPI_DIRECTORY.glob("*.yaml"))]
 
 
 def load_crds(store: Store, path: Path) -> None:
     """Register all CustomResourceDefinitions of a YAML file. Raises :class:`BadDefinition`."""
     try:
-        documents: list[Any] = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        documents = load_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadDefinition(f"{path}: {error}") from error
     for document in documents:
         if document is None:
             continue
         try:
-            store.create(CRD, document, call=Call(client=_CLIENT))
+            _define(store, document)
         except ApiError as error:
             raise BadDefinition(f"{path}: {error.message}") from error
+
+
+def _define(store: Store, document: Any) -> None:
+    """Create the definition, or give the one that was restored the spec of today."""
+    call = Call(client=_CLIENT)
+    name = document.get("metadata", {}).get("name", "") if isinstance(document, dict) else ""
+    if not store.exists(CRD, None, name):
+        store.create(CRD, document, call=call)
+        return
+    today = store.get(CRD, None, name).copy() | {"spec": document.get("spec")}
+    store.update(CRD, today, call=call)

@@ -1,4 +1,4 @@
-"""A fault in a scenario file, checked into the vocabulary of ``emulator/faults.py``."""
+"""A fault in a scenario file, checked into the vocabulary of the fleet's or of the API's faults."""
 
 from __future__ import annotations
 
@@ -6,37 +6,53 @@ from typing import Any
 
 from emulator.faults import Fault
 from emulator.fields import FieldError
+from emulator.kube import faultspec
+from emulator.kube.faultspec import ApiFault
 from scenarios.engine.document import Node
 from scenarios.engine.fields import Fields
-from scenarios.engine.problems import Problems
+from scenarios.engine.problems import Problems, closest
 from scenarios.engine.schema import VENDORS
 
 KINDS = ("latency", "error", "hang", "reset")
 DISTRIBUTIONS = ("constant", "lognormal", "gamma", "uniform")
+TARGETS = ("bmc", "api")
+LOSING = ("error", "hang", "reset", "partition")
+"""Kinds of fault that lose an answer whose request may have taken effect."""
+CLIENTS = ("beskar7-manager/*",)
+"""Whom a fault of the API hits unless it says so: the managers, and not the scenario's runner."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 NAME = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 
 
 def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
-    """The fault as the fleet takes it, times in seconds; what is wrong goes to ``problems``."""
+    """The fault as the fleet or the API takes it, times in seconds.
+
+    What is wrong goes to ``problems``.
+    """
     before = len(problems.found)
     fields = Fields(node, path, problems, node.where)
-    kind = fields.choice("kind", KINDS)
+    api = fields.choice("target", TARGETS, "bmc") == "api"
+    kind = fields.choice("kind", faultspec.KINDS if api else KINDS)
     fault: dict[str, Any] = {
         "id": fields.text("id", pattern=NAME, example="slow-1"),
         "kind": kind,
-        "select": _select(fields.child("select")),
+        "select": (_select_requests if api else _select)(fields.child("select")),
         "start": fields.duration("start", 0.0),
         "duration": fields.duration("duration", None, low=0.001),
         "probability": fields.number("probability", 1.0, high=1.0),
         "count": fields.integer("count", None, low=1, high=1_000_000),
     }
-    if fields.has("match"):
+    if api:
+        fault["target"] = "api"
+        _belongs(fields, kind, "age", "stale-list")
+        if fields.has("age"):
+            fault["age"] = fields.duration("age", high=3600.0)
+    elif fields.has("match"):
         fault["match"] = _match(fields.child("match"))
     if fields.has("perform"):
         fault["perform"] = fields.flag("perform")
-        if kind == "latency":
-            fields.wrong("perform", "belongs to faults of kind error, hang or reset")
+        if kind not in LOSING:
+            fields.wrong("perform", f"belongs to faults of kind {', '.join(LOSING)}")
     _belongs(fields, kind, "latency", "latency")
     _belongs(fields, kind, "status", "error")
     _belongs(fields, kind, "retry_after", "error")
@@ -50,8 +66,8 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
     fields.finish()
     if len(problems.found) == before:
         try:
-            Fault.from_dict(fault, path)
-        except FieldError as error:  # the fleet's own reader has the last word
+            ApiFault.from_dict(fault, path) if api else Fault.from_dict(fault, path)
+        except FieldError as error:  # the emulator's own reader has the last word
             problems.add(node.where, "", str(error))
     return fault
 
@@ -78,6 +94,18 @@ def _select(fields: Fields) -> dict[str, Any]:
     fraction = fields.number("fraction", None, high=1.0)
     if fraction is not None:
         select["fraction"] = fraction
+    fields.finish()
+    return select
+
+
+def _select_requests(fields: Fields) -> dict[str, Any]:
+    select: dict[str, Any] = {"clients": list(fields.texts("clients") or CLIENTS)}
+    for name in ("verbs", "kinds", "namespaces", "names"):
+        if patterns := fields.texts(name):
+            select[name] = list(patterns)
+    for verb in select.get("verbs", ()):
+        if verb not in faultspec.VERBS:
+            fields.wrong("verbs", f'"{verb}" is unknown; {closest(verb, faultspec.VERBS)}')
     fields.finish()
     return select
 

@@ -14,6 +14,7 @@ from beskar7.runtime import LiveRuntime, Runtime
 from beskar7.term import MANAGER_LEASE
 from emulator.bmc.client import FleetControlError
 from emulator.bmc.log import BmcEvent, BmcRecord
+from emulator.kube.control import ApiControlError
 from emulator.kube.writelog import WriteRecord
 from emulator.lab import Lab, LabError
 from scenarios.engine.expand import (
@@ -24,6 +25,7 @@ from scenarios.engine.expand import (
     physical_host,
     plan_hosts,
 )
+from scenarios.engine.renewing import put
 from scenarios.engine.schema import Scenario, Target
 from scenarios.engine.targets import CLIENT, choose
 from scenarios.engine.world import World, WorldError
@@ -35,14 +37,28 @@ def open_world(scenario: Scenario, seed: int) -> World:
 
 
 class LiveWorld:
-    """See :class:`scenarios.engine.world.World`."""
+    """See :class:`scenarios.engine.world.World`.
+
+    Managers are children of this process: one that a scenario kills stays dead, as in virtual
+    time. With ``deployed`` they are pods of the Deployment ``beskar7-controller-manager``, for
+    people and kubectl to act on; the kubelet restarts one that is killed, as another identity.
+    """
 
     runtime: Runtime
     kube: Kube
 
     def __init__(
-        self, scenario: Scenario, seed: int, directory: Path | None = None, *, api_port: int = 0
+        self,
+        scenario: Scenario,
+        seed: int,
+        directory: Path | None = None,
+        *,
+        api_port: int = 0,
+        deployed: bool = False,
+        data_dir: Path | None = None,
     ) -> None:
+        self._as_pods = deployed
+        self._api_faults: set[str] = set()
         self.runtime = LiveRuntime(seed)
         self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="beskar7-lab-")
         self._scenario = scenario
@@ -53,6 +69,7 @@ class LiveWorld:
             fleet_spec(scenario, seed),
             client=CLIENT,
             api_port=api_port,
+            data_dir=data_dir,
         )
 
     def start(self) -> None:
@@ -60,8 +77,12 @@ class LiveWorld:
             self.lab.start()
             self.kube = self.lab.kube
             self._populate()
-            for _ in range(self._scenario.world.managers.replicas):
-                self._start_manager()
+            managers = self._scenario.world.managers
+            if self._as_pods:
+                self.lab.deploy_managers(managers.replicas, managers.args)
+            else:
+                for _ in range(managers.replicas):
+                    self._start_manager()
             self.lab.await_managers()
         except LabError as error:
             raise WorldError(str(error)) from None
@@ -70,11 +91,17 @@ class LiveWorld:
 
     def _populate(self) -> None:
         namespace = self._scenario.load.namespace
-        self.kube.create(SECRET, self.lab.credentials_secret(namespace, CREDENTIALS_SECRET))
-        self.kube.create(CONFIG_MAP, config_map(self._scenario))
+        secret = self.lab.credentials_secret(namespace, CREDENTIALS_SECRET)
+        put(self.kube, SECRET, secret, "data")
+        put(self.kube, CONFIG_MAP, config_map(self._scenario))
         for host in plan_hosts(self._scenario.world.hosts):
             address = self.lab.addresses[host.name]
-            self.kube.create(PHYSICAL_HOST, physical_host(self._scenario, host, address))
+            put(
+                self.kube,
+                PHYSICAL_HOST,
+                physical_host(self._scenario, host, address),
+                "spec.redfishConnection",
+            )
 
     def stop(self) -> None:
         self.lab.stop()
@@ -87,8 +114,10 @@ class LiveWorld:
         return identity
 
     def start_manager(self) -> str:
-        identity = self._start_manager()
         try:
+            if self.lab.deployed:
+                return self.lab.scale_up()
+            identity = self._start_manager()
             self.lab.await_managers()
         except LabError as error:
             raise WorldError(str(error)) from None
@@ -96,7 +125,10 @@ class LiveWorld:
 
     def kill_manager(self, target: Target) -> str:
         identity = choose(target, self.managers(), self._leader())
-        self.lab.kill_manager(identity)
+        try:
+            self.lab.kill_manager(identity)
+        except LabError as error:
+            raise WorldError(str(error)) from None
         return identity
 
     def _leader(self) -> str:
@@ -108,17 +140,24 @@ class LiveWorld:
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
         try:
-            self.lab.fleet.add_fault(fault)
-        except FleetControlError as error:
+            if fault.get("target") == "api":
+                self.lab.api.add_fault(fault)
+                self._api_faults.add(str(fault.get("id", "")))
+            else:
+                self.lab.fleet.add_fault(fault)
+        except (FleetControlError, ApiControlError) as error:
             raise WorldError(f"fault {fault.get('id', '?')}: {error}") from None
 
     def clear_faults(self, id: str | None) -> None:
         try:
             if id is None:
                 self.lab.fleet.clear_faults()
+                self.lab.api.clear_faults()
+            elif id in self._api_faults:
+                self.lab.api.clear_fault(id)
             else:
                 self.lab.fleet.clear_fault(id)
-        except FleetControlError as error:
+        except (FleetControlError, ApiControlError) as error:
             raise WorldError(str(error)) from None
 
     def check(self) -> None:

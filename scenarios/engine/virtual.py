@@ -20,6 +20,8 @@ from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.bmc.spec import Credentials, FleetSpec
 from emulator.faults import Fault
+from emulator.kube.faults import ApiFaults
+from emulator.kube.faultspec import ApiFault
 from emulator.kube.inprocess import InProcessKube
 from emulator.kube.world import new_store
 from emulator.kube.writelog import WriteRecord
@@ -59,12 +61,13 @@ class VirtualWorld:
         self._scenario = scenario
         self._credentials = {"username": "lab", "password": f"virtual-{seed}"}
         self.store = new_store(runtime)
+        self.api_faults = ApiFaults(runtime, self.store.forget_history)
         self.fleet = Fleet(
             FleetSpec.from_dict(fleet_spec(scenario, seed)),
             runtime,
             Credentials.from_dict(self._credentials),
         )
-        self.kube = InProcessKube(self.store, runtime, client=CLIENT)
+        self.kube = InProcessKube(self.store, runtime, client=CLIENT, faults=self.api_faults)
         self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
 
     def start(self) -> None:
@@ -97,7 +100,7 @@ class VirtualWorld:
         adapter = FleetAdapter(self.fleet, process)
         manager = Manager(
             process,
-            InProcessKube(self.store, process, client=agent(identity)),
+            InProcessKube(self.store, process, client=agent(identity), faults=self.api_faults),
             bmc_connector(
                 process, identity, setup=lambda session: session.mount("http://", adapter)
             ),
@@ -120,13 +123,14 @@ class VirtualWorld:
         return str(lease.get("spec", {}).get("holderIdentity") or "")
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
-        self.fleet.faults.add(Fault.from_dict(dict(fault)))
+        if fault.get("target") == "api":
+            self.api_faults.add(ApiFault.from_dict(dict(fault)))
+        else:
+            self.fleet.faults.add(Fault.from_dict(dict(fault)))
 
     def clear_faults(self, id: str | None) -> None:
-        if id is None:
-            self.fleet.faults.clear()
-        else:
-            self.fleet.faults.clear(id)
+        self.fleet.faults.clear(id)
+        self.api_faults.clear(id)
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
         return self.store.log.records(after_seq), max(0, self.store.log.dropped - after_seq)

@@ -44,7 +44,7 @@ class World(Protocol):
         ...
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
-        """Add a fleet fault; its ``start`` counts from now."""
+        """Add a fault of the fleet, or of the API (``target: api``); ``start`` counts from now."""
         ...
 
     def clear_faults(self, id: str | None) -> None:

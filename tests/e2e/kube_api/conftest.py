@@ -83,6 +83,12 @@ def start_server() -> Iterator[Callable[..., Server]]:
             server.process.communicate()
 
 
+@pytest.fixture(scope="session")
+def server_starter() -> Callable[..., Server]:
+    """Starts a server (directory, *options) that its caller ends."""
+    return started
+
+
 @pytest.fixture
 def spawn_server() -> Callable[..., subprocess.Popen[str]]:
     """A process with these options, not waited for."""

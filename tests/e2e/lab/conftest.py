@@ -59,3 +59,9 @@ def world() -> Iterator[LiveWorld]:
 @pytest.fixture(scope="module")
 def waiter(world: LiveWorld) -> Waiter:
     return Waiter(world.kube)
+
+
+@pytest.fixture
+def waiter_on() -> type[Waiter]:
+    """For tests that put up a world of their own."""
+    return Waiter

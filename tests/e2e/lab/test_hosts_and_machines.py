@@ -136,16 +136,22 @@ def test_an_unsupported_mode_fails_with_what_is_supported(world, waiter):
     waiter.until(BESKAR7_MACHINE, "remote", lambda obj: not obj)
 
 
-def test_metrics_have_the_names_of_the_guide(world):
+def test_metrics_have_the_names_of_the_guide(world, waiter):
+    world.kube.create(BESKAR7_MACHINE, machine("measured"))
+    waiter.until(
+        BESKAR7_MACHINE, "measured", lambda obj: obj.get("status", {}).get("phase") == "Provisioned"
+    )
     (text,) = world.manager_metrics().values()
     for name in (
         'beskar7_host_claim_attempts_total{conflict_reason="none",namespace="default",outcome="success"}',
         "beskar7_host_claim_duration_seconds_bucket",
         "beskar7_provisioning_queue_length",
         "beskar7_bmc_operation_duration_seconds_bucket",
-        'beskar7_controller_physicalhost_states_total{namespace="default",state="Available"}',
+        'beskar7_controller_physicalhost_states_total{namespace="default",state="Provisioned"}',
     ):
         assert name in text, name
+    world.kube.delete(BESKAR7_MACHINE, "default", "measured")
+    waiter.until(BESKAR7_MACHINE, "measured", lambda obj: not obj)
 
 
 def test_no_secret_reaches_the_logs(world):

@@ -298,5 +298,5 @@ def test_what_the_server_is(kubectl: Any) -> None:
     found = {line.split()[0] for line in resources.splitlines()}
     assert {"physicalhosts", "beskar7machines", "leases", "events", "namespaces"} <= found
     assert "ok" in kubectl("get", "--raw", "/readyz")
-    unknown = kubectl.fails("create", "deployment", "d", "--image=x")
+    unknown = kubectl.fails("create", "job", "j", "--image=x")
     assert "Traceback" not in unknown

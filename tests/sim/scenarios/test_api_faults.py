@@ -68,10 +68,18 @@ def test_the_end_is_the_same(play: Any, name: str, monkeypatch: pytest.MonkeyPat
     assert result.passed, (result.evidence.reason, result.violations[:3], result.checks)
 
 
-def test_events_lost_to_a_watch_are_made_good(play: Any) -> None:
-    """A watch that skips is found out by nothing but time: the next list, or the next event."""
-    fault = "{id: a, target: api, kind: lose-event, probability: 0.1, duration: 30s}"
-    result = play(SMOKE.replace("FAULTS", fault))
+def test_lost_events_are_made_good_by_the_next_list(play: Any) -> None:
+    """No client can know of an event that a watch skips; like client-go, ours lists after a 410."""
+    lost = "{id: a, target: api, kind: lose-event, probability: 0.3, duration: 20s}"
+    text = SMOKE.replace("limits: {timeout: 10m", "limits: {timeout: 2m")
+    alone = play(text.replace("FAULTS", lost))
+    assert not alone.passed
+    assert alone.evidence.ending == "timeout"
+    assert not alone.violations or all(
+        violation.invariant == "terminal" for violation in alone.violations
+    )
+    restart = "{id: b, target: api, kind: restart, start: 25s, duration: 1s}"
+    result = play(text.replace("FAULTS", f"{lost}, {restart}"))
     assert result.passed, (result.evidence.reason, result.violations[:3], result.checks)
 
 

@@ -47,7 +47,8 @@ class Client:
 
     def call(self, method: str, path: str, body: object = None) -> Response:
         raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
-        request = Request(method, path, self.headers, raw)
+        path, _, query = path.partition("?")
+        request = Request(method, path, self.headers, raw, query)
         plan = self.fleet.admit(self.bmc, request)
         answer = self.fleet.perform(self.bmc, request)
         self.fleet.finish(self.bmc, request, plan, answer, answer)

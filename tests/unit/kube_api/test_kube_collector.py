@@ -9,11 +9,9 @@ import pytest
 
 from beskar7.api.errors import Forbidden, Invalid, NotFound
 from beskar7.api.kinds import CONFIG_MAP, CRD, NAMESPACE, Kind
-from beskar7.runtime import VirtualRuntime
-from emulator.kube.collector import COLLECTOR, NAMESPACES
-from emulator.kube.pipeline import Call
+from emulator.kube.collector import COLLECTOR, NAMESPACES, Collector
 from emulator.kube.store import Store
-from emulator.kube.world import BadDefinition, furnish, load_crds
+from emulator.kube.world import BadDefinition, load_crds
 
 pytestmark = pytest.mark.unit
 
@@ -85,21 +83,98 @@ def test_dependents_go_with_their_last_owner(store: Store) -> None:
 
 
 def test_a_namesake_does_not_own(store: Store) -> None:
+    """Who names an owner by a uid that is not there any more has none, and goes."""
     owner = store.create(CONFIG_MAP, config_map("owner"))
     reference = owned_by(owner)
     reference["ownerReferences"][0]["uid"] = "the-earlier-one"
     store.create(CONFIG_MAP, config_map("child", **reference))
-    store.delete(CONFIG_MAP, "default", "owner")
+    assert names(store) == ["owner"]
+
+
+def test_an_owner_of_a_kind_that_is_not_served_counts_as_existing(store: Store) -> None:
+    reference = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "u"}
+    store.create(CONFIG_MAP, config_map("child", ownerReferences=[reference]))
     assert names(store) == ["child"]
 
 
-def test_orphans_outlive_their_owner(runtime: VirtualRuntime) -> None:
-    store, collector = furnish(runtime, crds=[])
+def test_orphans_outlive_their_owner(store: Store) -> None:
     owner = store.create(CONFIG_MAP, config_map("owner"))
     store.create(CONFIG_MAP, config_map("child", **owned_by(owner)))
-    collector.orphan(owner.uid, Call())
-    store.delete(CONFIG_MAP, "default", "owner")
+    marked, gone = store.delete(CONFIG_MAP, "default", "owner", propagation="Orphan")
+    assert not gone
+    assert marked.obj["metadata"]["finalizers"] == ["orphan"]
+    assert names(store) == ["child"]
     assert "ownerReferences" not in store.get(CONFIG_MAP, "default", "child").obj["metadata"]
+
+
+def blocking(*owners: Any) -> dict[str, Any]:
+    references = owned_by(*owners)["ownerReferences"]
+    return {"ownerReferences": [{**ref, "blockOwnerDeletion": True} for ref in references]}
+
+
+def test_foreground_waits_for_the_dependents_that_block(store: Store) -> None:
+    owner = store.create(CONFIG_MAP, config_map("owner"))
+    held = {"finalizers": ["example.com/x"]}
+    store.create(CONFIG_MAP, config_map("slow", **blocking(owner), **held))
+    store.create(CONFIG_MAP, config_map("free", **owned_by(owner), **held))
+    store.create(CONFIG_MAP, config_map("quick", **blocking(owner)))
+    store.delete(CONFIG_MAP, "default", "owner", propagation="Foreground")
+    assert names(store) == ["free", "owner", "slow"]
+    waiting = store.get(CONFIG_MAP, "default", "owner").obj["metadata"]
+    assert waiting["finalizers"] == ["foregroundDeletion"]
+    assert "deletionTimestamp" in store.get(CONFIG_MAP, "default", "free").obj["metadata"]
+    store.patch(CONFIG_MAP, "default", "slow", {"metadata": {"finalizers": None}})
+    assert names(store) == ["free"]
+
+
+def test_foreground_goes_down_generation_by_generation(store: Store) -> None:
+    owner = store.create(CONFIG_MAP, config_map("a"))
+    child = store.create(CONFIG_MAP, config_map("b", **blocking(owner)))
+    store.create(CONFIG_MAP, config_map("c", **blocking(child), finalizers=["example.com/x"]))
+    store.delete(CONFIG_MAP, "default", "a", propagation="Foreground")
+    assert names(store) == ["a", "b", "c"]
+    store.patch(CONFIG_MAP, "default", "c", {"metadata": {"finalizers": None}})
+    assert names(store) == []
+
+
+def test_a_dependent_with_another_owner_outlives_a_foreground_deletion(store: Store) -> None:
+    first, second = (store.create(CONFIG_MAP, config_map(name)) for name in ("o1", "o2"))
+    store.create(CONFIG_MAP, config_map("child", **blocking(first, second)))
+    store.delete(CONFIG_MAP, "default", "o1", propagation="Foreground")
+    assert names(store) == ["child", "o2"]
+    (left,) = store.get(CONFIG_MAP, "default", "child").obj["metadata"]["ownerReferences"]
+    assert left["uid"] == second.uid
+
+
+def test_who_comes_while_its_owner_is_taken_down_goes_too(store: Store) -> None:
+    owner = store.create(CONFIG_MAP, config_map("owner"))
+    held = {"finalizers": ["example.com/x"]}
+    store.create(CONFIG_MAP, config_map("slow", **blocking(owner), **held))
+    store.delete(CONFIG_MAP, "default", "owner", propagation="Foreground")
+    store.create(CONFIG_MAP, config_map("late", **owned_by(owner)))
+    assert names(store) == ["owner", "slow"]
+
+
+def test_a_later_delete_can_change_the_policy(store: Store) -> None:
+    owner = store.create(CONFIG_MAP, config_map("owner"))
+    held = {"finalizers": ["example.com/x"]}
+    store.create(CONFIG_MAP, config_map("slow", **blocking(owner), **held))
+    store.delete(CONFIG_MAP, "default", "owner", propagation="Foreground")
+    store.delete(CONFIG_MAP, "default", "owner", propagation="Background")
+    assert names(store) == ["slow"]
+
+
+def test_a_collector_takes_in_what_is_there_already(store: Store) -> None:
+    """As after a restart: the dependents of what went meanwhile go, the others stay."""
+    store.listeners.clear()
+    owner, other = (store.create(CONFIG_MAP, config_map(name)) for name in ("o1", "o2"))
+    store.create(CONFIG_MAP, config_map("child", **owned_by(owner)))
+    store.create(CONFIG_MAP, config_map("a", **owned_by(other)))
+    store.delete(CONFIG_MAP, "default", "o1")
+    Collector(store)
+    assert names(store) == ["a", "o2"]
+    store.delete(CONFIG_MAP, "default", "o2")
+    assert names(store) == []
 
 
 def test_a_namespace_goes_once_it_is_empty(store: Store) -> None:

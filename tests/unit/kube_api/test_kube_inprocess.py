@@ -117,8 +117,56 @@ def test_closing_a_watch_unregisters_it(
         watch = kube.watch(PHYSICAL_HOST, resource_version="", timeout=60)
         assert next(watch).type == "ADDED"  # without a version: all that exists, first
         assert store.history.watching == 1
-        watch.close()  # type: ignore[attr-defined]  # the iterator is a generator
+        watch.close()
         assert store.history.watching == 0
+        assert list(watch) == []
+        watch.close()
+        kube.watch(PHYSICAL_HOST, resource_version="", timeout=60).close()  # never begun
+
+    runtime.run(main)
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_a_watch_is_closed_from_another_task_at_once(
+    runtime: VirtualRuntime, store: Store, kube: InProcessKube, host: Host, pending: bool
+) -> None:
+    """Whether it waits for events or, ``pending``, for the delivery of one."""
+    ended: list[float] = []
+
+    def main() -> None:
+        version = str(store.resource_version)
+        watch = kube.watch(PHYSICAL_HOST, resource_version=version, timeout=3600)
+
+        def follow() -> None:
+            assert list(watch) == []
+            ended.append(runtime.now())
+
+        task = runtime.spawn(follow, name="follow")
+        runtime.sleep(10)
+        if pending:
+            store.create(PHYSICAL_HOST, host())
+            runtime.sleep(0.5)  # of the two seconds that the delivery takes
+        closed = runtime.now()
+        watch.close()
+        assert task.join(1)
+        assert ended == [closed]
+        assert store.history.watching == 0
+
+    runtime.run(main)
+
+
+def test_an_object_must_say_what_it_is_as_over_http(
+    runtime: VirtualRuntime, kube: InProcessKube, host: Host
+) -> None:
+    def main() -> None:
+        for missing in ("apiVersion", "kind"):
+            sent = host()
+            del sent[missing]
+            with pytest.raises(BadRequest, match="is missing"):
+                kube.create(PHYSICAL_HOST, sent)
+        made = kube.create(PHYSICAL_HOST, host())
+        with pytest.raises(BadRequest, match="does not match"):
+            kube.update(PHYSICAL_HOST, {**made, "kind": "Other"})
 
     runtime.run(main)
 

@@ -1,4 +1,4 @@
-"""Merge patch laws, JSON patch and strategic merge."""
+"""Merge patch laws, and JSON patch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beskar7.api.errors import ApiError, BadRequest, Invalid, UnsupportedMediaType
-from emulator.kube.patch import apply_patch, json_patch, merge_patch, strategic_merge_patch
+from beskar7.api.errors import ApiError, BadRequest, Invalid, TooLarge, UnsupportedMediaType
+from emulator.kube.patch import apply_patch, json_patch, merge_patch
 
 pytestmark = pytest.mark.unit
 
@@ -116,7 +116,7 @@ def test_json_patch_does_not_touch_its_target() -> None:
 )
 def test_bad_json_patches_are_refused(patch: Any, error: type[ApiError]) -> None:
     with pytest.raises(error) as caught:
-        apply_patch({"a": 1}, patch, "json", custom=True)
+        apply_patch({"a": 1}, patch, "json")
     assert 400 <= caught.value.code < 500
 
 
@@ -135,46 +135,25 @@ OPERATIONS = st.fixed_dictionaries(
 @given(OBJECTS, st.lists(OPERATIONS, max_size=3))
 def test_any_json_patch_is_applied_or_refused(target: dict[str, Any], patch: Any) -> None:
     with suppress(BadRequest, Invalid):
-        assert isinstance(apply_patch(target, patch, "json", custom=True), dict)
+        assert isinstance(apply_patch(target, patch, "json"), dict)
 
 
-def test_strategic_merge_joins_lists_by_their_key() -> None:
-    target = {"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]}
-    patch = {"containers": [{"name": "b", "image": "2"}, {"name": "a", "$patch": "delete"}]}
-    assert strategic_merge_patch(target, patch) == {"containers": [{"name": "b", "image": "2"}]}
+def test_a_json_patch_cannot_fill_the_memory_by_copying() -> None:
+    double = {"op": "copy", "from": "/a", "path": "/a/-"}
+    with pytest.raises(TooLarge, match="copy"):
+        apply_patch({"a": ["x" * 1000]}, [double] * 60, "json")
+    assert len(json_patch({"a": [1]}, [double] * 3)["a"]) == 4
 
 
-def test_strategic_merge_of_flat_kinds_is_merge_patch() -> None:
-    target = {"data": {"a": "1", "b": "2"}, "metadata": {"finalizers": ["x"]}}
-    patch = {"data": {"a": None, "c": "3"}, "metadata": {"finalizers": ["y"]}}
-    assert strategic_merge_patch(target, patch) == {
-        "data": {"b": "2", "c": "3"},
-        "metadata": {"finalizers": ["x", "y"]},
-    }
-
-
-def test_strategic_merge_deletes_from_sets() -> None:
-    target = {"metadata": {"finalizers": ["x", "y"]}}
-    patch = {
-        "metadata": {
-            "$deleteFromPrimitiveList/finalizers": ["x"],
-            "$setElementOrder/finalizers": ["y"],
-        }
-    }
-    assert strategic_merge_patch(target, patch) == {"metadata": {"finalizers": ["y"]}}
-
-
-def test_an_item_without_its_merge_key_is_refused() -> None:
-    with pytest.raises(BadRequest, match="merge key"):
-        strategic_merge_patch({"containers": []}, {"containers": [{"image": "1"}]})
+def test_a_json_patch_cannot_nest_without_end() -> None:
+    path, patch = "", []
+    for _ in range(200):
+        path += "/a"
+        patch.append({"op": "add", "path": path, "value": {}})
+    with pytest.raises(BadRequest, match="levels deep"):
+        apply_patch({}, patch, "json")
 
 
 def test_custom_resources_take_no_strategic_merge() -> None:
     with pytest.raises(UnsupportedMediaType, match="merge-patch"):
-        apply_patch({}, {}, "strategic", custom=True)
-    assert apply_patch({}, {"a": 1}, "strategic", custom=False) == {"a": 1}
-
-
-def test_server_side_apply_is_refused_clearly() -> None:
-    with pytest.raises(UnsupportedMediaType, match="apply patch"):
-        apply_patch({}, {}, "apply", custom=False)
+        apply_patch({}, {}, "strategic")

@@ -68,9 +68,46 @@ def test_delete_options_are_decoded() -> None:
     assert decoded["dryRun"] == ["All"]
 
 
+def test_a_deployment_is_decoded() -> None:
+    """Ports and probes hold the odd types: numbers or text, quantities, inlined parts."""
+    action = field(1, "/readyz") + field(2, field(1, 1) + field(2, 0) + field(3, "probes"))
+    probe = field(1, field(2, action)) + field(2, 0) + field(3, 0)
+    limits = field(1, field(1, "cpu") + field(2, field(1, "500m")))
+    container = (
+        field(1, "manager")
+        + field(2, "beskar7/manager:1")
+        + field(6, field(1, "metrics") + field(2, 0) + field(3, 8080))
+        + field(8, limits)
+        + field(11, probe)
+    )
+    secret = field(6, field(1, "bmc"))  # VolumeSource, whose fields JSON has beside the name
+    pod = field(1, field(1, "credentials") + field(2, secret)) + field(2, container)
+    selector = field(1, field(1, "app") + field(2, "beskar7"))
+    spec = field(1, 0) + field(2, selector) + field(3, field(2, pod)) + field(5, 0) + field(7, 0)
+    decoded = decode(envelope("apps/v1", "Deployment", field(1, field(1, "d")) + field(2, spec)))
+    assert decoded["spec"] == {
+        "replicas": 0,  # a pointer in Go: it was really set
+        "selector": {"matchLabels": {"app": "beskar7"}},
+        "template": {
+            "spec": {
+                "volumes": [{"name": "credentials", "secret": {"secretName": "bmc"}}],
+                "containers": [
+                    {
+                        "name": "manager",
+                        "image": "beskar7/manager:1",
+                        "ports": [{"name": "metrics", "containerPort": 8080}],
+                        "resources": {"limits": {"cpu": "500m"}},
+                        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "probes"}},
+                    }
+                ],
+            }
+        },
+    }
+
+
 def test_other_kinds_are_refused_by_name() -> None:
-    with pytest.raises(UnsupportedMediaType, match=r"Deployment \(apps/v1\).*application/json"):
-        decode(envelope("apps/v1", "Deployment", b""))
+    with pytest.raises(UnsupportedMediaType, match=r"Job \(batch/v1\).*application/json"):
+        decode(envelope("batch/v1", "Job", b""))
 
 
 @pytest.mark.parametrize(

@@ -281,3 +281,23 @@ def test_a_write_through_is_read_from_the_cache_at_once(world: Any) -> None:
         assert cache.get("default", "a") == patched
 
     runtime.run(main)
+
+
+def test_caches_stop_at_once_while_their_watches_wait(world: Any) -> None:
+    runtime = VirtualRuntime(3)
+
+    def main() -> None:
+        here = world(runtime, latency=0.001)
+        caches = SharedCaches(here.kube(), runtime)
+        for kind in (CONFIG_MAP, LEASE):
+            caches.cache(kind)
+        caches.start()
+        assert caches.wait_synced(5)
+        runtime.sleep(30)
+        assert here.store.history.watching == 2
+        before = runtime.now()
+        assert caches.stop(5.0)
+        assert runtime.now() == before
+        assert here.store.history.watching == 0
+
+    runtime.run(main)

@@ -61,9 +61,12 @@ def test_spawned_task_is_joined_and_its_error_kept(run):
         def fail() -> None:
             raise ValueError("broken on purpose")
 
-        good = runtime.spawn(lambda: runtime.sleep(TICK), name="good")
+        release = runtime.event()
+        good = runtime.spawn(release.wait, name="good")
         bad = runtime.spawn(fail, name="bad")
         assert not good.join(0)
+        assert not good.done
+        release.set()
         assert good.join(5)
         assert bad.join(5)
         assert good.done
@@ -76,19 +79,23 @@ def test_spawned_task_is_joined_and_its_error_kept(run):
 def test_lock_excludes_and_times_out(run):
     def body(runtime: Runtime) -> list[str]:
         lock = runtime.lock()
+        entered, release = runtime.event(), runtime.event()
         seen: list[str] = []
 
         def hold(name: str) -> None:
             with lock:
                 seen.append(f"{name} in")
-                runtime.sleep(TICK)
+                entered.set()
+                release.wait()
+                runtime.sleep(TICK / 10)
                 seen.append(f"{name} out")
 
         tasks = [runtime.spawn(hold, name, name=name) for name in ("a", "b", "c")]
-        runtime.sleep(TICK / 2)
+        assert entered.wait(5)
         assert lock.locked()
         assert not lock.acquire(timeout=0)
         assert not lock.acquire(timeout=TICK / 10)
+        release.set()
         assert all(task.join(5) for task in tasks)
         assert not lock.locked()
         return seen

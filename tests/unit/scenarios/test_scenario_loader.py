@@ -92,7 +92,7 @@ def test_the_examples_of_the_readme_are_valid() -> None:
     readme = Path(str(resources.files("scenarios"))) / "README.md"
     example, faults = re.findall(r"```yaml\n(.*?)```", readme.read_text("utf-8"), re.S)
     assert loads(example).total_machines == 60
-    assert len(loads(example.replace("faults: []", "faults:\n" + faults)).faults) == 3
+    assert len(loads(example.replace("faults: []", "faults:\n" + faults)).faults) == 5
 
 
 @pytest.mark.parametrize(

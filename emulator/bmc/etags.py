@@ -1,0 +1,40 @@
+"""Entity tags: what a resource's is, and the conditions that a request may set (RFC 9110)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+
+from emulator.bmc.redfish import Headers
+
+WRITES = ("PATCH", "PUT", "DELETE")
+VOLATILE = ("DateTime", "@odata.etag")
+"""What is no part of a tag: a clock would change it every second (DSP0266 6.5)."""
+
+
+def etag(data: dict[str, Any]) -> str:
+    """The strong tag of a resource: a digest of it."""
+    kept = {name: value for name, value in data.items() if name not in VOLATILE}
+    digest = hashlib.blake2b(orjson.dumps(kept), digest_size=8).hexdigest()
+    return f'"{digest}"'
+
+
+def matches(header: str, tag: str, *, weak: bool = False) -> bool:
+    """Whether one of the header's tags is ``tag``; ``weak``: as ``If-None-Match`` compares."""
+    for given in header.split(","):
+        given = given.strip()
+        if weak:
+            given = given.removeprefix("W/")
+        if given in ("*", tag):
+            return True
+    return False
+
+
+def fails(headers: Headers, tag: str | None) -> bool:
+    """Whether ``If-Match`` or ``If-None-Match`` forbid a write of what now has ``tag``."""
+    wanted, unwanted = headers.get("If-Match"), headers.get("If-None-Match")
+    if wanted is not None and (tag is None or not matches(wanted, tag)):
+        return True
+    return unwanted is not None and tag is not None and matches(unwanted, tag, weak=True)

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions of the lab's own making: Cluster API's kinds, as far as is needed."""

@@ -1,0 +1,142 @@
+"""kubectl on a lab's API whose managers run as pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emulator.deployed import NAME, NAMESPACE, manifest
+
+REPOSITORY = Path(__file__).parents[3]
+START = 30.0  # seconds
+ONE_COMMAND = 60.0  # seconds
+DEPLOYMENT = f"deployment/{NAME}"
+FAST = {
+    "leader-elect-lease-duration": "4s",
+    "leader-elect-renew-deadline": "3s",
+    "leader-elect-retry-period": "500ms",
+}
+
+
+@dataclass
+class Kubectl:
+    """Calls kubectl in the managers' namespace."""
+
+    program: str
+    home: Path
+    kubeconfig: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+        return {**kept, "HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig)}
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.program, "-n", NAMESPACE, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=ONE_COMMAND,
+            env=self.environment,
+        )
+
+    def __call__(self, *arguments: str, stdin: str = "") -> str:
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def shell(self, script: str) -> str:
+        """A line of the guide, as it is typed."""
+        done = subprocess.run(
+            ["/bin/sh", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=ONE_COMMAND,
+            env=self.environment,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [self.program, "-n", NAMESPACE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def rolled_out(self) -> str:
+        return self("rollout", "status", DEPLOYMENT, "--timeout=40s")
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Those that are not going."""
+        items = json.loads(self("get", "pods", "-o", "json"))["items"]
+        return [each for each in items if "deletionTimestamp" not in each["metadata"]]
+
+    def wait(self, what: str, expression: str) -> None:
+        self("wait", what, f"--for={expression}", "--timeout=40s")
+
+    def deploy(self, replicas: int) -> None:
+        """The managers afresh, whatever a test has done to them."""
+        self("delete", DEPLOYMENT, "--ignore-not-found", "--cascade=foreground", "--wait")
+        self("apply", "-f", "-", stdin=yaml.safe_dump(manifest(replicas, FAST)))
+        self.rolled_out()
+
+
+@pytest.fixture(scope="module")
+def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    program = shutil.which("kubectl")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("kubectl is missing, and CI must test with it")
+        pytest.skip("kubectl is not installed")
+    directory = tmp_path_factory.mktemp("lab")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "emulator.kube", "--dir", str(directory), "--exit-with-stdin"],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    readable, _, _ = select.select([server.stdout], [], [], START)
+    line = server.stdout.readline() if readable else ""
+    if not line:
+        server.kill()
+        pytest.fail(f"the API server did not start: {server.communicate()[1]}")
+    kubeconfig = Path(json.loads(line)["kubeconfig"])
+    yield Kubectl(program, tmp_path_factory.mktemp("home"), kubeconfig)
+    _, errors = server.communicate(timeout=30)
+    assert server.returncode == 0
+    assert "Traceback" not in errors, errors
+    left = [each for each in _commands() if str(directory) in each]
+    assert left == [], "managers outlived their lab"
+
+
+def _commands() -> Iterator[str]:
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+
+
+@pytest.fixture(scope="module")
+def managers(kubectl: Kubectl) -> Kubectl:
+    """kubectl with two managers that run; for tests that leave them as they are."""
+    kubectl.deploy(2)
+    return kubectl

@@ -131,17 +131,24 @@ def test_condition_wakes_on_notify_and_gives_up_after_its_timeout(run):
 def test_notify_wakes_as_many_as_asked(run):
     def body(runtime: Runtime) -> None:
         changed = runtime.condition()
+        waiting: list[int] = []
         woken: list[int] = []
 
         def wait(number: int) -> None:
             with changed:
-                if changed.wait(timeout=5):
-                    woken.append(number)
+                waiting.append(number)
+                changed.wait(timeout=60)
+                woken.append(number)
+
+        def wait_until(holds: Callable[[], bool]) -> None:
+            while not holds():
+                runtime.sleep(TICK / 10)
 
         tasks = [runtime.spawn(wait, number, name=f"w{number}") for number in range(3)]
-        runtime.sleep(TICK)
-        with changed:
+        wait_until(lambda: len(waiting) == 3)
+        with changed:  # whoever is in the list waits, for it let go of the lock
             changed.notify(2)
+        wait_until(lambda: len(woken) == 2)
         runtime.sleep(TICK)
         assert len(woken) == 2
         with changed:

@@ -24,7 +24,7 @@ help:
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy, strict"
 	@echo "make contracts  import-linter: which package may import which"
-	@echo "make bench      the same scenario in wall time and in virtual time, compared"
+	@echo "make bench      one scenario on both clocks; the API and the fleet beside their ceilings"
 	@echo "make load       a minute of Locust against a lab of its own"
 	@echo "make lock       write requirements.lock anew (LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean      remove $(VENV), out/ and every cache"
@@ -58,6 +58,8 @@ contracts:
 bench:
 	$(SETUP)
 	@"$(VENV)/bin/python" ci/bench.py
+	@"$(VENV)/bin/python" benchmarks/kube_api.py
+	@"$(VENV)/bin/python" benchmarks/fleet.py
 
 load:
 	$(SETUP) load

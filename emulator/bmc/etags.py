@@ -10,8 +10,12 @@ import orjson
 from emulator.bmc.redfish import Headers
 
 WRITES = ("PATCH", "PUT", "DELETE")
-VOLATILE = ("DateTime", "@odata.etag")
-"""What is no part of a tag: a clock would change it every second (DSP0266 6.5)."""
+VOLATILE = ("DateTime", "BootProgress", "@odata.etag")
+"""What is no part of a tag, for it changes by itself all the time (DSP0266 6.5).
+
+A client that reads a System, and writes to it with the tag that it got, would else be refused
+because the machine boots.
+"""
 
 
 def etag(data: dict[str, Any]) -> str:

@@ -61,6 +61,8 @@ class Target:
 def target(raw: str) -> Target:
     """Raises :class:`BadRequest` for a query that cannot be read."""
     path, _, query = raw.partition("?")
+    if not query:
+        return Target(unquote(path) if "%" in path else path, {})
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError as error:

@@ -102,8 +102,12 @@ class Resource:
 
     @property
     def patch_types(self) -> tuple[str, ...]:
-        custom = ("application/json-patch+json", "application/merge-patch+json")
-        return custom if self.custom else (*custom, "application/strategic-merge-patch+json")
+        every = (
+            "application/apply-patch+yaml",
+            "application/json-patch+json",
+            "application/merge-patch+json",
+        )
+        return every if self.custom else (*every, "application/strategic-merge-patch+json")
 
 
 class Registry:

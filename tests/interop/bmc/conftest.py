@@ -33,7 +33,7 @@ def _load() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def suites() -> ModuleType:
-    """The clients; tests are skipped where they are not installed, except where CI must have them."""
+    """The clients; without them tests are skipped, or fail where CI must have them."""
     module = _load()
     absent = module.missing()
     if absent:

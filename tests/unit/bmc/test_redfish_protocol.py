@@ -143,13 +143,30 @@ def test_a_bmc_that_wants_a_tag_says_so(client: Client, monkeypatch: pytest.Monk
 
 
 def test_what_a_client_has_is_not_sent_again(client: Client) -> None:
-    tag = client.call("GET", client.system).headers["ETag"]
+    path = f"{client.system}/VirtualMedia/Cd"
+    tag = client.call("GET", path).headers["ETag"]
     client.headers["If-None-Match"] = f"W/{tag}"
-    answer = client.call("GET", client.system)
+    answer = client.call("GET", path)
     assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
-    client.reset("On")
-    client.bmc.machine.advance(1e9)
-    assert client.call("GET", client.system).status == 200
+    client.insert("http://images/x.iso")
+    assert client.call("GET", path).status == 200
+
+
+def test_a_boot_spoils_no_tag_and_is_always_shown(client: Client, virtual: VirtualRuntime) -> None:
+    def main() -> None:
+        client.reset("On")
+        virtual.sleep(0.5)
+        first = client.call("GET", client.system)
+        client.headers["If-None-Match"] = client.headers["If-Match"] = first.headers["ETag"]
+        virtual.sleep(2.0)
+        second = client.call("GET", client.system)
+        assert second.status == 200
+        progress = [orjson.loads(one.body)["BootProgress"] for one in (first, second)]
+        assert progress[0] != progress[1]
+        del client.headers["If-None-Match"]
+        assert client.call("PATCH", client.system, {"AssetTag": "x"}).status == 204
+
+    virtual.run(main)
 
 
 @pytest.mark.parametrize(

@@ -367,7 +367,7 @@ def test_whoever_applies_gets_what_it_asked_for(steps: list[tuple[str, dict[str,
                 assert (after.get(key) == value) is (others or not mine)
 
 
-FIELDS = st.recursive(
+FIELDS: st.SearchStrategy[Any] = st.recursive(
     st.just({}),
     lambda inner: st.dictionaries(
         st.sampled_from(["f:a", "f:b", 'k:{"name":"x"}', 'v:"1"', "."]), inner, max_size=3

@@ -25,8 +25,8 @@ from beskar7.kube.client import KubeClient
 from beskar7.runtime import Runtime
 from emulator.bmc.client import FleetControl
 from emulator.deployed import DeployedManagers, DeploymentError, pod_of
-from emulator.kube.control import ApiControl
-from emulator.kube.writelog import WriteRecord
+from emulator.kube.faults.control import ApiControl
+from emulator.kube.store.writelog import WriteRecord
 from emulator.processes import Child, ChildError
 
 log = logging.getLogger(__name__)

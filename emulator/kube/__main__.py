@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beskar7.runtime import LiveRuntime
-from emulator.kube.authn import BadTokens
-from emulator.kube.bootstrap import lab_access, write_manager_kubeconfig
-from emulator.kube.certs import lab_certificates
-from emulator.kube.durable import Keeping
-from emulator.kube.faults import ApiFaults
-from emulator.kube.files import kept_secret
-from emulator.kube.journal import POLICIES, JournalError
-from emulator.kube.kubeconfig import last_port, write_kubeconfig
-from emulator.kube.server import HOST, Api, Serving
+from emulator.kube.access.authn import BadTokens
+from emulator.kube.access.bootstrap import lab_access, write_manager_kubeconfig
+from emulator.kube.access.certs import lab_certificates
+from emulator.kube.access.files import kept_secret
+from emulator.kube.access.kubeconfig import last_port, write_kubeconfig
+from emulator.kube.api.server import HOST, Api, Serving
+from emulator.kube.faults.faults import ApiFaults
+from emulator.kube.store.durable import Keeping
+from emulator.kube.store.journal import POLICIES, JournalError
 from emulator.kube.workloads.credentials import account_kubeconfigs
 from emulator.kube.workloads.service import Workloads
 from emulator.kube.world import BadDefinition, furnish

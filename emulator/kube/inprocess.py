@@ -16,14 +16,14 @@ from beskar7.api.errors import ServiceUnavailable
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object, ObjectList, WatchEvent
 from beskar7.runtime import Event, Random, Runtime
-from emulator.kube.faultclient import FaultyCalls
-from emulator.kube.faults import ApiFaults, Follower
-from emulator.kube.history import Entry, Watcher, bookmark
+from emulator.kube.faults.faultclient import FaultyCalls
+from emulator.kube.faults.faults import ApiFaults, Follower
 from emulator.kube.inwatch import Ending, InProcessWatch
-from emulator.kube.past import list_at_age
-from emulator.kube.pipeline import Call
-from emulator.kube.selectors import Predicate, compile_selectors
-from emulator.kube.store import Store, parse_version
+from emulator.kube.store.history import Entry, Watcher, bookmark
+from emulator.kube.store.past import list_at_age
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.selectors import Predicate, compile_selectors
+from emulator.kube.store.store import Store, parse_version
 
 T = TypeVar("T")
 WATCH_GRACE = 5.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from emulator.bmc.log import BmcEvent, BmcRecord
-from emulator.kube.writelog import WriteRecord
+from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.history import History
 from scenarios.engine.schema import Scenario
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from emulator.faults import Fault
 from emulator.fields import FieldError
-from emulator.kube import faultspec
-from emulator.kube.faultspec import ApiFault
+from emulator.kube.faults import faultspec
+from emulator.kube.faults.faultspec import ApiFault
 from scenarios.engine.document import Node
 from scenarios.engine.fields import Fields
 from scenarios.engine.problems import Problems, closest

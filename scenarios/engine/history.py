@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beskar7.api.kinds import BESKAR7_MACHINE, LEASE, PHYSICAL_HOST
-from emulator.kube.writelog import WriteRecord
+from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.expand import SYSTEM_NAMESPACE
 
 LEASE_NAME = "beskar7-controller-manager"

@@ -14,8 +14,8 @@ from beskar7.runtime import LiveRuntime, Runtime
 from beskar7.term import MANAGER_LEASE
 from emulator.bmc.client import FleetControlError
 from emulator.bmc.log import BmcEvent, BmcRecord
-from emulator.kube.control import ApiControlError
-from emulator.kube.writelog import WriteRecord
+from emulator.kube.faults.control import ApiControlError
+from emulator.kube.store.writelog import WriteRecord
 from emulator.lab import Lab, LabError
 from scenarios.engine.expand import (
     CREDENTIALS_SECRET,

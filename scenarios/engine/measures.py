@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
-from emulator.kube.writelog import WriteRecord
+from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import (
     MANAGER_AGENT,

@@ -20,11 +20,11 @@ from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.bmc.spec import Credentials, FleetSpec
 from emulator.faults import Fault
-from emulator.kube.faults import ApiFaults
-from emulator.kube.faultspec import ApiFault
+from emulator.kube.faults.faults import ApiFaults
+from emulator.kube.faults.faultspec import ApiFault
 from emulator.kube.inprocess import InProcessKube
+from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
-from emulator.kube.writelog import WriteRecord
 from scenarios.engine.expand import (
     CREDENTIALS_SECRET,
     SYSTEM_NAMESPACE,

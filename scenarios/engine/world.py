@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from beskar7.kube.port import Kube
 from beskar7.runtime import Runtime
 from emulator.bmc.log import BmcEvent, BmcRecord
-from emulator.kube.writelog import WriteRecord
+from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.schema import Target
 
 

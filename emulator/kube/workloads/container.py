@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beskar7.api.objects import Object
-from emulator.kube.metadata import rfc3339
+from emulator.kube.store.metadata import rfc3339
 from emulator.kube.workloads import environment, images
 from emulator.kube.workloads.credentials import NoAccount
 from emulator.kube.workloads.podlog import ContainerLog

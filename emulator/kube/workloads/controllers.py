@@ -12,10 +12,10 @@ from collections.abc import Callable
 from beskar7.api.errors import AlreadyExists, ApiError, NotFound
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object
-from emulator.kube.history import Change, Entry
-from emulator.kube.metadata import rfc3339
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.store.history import Change, Entry
+from emulator.kube.store.metadata import rfc3339
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
 from emulator.kube.workloads import progress, replicas, rollout, template
 from emulator.kube.workloads.events import Recorder
 from emulator.kube.workloads.objects import (

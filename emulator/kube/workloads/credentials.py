@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from beskar7.api.errors import ApiError
-from emulator.kube.authn import Authenticator
-from emulator.kube.kubeconfig import write_kubeconfig
+from emulator.kube.access.authn import Authenticator
+from emulator.kube.access.kubeconfig import write_kubeconfig
 
 _SECONDS = 30 * 86400  # that a token holds: as long as the lab's certificates
 

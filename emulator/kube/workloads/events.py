@@ -8,9 +8,9 @@ from collections import OrderedDict
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import EVENT, Kind
 from beskar7.api.objects import Object
-from emulator.kube.metadata import rfc3339
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.store.metadata import rfc3339
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
 from emulator.kube.workloads.objects import meta
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from beskar7.api.errors import ApiError
 from beskar7.api.objects import Object
-from emulator.kube.history import Change
-from emulator.kube.metadata import rfc3339
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.store.history import Change
+from emulator.kube.store.metadata import rfc3339
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
 from emulator.kube.workloads import usage
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.events import Recorder

@@ -13,9 +13,9 @@ from pathlib import Path
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import CONFIG_MAP, SECRET
 from beskar7.api.objects import Object
-from emulator.kube.metadata import rfc3339
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.store.metadata import rfc3339
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
 from emulator.kube.workloads import images
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.credentials import Credentials

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emulator.kube.ages import parse_time
+from emulator.kube.tables.ages import parse_time
 
 MAX_FILE = 5 * 1024 * 1024  # bytes; a log keeps at most twice that
 MAX_LINE = 16 * 1024  # bytes; longer lines are cut into parts

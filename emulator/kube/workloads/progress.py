@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beskar7.api.objects import Object
-from emulator.kube.ages import parse_time
+from emulator.kube.tables.ages import parse_time
 from emulator.kube.workloads.objects import condition, meta, replicas, spec, status, with_condition
 from emulator.kube.workloads.rollout import bounds
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from beskar7.api.objects import Object
-from emulator.kube.ages import parse_time
+from emulator.kube.tables.ages import parse_time
 from emulator.kube.workloads.objects import (
     condition,
     holds,

@@ -18,13 +18,13 @@ from beskar7.api.errors import (
     TooManyRequests,
 )
 from beskar7.api.objects import Object
-from emulator.kube.ages import parse_time
-from emulator.kube.deletion import DeleteOptions
-from emulator.kube.failures import not_found
-from emulator.kube.http import Target, decode_body, json_response, read_body
-from emulator.kube.metadata import rfc3339
-from emulator.kube.pipeline import Call
-from emulator.kube.selectors import compile_selectors
+from emulator.kube.api.http import Target, decode_body, json_response, read_body
+from emulator.kube.store.deletion import DeleteOptions
+from emulator.kube.store.failures import not_found
+from emulator.kube.store.metadata import rfc3339
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.selectors import compile_selectors
+from emulator.kube.tables.ages import parse_time
 from emulator.kube.workloads import channels, usage
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.objects import NODE, POD, meta, spec, status

@@ -12,10 +12,10 @@ from aiohttp import web
 
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object
-from emulator.kube.http import Target
-from emulator.kube.registry import Registry, Resource
-from emulator.kube.schema import Schema
-from emulator.kube.store import Store
+from emulator.kube.api.http import Target
+from emulator.kube.kinds.registry import Registry, Resource
+from emulator.kube.kinds.schema import Schema
+from emulator.kube.store.store import Store
 from emulator.kube.workloads import routes, usage
 from emulator.kube.workloads.controllers import Controllers
 from emulator.kube.workloads.credentials import Credentials

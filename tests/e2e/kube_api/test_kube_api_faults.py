@@ -14,7 +14,7 @@ from beskar7.api.kinds import CONFIG_MAP
 from beskar7.kube.client import KubeClient
 from beskar7.kube.reflector import Reflector
 from beskar7.runtime import LiveRuntime
-from emulator.kube.control import ApiControl, ApiControlError
+from emulator.kube.faults.control import ApiControl, ApiControlError
 
 pytestmark = pytest.mark.e2e
 

@@ -10,7 +10,7 @@ import pytest
 from beskar7.api.kinds import CONFIG_MAP
 from beskar7.kube.client import KubeClient
 from beskar7.runtime import LiveRuntime
-from emulator.kube.histories import Client, ObjectModel, Recording, Replay, differences
+from emulator.kube.store.histories import Client, ObjectModel, Recording, Replay, differences
 from emulator.linearizability import linearizable
 
 pytestmark = pytest.mark.e2e

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from beskar7.runtime import LiveRuntime
-from emulator.kube.server import Api, Serving
+from emulator.kube.api.server import Api, Serving
 from emulator.kube.world import furnish
 
 pytestmark = pytest.mark.e2e

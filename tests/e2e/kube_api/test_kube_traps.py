@@ -16,8 +16,8 @@ import pytest
 
 from beskar7.api.kinds import CONFIG_MAP, PHYSICAL_HOST
 from beskar7.runtime import LiveRuntime, VirtualRuntime
-from emulator.kube.server import Api, Serving
-from emulator.kube.store import Store
+from emulator.kube.api.server import Api, Serving
+from emulator.kube.store.store import Store
 from emulator.kube.world import furnish, new_store
 
 pytestmark = pytest.mark.e2e

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.kube.faults import ApiFaults
+from emulator.kube.faults.faults import ApiFaults
 from scenarios.engine.loader import loads
 from scenarios.engine.problems import ScenarioError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beskar7.coordination.queue import ProvisioningQueue
-from emulator.kube.store import Store
+from emulator.kube.store.store import Store
 
 pytestmark = pytest.mark.sim
 

@@ -9,7 +9,7 @@ import pytest
 
 from beskar7.api.kinds import PHYSICAL_HOST
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.store import Store
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 

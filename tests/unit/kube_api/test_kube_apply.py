@@ -14,10 +14,10 @@ from beskar7.api.errors import BadRequest, Conflict, Invalid, NotFound
 from beskar7.api.kinds import CONFIG_MAP, CRD, PHYSICAL_HOST, Kind
 from beskar7.api.objects import Object
 from beskar7.runtime import VirtualRuntime
-from emulator.kube import fieldset
-from emulator.kube.managedfields import ANCIENT, MAX_UPDATERS
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.patches import fieldset
+from emulator.kube.patches.managedfields import ANCIENT, MAX_UPDATERS
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

@@ -9,16 +9,16 @@ import pytest
 
 from beskar7.api.errors import ApiError, BadRequest, Invalid
 from beskar7.api.kinds import CAPI_GROUP, EVENT, Kind
-from emulator.kube import apitypes
-from emulator.kube.discovery import Discovery
-from emulator.kube.openapi import OpenApi
-from emulator.kube.pipeline import Call
-from emulator.kube.printers import COMPUTED, format_selector
-from emulator.kube.registry import Registry
-from emulator.kube.scale import read_scale, scale_of
-from emulator.kube.store import Store
-from emulator.kube.table import row
-from emulator.kube.views import EVENTS, VIEWS
+from emulator.kube.api.discovery import Discovery
+from emulator.kube.api.openapi import OpenApi
+from emulator.kube.api.scale import read_scale, scale_of
+from emulator.kube.api.views import EVENTS, VIEWS
+from emulator.kube.kinds import apitypes
+from emulator.kube.kinds.registry import Registry
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
+from emulator.kube.tables.printers import COMPUTED, format_selector
+from emulator.kube.tables.table import row
 from emulator.kube.world import CAPI_DIRECTORY
 
 pytestmark = pytest.mark.unit

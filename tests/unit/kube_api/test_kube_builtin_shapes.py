@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from beskar7.api.errors import ApiError
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.registry import Resource
-from emulator.kube.table import row
+from emulator.kube.kinds.registry import Resource
+from emulator.kube.tables.table import row
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

@@ -9,8 +9,8 @@ import pytest
 
 from beskar7.api.errors import Forbidden, Invalid, NotFound
 from beskar7.api.kinds import CONFIG_MAP, CRD, NAMESPACE, Kind
-from emulator.kube.collector import COLLECTOR, NAMESPACES, Collector
-from emulator.kube.store import Store
+from emulator.kube.store.collector import COLLECTOR, NAMESPACES, Collector
+from emulator.kube.store.store import Store
 from emulator.kube.world import BadDefinition, load_crds
 
 pytestmark = pytest.mark.unit

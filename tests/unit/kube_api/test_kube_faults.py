@@ -20,10 +20,10 @@ from beskar7.api.errors import (
 from beskar7.api.kinds import CONFIG_MAP, PHYSICAL_HOST
 from beskar7.runtime import VirtualRuntime
 from emulator.fields import FieldError
-from emulator.kube.faults import ApiFaults
-from emulator.kube.faultspec import KINDS, ApiFault
+from emulator.kube.faults.faults import ApiFaults
+from emulator.kube.faults.faultspec import KINDS, ApiFault
 from emulator.kube.inprocess import InProcessKube, LatencyModel
-from emulator.kube.store import Store
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

@@ -9,9 +9,9 @@ import pytest
 from beskar7.api.kinds import CONFIG_MAP
 from beskar7.kube.port import Kube
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.histories import Client, ObjectModel, Recording, Replay, differences
-from emulator.kube.history import Watcher
 from emulator.kube.inprocess import InProcessKube, LatencyModel
+from emulator.kube.store.histories import Client, ObjectModel, Recording, Replay, differences
+from emulator.kube.store.history import Watcher
 from emulator.kube.world import new_store
 from emulator.linearizability import Operation, linearizable
 
@@ -95,7 +95,7 @@ def test_the_histories_are_concurrent_and_of_every_outcome() -> None:
 
 def test_a_lost_update_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same histories on a store that does not compare versions."""
-    monkeypatch.setattr("emulator.kube.writing.check_preconditions", lambda *_: None)
+    monkeypatch.setattr("emulator.kube.store.writing.check_preconditions", lambda *_: None)
     found = []
     for seed in range(3):
         recording, _, _ = run(seed)

@@ -15,7 +15,7 @@ from beskar7.kube import port
 from beskar7.kube.port import Kube
 from beskar7.runtime import VirtualRuntime
 from emulator.kube.inprocess import InProcessKube, LatencyModel, ObjectList, WatchEvent
-from emulator.kube.store import Store
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

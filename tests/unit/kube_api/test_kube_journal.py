@@ -12,9 +12,9 @@ import pytest
 from beskar7.api.errors import Expired
 from beskar7.api.kinds import CONFIG_MAP, CRD, NAMESPACE, PHYSICAL_HOST
 from beskar7.runtime import LiveRuntime
-from emulator.kube import durable
-from emulator.kube.durable import Keeping
-from emulator.kube.journal import (
+from emulator.kube.store import durable
+from emulator.kube.store.durable import Keeping
+from emulator.kube.store.journal import (
     DELETE,
     PUT,
     Journal,
@@ -22,7 +22,7 @@ from emulator.kube.journal import (
     Operation,
     read,
 )
-from emulator.kube.store import Store
+from emulator.kube.store.store import Store
 from emulator.kube.world import furnish
 
 pytestmark = pytest.mark.unit

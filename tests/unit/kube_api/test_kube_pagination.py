@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from beskar7.api.errors import ApiError, BadRequest, Expired, Invalid, Timeout
 from beskar7.api.kinds import CONFIG_MAP
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.history import Entry
-from emulator.kube.http import Target
-from emulator.kube.pagination import (
+from emulator.kube.api.http import Target
+from emulator.kube.api.pagination import (
     NOW,
     ListOptions,
     Page,
@@ -22,8 +21,9 @@ from emulator.kube.pagination import (
     page,
     snapshot,
 )
-from emulator.kube.selectors import compile_selectors
-from emulator.kube.store import Store
+from emulator.kube.store.history import Entry
+from emulator.kube.store.selectors import compile_selectors
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beskar7.api.errors import ApiError, BadRequest, Invalid, TooLarge, UnsupportedMediaType
-from emulator.kube.patch import apply_patch, json_patch, merge_patch
+from emulator.kube.patches.patch import apply_patch, json_patch, merge_patch
 
 pytestmark = pytest.mark.unit
 

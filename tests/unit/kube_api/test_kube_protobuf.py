@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beskar7.api.errors import BadRequest, UnsupportedMediaType
-from emulator.kube.protobuf import MAGIC, decode
+from emulator.kube.api.protobuf import MAGIC, decode
 
 pytestmark = pytest.mark.unit
 

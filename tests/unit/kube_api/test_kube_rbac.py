@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from beskar7.api.errors import Forbidden, Invalid, NotFound, Unauthorized
 from beskar7.api.kinds import NAMESPACE
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.authn import (
+from emulator.kube.access.authn import (
     ADMIN,
     AUTHENTICATED,
     SERVICE_ACCOUNT,
@@ -23,16 +23,16 @@ from emulator.kube.authn import (
     account_user,
     read_tokens,
 )
-from emulator.kube.bootstrap import MANAGER, install
-from emulator.kube.rbac import (
+from emulator.kube.access.bootstrap import MANAGER, install
+from emulator.kube.access.rbac import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     ROLE,
     ROLE_BINDING,
     Authorizer,
 )
-from emulator.kube.requestinfo import Attributes, attributes
-from emulator.kube.store import Store
+from emulator.kube.access.requestinfo import Attributes, attributes
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

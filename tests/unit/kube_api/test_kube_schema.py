@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.kube.schema import Schema, SchemaError, field_path
+from emulator.kube.kinds.schema import Schema, SchemaError, field_path
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beskar7.api.errors import BadRequest
-from emulator.kube.selectors import (
+from emulator.kube.store.selectors import (
     MAX_LENGTH,
     Requirement,
     compile_selectors,

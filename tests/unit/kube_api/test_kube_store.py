@@ -28,8 +28,8 @@ from beskar7.api.kinds import (
     Kind,
 )
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

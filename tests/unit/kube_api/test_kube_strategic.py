@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beskar7.api.errors import BadRequest
-from emulator.kube.registry import Registry
-from emulator.kube.strategic import strategic_merge_patch
-from emulator.kube.structure import Node, structure_of
+from emulator.kube.kinds.registry import Registry
+from emulator.kube.kinds.structure import Node, structure_of
+from emulator.kube.patches.strategic import strategic_merge_patch
 
 pytestmark = pytest.mark.unit
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from beskar7.api.kinds import EVENT, PHYSICAL_HOST, SECRET
-from emulator.kube.ages import human_duration
-from emulator.kube.registry import Column
-from emulator.kube.store import Store
-from emulator.kube.table import ColumnError, _cell, check_path, row, table
+from emulator.kube.kinds.registry import Column
+from emulator.kube.store.store import Store
+from emulator.kube.tables.ages import human_duration
+from emulator.kube.tables.table import ColumnError, _cell, check_path, row, table
 
 pytestmark = pytest.mark.unit
 

@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from beskar7.api.errors import Conflict, Expired, NotFound, Timeout
 from beskar7.api.kinds import CONFIG_MAP
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.history import Watcher, bookmark
-from emulator.kube.selectors import compile_selectors
-from emulator.kube.store import Store
+from emulator.kube.store.history import Watcher, bookmark
+from emulator.kube.store.selectors import compile_selectors
+from emulator.kube.store.store import Store
 from emulator.kube.world import new_store
 
 pytestmark = pytest.mark.unit

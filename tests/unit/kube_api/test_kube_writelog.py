@@ -11,10 +11,10 @@ import pytest
 from beskar7.api.errors import ApiError, Conflict
 from beskar7.api.kinds import PHYSICAL_HOST, SECRET
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.pipeline import Call
-from emulator.kube.store import Store
+from emulator.kube.store.pipeline import Call
+from emulator.kube.store.store import Store
+from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
-from emulator.kube.writelog import WriteRecord
 
 pytestmark = pytest.mark.unit
 

@@ -12,8 +12,8 @@ from beskar7.api.kinds import BESKAR7_MACHINE, LEASE, PHYSICAL_HOST, Kind
 from beskar7.runtime import VirtualRuntime
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.inprocess import InProcessKube
+from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
-from emulator.kube.writelog import WriteRecord
 from scenarios.engine.evidence import Evidence, FaultWindow, Incident
 from scenarios.engine.expand import physical_host, plan_hosts
 from scenarios.engine.loader import loads

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from beskar7.runtime import VirtualRuntime
-from emulator.kube.metadata import rfc3339
-from emulator.kube.store import Store
+from emulator.kube.store.metadata import rfc3339
+from emulator.kube.store.store import Store
 from emulator.kube.workloads.controllers import Controllers
 from emulator.kube.workloads.objects import DEPLOYMENT, POD, REPLICA_SET, holds, terminating
 from emulator.kube.world import new_store

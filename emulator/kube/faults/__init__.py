@@ -1,0 +1,1 @@
+"""What goes wrong with the API on purpose."""

@@ -1,0 +1,148 @@
+"""What can go wrong on the Kubernetes side, as data: which clients, which requests, what, when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from beskar7.api.errors import ApiError, TooManyRequests, from_status
+from emulator import faultbase
+from emulator import fields as f
+from emulator.faultbase import BaseFault
+from emulator.fields import FieldError
+from emulator.kube.store.failures import STALE
+from emulator.latency import MAX_SECONDS
+
+KINDS = (
+    *("latency", "error", "hang", "reset"),
+    *("drop-watch", "lose-event", "stale-list", "partition", "restart"),
+)
+VERBS = (
+    *("get", "list", "watch", "create", "update", "update_status"),
+    *("patch", "patch_status", "delete"),
+)
+TARGET = "api"
+"""The value of ``target`` by which a scenario's fault comes here."""
+DEFAULT_AGE = 5.0
+_SELECT = ("clients", "verbs", "kinds", "namespaces", "names")
+_ONLY_FOR = {
+    "latency": ("latency",),
+    "status": ("error",),
+    "retry_after": ("error",),
+    "age": ("stale-list",),
+    "perform": ("error", "hang", "reset", "partition"),
+}
+_VERBS_OF = {"drop-watch": ("watch",), "lose-event": ("watch",), "stale-list": ("list",)}
+"""Kinds of fault that are about one verb; the others may select by it."""
+_WHOLE = ("partition", "restart")
+"""Between a client and the server there is no verb, kind or name: these take clients only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request in the words of the write log. ``client`` is its User-Agent.
+
+    ``name`` is empty for list, watch and create: it is not part of what these ask for.
+    """
+
+    client: str
+    verb: str
+    kind: str
+    namespace: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which requests: all given criteria hold; within a list one is enough. All are globs.
+
+    ``names`` hold for single objects, and for the objects that a watch tells of; a request without
+    a name is not hit by a fault that selects names. A request for all namespaces has namespace "".
+    """
+
+    clients: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def admits(self, asked: Asked) -> bool:
+        return (
+            _one(self.clients, asked.client)
+            and (not self.verbs or asked.verb in self.verbs)
+            and _one(self.kinds, asked.kind)
+            and _one(self.namespaces, asked.namespace)
+            and _one(self.names, asked.name)
+        )
+
+
+def _one(globs: tuple[str, ...], value: str) -> bool:
+    return not globs or any(fnmatchcase(value, glob) for glob in globs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiFault(BaseFault):
+    """One fault of the API. By kind:
+
+    ``latency``: the answer takes longer. ``error``: ``status`` instead of an answer, with
+    Retry-After if given. ``hang``: no answer until the fault ends, then the connection is cut.
+    ``reset``: the connection is cut. ``drop-watch``: open watches are cut, and so are new ones.
+    ``lose-event``: a watch skips events and says nothing. ``stale-list``: a list shows the state
+    of ``age`` seconds ago, under that state's resourceVersion. ``partition``: requests hang,
+    watches fall silent, and what was connected is cut at the end. ``restart``: all connections
+    are cut, for the duration none is served, and no watch can go on from before.
+    ``perform`` (error, hang, reset, partition): the write takes effect all the same.
+    """
+
+    select: Scope = Scope()
+    age: float = DEFAULT_AGE
+
+    @classmethod
+    def from_dict(cls, data: object, where: str = "fault", default_id: str = "") -> ApiFault:
+        """Raises :class:`FieldError` with the field and what it may hold."""
+        fields = f.mapping(data, where, (*faultbase.FIELDS, "target", "select", "age"))
+        if fields.get("target", TARGET) != TARGET:
+            raise FieldError(f"{where}.target: must be {TARGET} here, not {fields['target']!r}")
+        base = faultbase.read_base(fields, where, default_id, KINDS, _ONLY_FOR)
+        kind = base["kind"]
+        select = f.mapping(fields.get("select", {}), f"{where}.select", _SELECT)
+        given = {name: f.texts(select.get(name, ()), f"{where}.select.{name}") for name in _SELECT}
+        allowed = _VERBS_OF.get(kind, VERBS)
+        for verb in given["verbs"]:
+            f.choice(verb, f"{where}.select.verbs", allowed)
+        if kind in _WHOLE:
+            for name in _SELECT[1:]:
+                if given[name]:
+                    raise FieldError(f"{where}.select.{name}: kind {kind} selects clients only")
+            if base["count"] is not None or base["probability"] < 1.0:
+                raise FieldError(f"{where}: kind {kind} takes neither count nor probability")
+        return cls(
+            **base,
+            select=Scope(**given),
+            age=f.number(fields.get("age", DEFAULT_AGE), f"{where}.age", 0.0, MAX_SECONDS),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`from_dict` reads back."""
+        select = {name: list(getattr(self.select, name)) for name in _SELECT}
+        data = {
+            **self.base_dict(),
+            "target": TARGET,
+            "select": {name: value for name, value in select.items() if value},
+        }
+        if self.kind in _ONLY_FOR["perform"]:
+            data["perform"] = self.perform
+        if self.kind == "stale-list":
+            data["age"] = self.age
+        return data
+
+    def refusal(self) -> ApiError:
+        """The answer of kind ``error``."""
+        said = f"injected by the lab's fault {self.id}"
+        message = f"{STALE} ({said})" if self.status == 409 else said
+        error = from_status(self.status, {"message": message})
+        if self.retry_after is not None or isinstance(error, TooManyRequests):
+            # Whole seconds, as the header has them; a 429 always names some.
+            error.details["retryAfterSeconds"] = max(1, round(self.retry_after or 1.0))
+        return error

@@ -1,0 +1,1 @@
+"""What is served: kinds, their schemas and defaults, custom resources."""

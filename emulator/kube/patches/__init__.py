@@ -1,0 +1,1 @@
+"""How objects are changed: merge, JSON and strategic patches, server-side apply."""

@@ -1,0 +1,1 @@
+"""The store: objects, versions, watches, deletion, and how they last."""

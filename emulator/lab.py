@@ -27,10 +27,13 @@ from emulator.bmc.client import FleetControl
 from emulator.deployed import DeployedManagers, DeploymentError, pod_of
 from emulator.kube.faults.control import ApiControl
 from emulator.kube.store.writelog import WriteRecord
+from emulator.privatefiles import write_private
 from emulator.processes import Child, ChildError
 
 log = logging.getLogger(__name__)
 
+MANAGER_KUBECONFIG = "beskar7-controller-manager.kubeconfig"
+"""Written by the API at its start, for the managers' service account."""
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 12.0
 """Seconds; a manager's own shutdown timeout is 10."""
@@ -121,7 +124,8 @@ class Lab:
             identity,
             "beskar7",
             "manager",
-            f"--kubeconfig={self.kubeconfig}",
+            # Its own account, with the rights that its role gives and no more.
+            f"--kubeconfig={self.directory / MANAGER_KUBECONFIG}",
             f"--identity={identity}",
             "--metrics-bind-address=127.0.0.1:0",
             "--health-probe-bind-address=127.0.0.1:0",
@@ -260,8 +264,7 @@ class Lab:
 
     def _private(self, name: str, text: str) -> Path:
         path = self.directory / name
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
+        write_private(path, text.encode())
         return path
 
     def _trust(self, kubeconfig: Path) -> None:

@@ -18,7 +18,6 @@ from beskar7.runtime import LiveRuntime
 from emulator.kube.access.authn import BadTokens
 from emulator.kube.access.bootstrap import lab_access, write_manager_kubeconfig
 from emulator.kube.access.certs import lab_certificates
-from emulator.kube.access.files import kept_secret
 from emulator.kube.access.kubeconfig import last_port, write_kubeconfig
 from emulator.kube.api.server import HOST, Api, Serving
 from emulator.kube.faults.faults import ApiFaults
@@ -27,6 +26,7 @@ from emulator.kube.store.journal import POLICIES, JournalError
 from emulator.kube.workloads.credentials import account_kubeconfigs
 from emulator.kube.workloads.service import Workloads
 from emulator.kube.world import BadDefinition, furnish
+from emulator.privatefiles import kept_secret
 
 BAD_INPUT = 2
 

@@ -13,10 +13,10 @@ from beskar7.api.errors import ApiError
 from beskar7.api.kinds import CRD, NAMESPACE
 from beskar7.runtime import Runtime
 from emulator.kube import kinds
-from emulator.kube.access.files import load_yaml
 from emulator.kube.store.collector import Collector
 from emulator.kube.store.pipeline import Call
 from emulator.kube.store.store import Store
+from emulator.privatefiles import load_yaml
 
 NAMESPACES = ("default", "kube-system", "beskar7-system")
 CRD_DIRECTORY = Path(beskar7.api.__file__).with_name("crds")

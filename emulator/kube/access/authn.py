@@ -16,8 +16,8 @@ import orjson
 
 from beskar7.api.errors import NotFound, Unauthorized
 from beskar7.api.kinds import Kind
-from emulator.kube.access.files import is_private
 from emulator.kube.store.store import Store
+from emulator.privatefiles import is_private
 
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 MASTERS = "system:masters"

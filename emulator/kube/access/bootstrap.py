@@ -11,12 +11,12 @@ from beskar7.api.errors import Forbidden, NotFound
 from beskar7.api.kinds import NAMESPACE, Kind
 from emulator.kube.access.access import Access
 from emulator.kube.access.authn import ADMIN, SERVICE_ACCOUNT, Authenticator, read_tokens
-from emulator.kube.access.files import kept_secret, load_yaml, write_private
 from emulator.kube.access.kubeconfig import write_kubeconfig
 from emulator.kube.access.rbac import KINDS, Authorizer
 from emulator.kube.store.history import Change
 from emulator.kube.store.pipeline import Call
 from emulator.kube.store.store import Store
+from emulator.privatefiles import kept_secret, load_yaml, write_private
 
 MANAGER = ("beskar7-system", "beskar7-controller-manager")
 """Namespace and name of the controller's service account."""

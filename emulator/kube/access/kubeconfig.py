@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from emulator.kube.access.files import write_private
+from emulator.privatefiles import write_private
 
 CONTEXT = "beskar7-lab"
 

@@ -6,8 +6,8 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emulator.kube.access.files import load_yaml
 from emulator.kube.kinds.schema import Schema
+from emulator.privatefiles import load_yaml
 
 _TYPES = Path(__file__).with_name("builtin_types.yaml")
 _RULES = Path(__file__).with_name("builtin_rules.yaml")

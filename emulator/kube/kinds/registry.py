@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from beskar7.api.kinds import Kind
-from emulator.kube.access.files import load_yaml
 from emulator.kube.kinds.apitypes import TypeSchema
 from emulator.kube.kinds.schema import Schema
+from emulator.privatefiles import load_yaml
 
 _BUILTIN = Path(__file__).with_name("builtin.yaml")
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")

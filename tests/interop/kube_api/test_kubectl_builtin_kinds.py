@@ -104,7 +104,7 @@ def test_explain_says_what_fields_are_for(kubectl: Any) -> None:
     said = kubectl("explain", "deployment.spec")
     assert "replicas\t<integer>" in said
     assert "selector\t<LabelSelector> -required-" in said
-    assert "Number of desired pods" in said
+    assert "How many pods there should be" in said
     assert "RollingUpdate" in kubectl("explain", "deployment.spec.strategy.type")
     assert "containerPort" in kubectl("explain", "pod.spec.containers.ports")
     assert "URL of the BMC" in kubectl("explain", "physicalhost.spec.redfishConnection")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 PASSWORD = "correct horse battery"
-SOON = 10.0
+SOON = 30.0
 
 
 @pytest.fixture
@@ -64,10 +64,11 @@ def test_a_subscriber_hears_of_a_boot(
     assert made.status_code == 201
     reset = f"{base}{fleet.system_path()}/Actions/ComputerSystem.Reset"
     assert session.post(reset, json={"ResetType": "On"}, timeout=5).status_code == 204
-    ids = set()
-    while "BootFinished" not in ids or "PowerOn" not in ids:
+    wanted = {"PowerOn", "BootStarted", "BootFinished"}
+    ids: set[str] = set()
+    while not wanted <= ids:  # a refused event comes again after others
         event = found.get(timeout=SOON)
         assert (event["Context"], event["secret"]) == ("mine", "s")
         ids.add(event["Events"][0]["MessageId"].rpartition(".")[2])
-    assert ids == {"PowerOn", "BootStarted", "BootFinished"}
+    assert ids == wanted
     assert session.delete(base + made.headers["Location"], timeout=5).status_code == 204

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
-import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,29 +63,5 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    program = shutil.which("kubectl")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("kubectl is missing, and CI must test with it")
-        pytest.skip("kubectl is not installed")
-    directory = tmp_path_factory.mktemp("lab")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "emulator.kube", "--dir", str(directory), "--exit-with-stdin"],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    readable, _, _ = select.select([server.stdout], [], [], START)
-    line = server.stdout.readline() if readable else ""
-    if not line:
-        server.kill()
-        pytest.fail(f"the API server did not start: {server.communicate()[1]}")
-    kubeconfig = Path(json.loads(line)["kubeconfig"])
-    yield Kubectl(program, tmp_path_factory.mktemp("home"), kubeconfig)
-    _, errors = server.communicate(timeout=20)
-    assert server.returncode == 0
-    assert "Traceback" not in errors
+def kubectl(kubectl_lab: Any) -> Kubectl:
+    return Kubectl(kubectl_lab.program, kubectl_lab.home, kubectl_lab.kubeconfig)

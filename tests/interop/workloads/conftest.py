@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,34 +94,18 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    program = shutil.which("kubectl")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("kubectl is missing, and CI must test with it")
-        pytest.skip("kubectl is not installed")
-    directory = tmp_path_factory.mktemp("lab")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "emulator.kube", "--dir", str(directory), "--exit-with-stdin"],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    readable, _, _ = select.select([server.stdout], [], [], START)
-    line = server.stdout.readline() if readable else ""
-    if not line:
-        server.kill()
-        pytest.fail(f"the API server did not start: {server.communicate()[1]}")
-    kubeconfig = Path(json.loads(line)["kubeconfig"])
-    yield Kubectl(program, tmp_path_factory.mktemp("home"), kubeconfig)
-    _, errors = server.communicate(timeout=30)
-    assert server.returncode == 0
-    assert "Traceback" not in errors, errors
-    left = [each for each in _commands() if str(directory) in each]
+def no_manager_left() -> Iterator[list[Path]]:
+    """Checks, once the lab whose directory is put in is down, that none of its processes lives."""
+    directories: list[Path] = []
+    yield directories
+    left = [each for each in _commands() if any(str(d) in each for d in directories)]
     assert left == [], "managers outlived their lab"
+
+
+@pytest.fixture(scope="module")
+def kubectl(no_manager_left: list[Path], kubectl_lab: Any) -> Kubectl:
+    no_manager_left.append(kubectl_lab.directory)
+    return Kubectl(kubectl_lab.program, kubectl_lab.home, kubectl_lab.kubeconfig)
 
 
 def _commands() -> Iterator[str]:

@@ -24,11 +24,6 @@ def get_condition(status: dict[str, Any], type: str) -> dict[str, Any] | None:
     return None
 
 
-def is_true(status: dict[str, Any], type: str) -> bool:
-    condition = get_condition(status, type)
-    return condition is not None and condition.get("status") == "True"
-
-
 def set_condition(
     status: dict[str, Any],
     type: str,

@@ -56,7 +56,3 @@ CRD = Kind(
     "customresourcedefinitions",
     namespaced=False,
 )
-MACHINE = Kind(CAPI_GROUP, "v1beta1", "Machine", "machines")
-CLUSTER = Kind(CAPI_GROUP, "v1beta1", "Cluster", "clusters")
-
-BESKAR7_KINDS = (PHYSICAL_HOST, BESKAR7_MACHINE, BESKAR7_CLUSTER, BESKAR7_MACHINE_TEMPLATE)

@@ -134,10 +134,6 @@ class WorkQueue(Generic[K]):
             self._shut_down = True
             self._changed.notify_all()
 
-    @property
-    def shutting_down(self) -> bool:
-        return self._shut_down
-
     def __len__(self) -> int:
         """Keys that a worker could take now."""
         return self._depth

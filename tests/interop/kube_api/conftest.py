@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[3]
-START = 30.0  # seconds
 ONE_COMMAND = 60.0  # seconds
 
 

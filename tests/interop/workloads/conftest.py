@@ -15,8 +15,6 @@ import yaml
 
 from emulator.deployed import NAME, NAMESPACE, manifest
 
-REPOSITORY = Path(__file__).parents[3]
-START = 30.0  # seconds
 ONE_COMMAND = 60.0  # seconds
 DEPLOYMENT = f"deployment/{NAME}"
 FAST = {

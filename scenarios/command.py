@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
 from scenarios.engine.checks import bound_of, format_value
 from scenarios.engine.clocks import run_on
@@ -19,7 +20,6 @@ from scenarios.engine.evidence import Evidence
 from scenarios.engine.expand import cooldowns, elects_leader
 from scenarios.engine.invariants import Rules
 from scenarios.engine.loader import catalog, load
-from scenarios.engine.problems import ScenarioError
 from scenarios.engine.progress import Lines, LiveTable, Progress
 from scenarios.engine.result import Result, conclude
 from scenarios.engine.runner import Run
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return BAD_INPUT
     try:
         scenario = load(args.scenario, args.overrides)
-    except ScenarioError as error:
+    except DocumentError as error:
         _say(voice, str(error))
         return BAD_INPUT
     if args.report is not None and args.report.exists() and not args.report.is_dir():
@@ -98,7 +98,7 @@ def _list() -> int:
     for name, path in catalog().items():
         try:
             described = " ".join(load(str(path)).description.split())
-        except ScenarioError as error:
+        except DocumentError as error:
             described = f"(broken: {error.problems[0]})"
         sys.stdout.write(f"{name}\n    {described}\n")
     return HELD

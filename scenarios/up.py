@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from beskar7.api.problems import DocumentError
 from scenarios.engine.loader import load
-from scenarios.engine.problems import ScenarioError
 from scenarios.engine.world import WorldError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             overrides.append(f"world.{field}={value}")
     try:
         scenario = load(args.scenario, overrides)
-    except ScenarioError as error:
+    except DocumentError as error:
         voice.print(Text(str(error)), soft_wrap=True)
         return BAD_INPUT
     directory = args.dir or args.data_dir

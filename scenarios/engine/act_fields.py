@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
-from scenarios.engine.document import Node
+from beskar7.api.documents import Node
+from beskar7.api.problems import Problems, closest
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.measure_names import MEASURES, Unit
-from scenarios.engine.problems import Problems, closest
 from scenarios.engine.schema import (
     Act,
     Action,

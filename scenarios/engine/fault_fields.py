@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from beskar7.api.documents import Node
+from beskar7.api.problems import Problems, closest
 from emulator.faults import Fault
 from emulator.fields import FieldError
 from emulator.kube.faults import faultspec
 from emulator.kube.faults.faultspec import ApiFault
-from scenarios.engine.document import Node
 from scenarios.engine.fields import Fields
-from scenarios.engine.problems import Problems, closest
 from scenarios.engine.schema import VENDORS
 
 KINDS = ("latency", "error", "hang", "reset")

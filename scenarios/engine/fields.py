@@ -6,9 +6,9 @@ import math
 import re
 from typing import Any
 
+from beskar7.api.documents import Node
 from beskar7.api.durations import format_duration, parse_duration
-from scenarios.engine.document import Node
-from scenarios.engine.problems import Problems, Where, closest
+from beskar7.api.problems import Problems, Where, closest
 
 _REQUIRED: Any = object()
 MAX_TEXT = 2048

@@ -7,13 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from beskar7.api.documents import Node, parse, read_file
+from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
 from beskar7.cli import manager_settings
 from scenarios.engine.act_fields import MAX_MACHINES, read_act, read_check
-from scenarios.engine.document import Node, parse, read_file
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.overrides import apply_override
-from scenarios.engine.problems import Problem, Problems, ScenarioError, Where, closest
 from scenarios.engine.schema import (
     OS_FAMILIES,
     VENDORS,
@@ -43,7 +43,7 @@ def catalog() -> dict[str, Path]:
 
 
 def load(name_or_file: str, overrides: Sequence[str] = ()) -> Scenario:
-    """A scenario of the catalogue by name, or a file. Raises :class:`ScenarioError`."""
+    """A scenario of the catalogue by name, or a file. Raises :class:`DocumentError`."""
     known = catalog()
     if name_or_file in known:
         path = known[name_or_file]
@@ -51,7 +51,7 @@ def load(name_or_file: str, overrides: Sequence[str] = ()) -> Scenario:
         path = Path(name_or_file)
     else:
         message = f"no scenario of this name, and not a .yaml file; {closest(name_or_file, known)}"
-        raise ScenarioError([Problem(Where(name_or_file), "", message)])
+        raise DocumentError([Problem(Where(name_or_file), "", message)])
     return build(read_file(path), overrides)
 
 

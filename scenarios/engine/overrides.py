@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from scenarios.engine.document import MAX_OVERRIDE, Node, parse
-from scenarios.engine.problems import Problem, ScenarioError, Where, closest
+from beskar7.api.documents import MAX_OVERRIDE, Node, parse
+from beskar7.api.problems import DocumentError, Problem, Where, closest
 
 OPEN_MAPPINGS = ("world.config", "world.managers.args", "world.hosts.labels", "world.hosts.vendors")
 """Mappings whose keys are names of their own, dots included: the rest of a path is one key."""
 
 
 def apply_override(document: Node, text: str) -> None:
-    """Set one value in the tree. Raises :class:`ScenarioError` naming the path."""
+    """Set one value in the tree. Raises :class:`DocumentError` naming the path."""
     path, separator, value = text.partition("=")
     path = path.strip()
     where = Where(f"--set {path}")
@@ -73,5 +73,5 @@ def _index(node: Node, step: str, path: str, where: Where) -> int:
     raise _error(where, f'"{path}" has no element "{step}"; {closest(step, names)}')
 
 
-def _error(where: Where, message: str) -> ScenarioError:
-    return ScenarioError([Problem(where, "", message)])
+def _error(where: Where, message: str) -> DocumentError:
+    return DocumentError([Problem(where, "", message)])

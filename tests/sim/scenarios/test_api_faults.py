@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from beskar7.api.problems import DocumentError
 from emulator.kube.faults.faults import ApiFaults
 from scenarios.engine.loader import loads
-from scenarios.engine.problems import ScenarioError
 
 pytestmark = pytest.mark.sim
 
@@ -117,6 +117,6 @@ def test_a_fault_is_cleared_by_an_act(play: Any) -> None:
 def test_what_is_wrong_is_told_with_its_line(fault: str, said: str) -> None:
     target = "" if "target" in fault else "target: api, "
     text = SMOKE.replace("FAULTS", f"{{id: a, {target}{fault}}}")
-    with pytest.raises(ScenarioError, match=r"s\.yaml:7") as caught:
+    with pytest.raises(DocumentError, match=r"s\.yaml:7") as caught:
         loads(text, "s.yaml")
     assert said in str(caught.value)

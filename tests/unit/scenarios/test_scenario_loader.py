@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beskar7.api.durations import format_duration, parse_duration
+from beskar7.api.problems import DocumentError
 from scenarios.engine.expand import apportion, arrival_offsets, fleet_spec, plan_hosts
 from scenarios.engine.loader import catalog, load, loads
-from scenarios.engine.problems import ScenarioError
 from scenarios.engine.schema import AddFault, Arrivals, ClearFault, KillManager, LoadSpec
 
 pytestmark = pytest.mark.unit
@@ -58,7 +58,7 @@ limits: {timeout: 2m}
 
 
 def errors(text: str, *overrides: str) -> list[str]:
-    with pytest.raises(ScenarioError) as caught:
+    with pytest.raises(DocumentError) as caught:
         loads(text, "s.yaml", overrides)
     return [str(problem) for problem in caught.value.problems]
 
@@ -186,9 +186,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         path = tmp_path / name
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(ScenarioError, match=says):
+        with pytest.raises(DocumentError, match=says):
             load(str(path))
-    with pytest.raises(ScenarioError, match='did you mean "claim-storm"'):
+    with pytest.raises(DocumentError, match='did you mean "claim-storm"'):
         load("claim-strom")
 
 
@@ -241,7 +241,7 @@ def test_bad_overrides_name_their_path(override: str, says: str) -> None:
 @settings(max_examples=60)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_no_override_ever_escapes_as_another_error(path: str, value: str) -> None:
-    with contextlib.suppress(ScenarioError):
+    with contextlib.suppress(DocumentError):
         loads(GOOD, "s.yaml", [f"{path}={value}"])
 
 
@@ -304,5 +304,5 @@ def test_arrivals_follow_their_process() -> None:
 
 def test_an_optional_mapping_is_suggested_although_it_is_absent() -> None:
     text = "name: x\nworld:\n  hosts:\n    count: 1\n    vendor: {dell: 1}\nload:\n  machines: 1\n"
-    with pytest.raises(ScenarioError, match=r'did you mean "vendors"\?'):
+    with pytest.raises(DocumentError, match=r'did you mean "vendors"\?'):
         loads(text)

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, and where: the only errors a scenario file can cause."""
+"""What is wrong with a file that a user wrote, and where: the only errors that it can cause."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Problem:
         return f"{place}: {self.message}"
 
 
-class ScenarioError(Exception):
-    """The scenario cannot be run as it was given. ``problems`` holds every mistake found."""
+class DocumentError(Exception):
+    """The document cannot be used as it was given. ``problems`` holds every mistake found."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
@@ -64,6 +64,6 @@ class Problems:
         self.found.append(Problem(where, path, message))
 
     def raise_if_any(self) -> None:
-        """Raises :class:`ScenarioError` with everything that was found, in the file's order."""
+        """Raises :class:`DocumentError` with everything that was found, in the file's order."""
         if self.found:
-            raise ScenarioError(sorted(self.found, key=lambda p: (p.where.line == 0, p.where.line)))
+            raise DocumentError(sorted(self.found, key=lambda p: (p.where.line == 0, p.where.line)))

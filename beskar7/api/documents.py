@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import yaml
 
-from scenarios.engine.problems import Problem, ScenarioError, Where
+from beskar7.api.problems import DocumentError, Problem, Where
 
 MAX_BYTES = 256 * 1024
-"""Size of a scenario file. The largest in the catalogue is under 4 KiB."""
+"""Size of a file. The largest scenario of the catalogue is under 4 KiB."""
 MAX_NODES = 20_000
-"""Values in a scenario file after aliases were followed, against "billion laughs" documents."""
+"""Values in a file after aliases were followed, against "billion laughs" documents."""
 MAX_DEPTH = 24
 MAX_OVERRIDE = 4096
 """Characters of one ``--set path=value``."""
@@ -68,8 +68,8 @@ class _Reader:
         self._count = 0
         self._scalars = yaml.constructor.SafeConstructor()
 
-    def fail(self, where: Where, message: str) -> ScenarioError:
-        return ScenarioError([Problem(where, "", message)])
+    def fail(self, where: Where, message: str) -> DocumentError:
+        return DocumentError([Problem(where, "", message)])
 
     def where(self, mark: Any) -> Where:
         if self._fixed is not None:
@@ -80,7 +80,7 @@ class _Reader:
         where = self.where(node.start_mark)
         self._count += 1
         if self._count > MAX_NODES:
-            raise self.fail(where, f"more than {MAX_NODES} values; split the scenario")
+            raise self.fail(where, f"more than {MAX_NODES} values; split the file")
         if depth > MAX_DEPTH:
             raise self.fail(where, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, yaml.MappingNode):
@@ -117,41 +117,56 @@ class _Reader:
 
 
 def parse(text: str, source: str, *, fixed: Where | None = None) -> Node:
-    """Read one YAML document. Raises :class:`ScenarioError` for anything but plain data.
+    """Read one YAML document. Raises :class:`DocumentError` for anything but plain data.
 
     ``fixed`` is the place that every value gets instead of its line, for values from ``--set``.
     """
+    found = parse_all(text, source, fixed=fixed)
+    if len(found) > 1:
+        raise DocumentError([Problem(found[1].where, "", "a second document; keep one")])
+    return found[0]
+
+
+def parse_all(text: str, source: str, *, fixed: Where | None = None) -> list[Node]:
+    """As :func:`parse`, for a stream of documents; an empty one is a node that holds None."""
     first = fixed or Where(source, 1)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is None:
-            return Node(first, None)
-        return _Reader(source, fixed).read(root)
+        reader = _Reader(source, fixed)
+        roots = yaml.compose_all(text, Loader=yaml.SafeLoader)
+        return [reader.read(root) for root in roots if root is not None] or [Node(first, None)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = fixed or Where(source, mark.line + 1 if mark else 1)
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ScenarioError([Problem(where, "", f"not valid YAML: {said}")]) from None
+        raise DocumentError([Problem(where, "", f"not valid YAML: {said}")]) from None
     except (yaml.YAMLError, RecursionError) as error:
         said = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        raise ScenarioError([Problem(first, "", f"not valid YAML: {said}")]) from None
+        raise DocumentError([Problem(first, "", f"not valid YAML: {said}")]) from None
 
 
 def read_file(path: Path) -> Node:
-    """The document of a file. Raises :class:`ScenarioError` when it cannot be read."""
+    """The one document of a file. Raises :class:`DocumentError` when it cannot be read."""
+    return parse(_text(path), str(path))
+
+
+def read_all(path: Path) -> list[Node]:
+    """All documents of a file. Raises :class:`DocumentError` when it cannot be read."""
+    return parse_all(_text(path), str(path))
+
+
+def _text(path: Path) -> str:
     where = Where(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ScenarioError([Problem(where, "", f"cannot read it: {reason}")]) from None
+        raise DocumentError([Problem(where, "", f"cannot read it: {reason}")]) from None
     if len(raw) > MAX_BYTES:
-        message = f"larger than {MAX_BYTES // 1024} KiB, the limit for a scenario"
-        raise ScenarioError([Problem(where, "", message)])
+        message = f"larger than {MAX_BYTES // 1024} KiB, the limit for such a file"
+        raise DocumentError([Problem(where, "", message)])
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ScenarioError([Problem(Where(str(path), line), "", "not UTF-8 text")]) from None
-    return parse(text, str(path))
+        raise DocumentError([Problem(Where(str(path), line), "", "not UTF-8 text")]) from None

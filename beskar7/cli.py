@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from beskar7.api.durations import parse_duration
 from beskar7.config import LeaseSettings, ManagerSettings
-from beskar7.logs import configure
+from beskar7.logs import LEVELS, STYLES, LogSettings, configure
 
 
 class UsageError(Exception):
@@ -88,10 +88,10 @@ def _add_manager_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--require-owner-machine", default=False, **boolean)
     parser.add_argument(
         "--log-level",
-        choices=("debug", "info", "warning", "error"),
+        choices=LEVELS,
         default=os.environ.get("BESKAR7_LOG_LEVEL", "info"),
     )
-    parser.add_argument("--log-format", choices=("console", "json"), default="console")
+    parser.add_argument("--log-format", choices=STYLES, default="console")
     parser.add_argument(
         "--exit-with-stdin",
         action="store_true",
@@ -138,7 +138,7 @@ def _run_manager(args: argparse.Namespace) -> int:
     # Late: other subcommands need not wait for the Kubernetes client's import.
     from beskar7 import process
 
-    configure(args.log_level, args.log_format)
+    configure(LogSettings(args.log_level, args.log_format))
     try:
         manager = process.LiveManager(settings_of(args))
     except process.StartError as error:

@@ -6,12 +6,14 @@ value is refused with its key, what was read and what would be right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from beskar7.api.durations import parse_duration
+from beskar7.api.problems import closest
 from beskar7.coordination.selection import ALGORITHMS
+from beskar7.logs import LEVELS, STYLES, TIMES, LogSettings
 
 CONFIG_MAP_NAME = "beskar7-config"
 
@@ -43,6 +45,25 @@ class Tuning:
     bmc_retry_delay: float = 5.0
     boot_poll_interval: float = 2.0
     boot_timeout: float = 900.0
+    retry_attempts: int | None = None
+    """Repetitions of a BMC operation; None: as often as ``bmc_max_retries``."""
+    exponential_backoff: bool = True
+    """Whether the delay between repetitions of an operation doubles."""
+    max_retry_delay: float | None = None
+    """Upper end of that delay; None: ``max_backoff_delay``."""
+    sync_period: float = 30.0
+    """Every object is reconciled again after this time, in case that a change was missed."""
+    reconcile_timeout: float = 120.0
+    """A reconcile that took longer writes nothing more; it begins anew."""
+    max_concurrent_reconciles: int = 10
+    lease_duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+    metrics_interval: float = 15.0
+    """Between updates of the gauges that are measured and not counted."""
+    profiling: bool = False
+    """Trace allocations from the start, for ``/debug/pprof/heap``."""
+    log: LogSettings = field(default_factory=LogSettings)
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -77,7 +98,13 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
-def _one_of(values: Mapping[str, Any]) -> Callable[[str], str]:
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f'{text!r} is neither "true" nor "false"')
+    return text == "true"
+
+
+def _one_of(values: Collection[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in values:
             raise ValueError(f"{text!r} is not one of {', '.join(sorted(values))}")
@@ -103,34 +130,121 @@ KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "bmc.retryDelay": ("bmc_retry_delay", _duration(1, 30)),
     "bmc.bootPollInterval": ("boot_poll_interval", _duration(1, 60)),
     "bmc.bootTimeout": ("boot_timeout", _duration(30, 7200)),
+    "provisioning.retryAttempts": ("retry_attempts", _integer(0, 10)),
+    "provisioning.exponentialBackoff": ("exponential_backoff", _boolean),
+    "provisioning.maxRetryDelay": ("max_retry_delay", _duration(1, 600)),
+    "reconcile.syncPeriod": ("sync_period", _duration(5, 300)),
+    "reconcile.timeout": ("reconcile_timeout", _duration(60, 1800)),
+    "reconcile.maxConcurrentReconciles": ("max_concurrent_reconciles", _integer(1, 50)),
+    # An election's times are those of its start: these three count from a manager's next one.
+    "leaderElection.leaseDuration": ("lease_duration", _duration(5, 60)),
+    "leaderElection.renewDeadline": ("renew_deadline", _duration(3, 45)),
+    "leaderElection.retryPeriod": ("retry_period", _duration(1, 10)),
+    "metrics.interval": ("metrics_interval", _duration(1, 300)),
+    "metrics.enableProfiling": ("profiling", _boolean),
+    "log.level": ("log.level", _one_of(LEVELS)),
+    "log.format": ("log.style", _one_of(STYLES)),
+    "log.timeEncoding": ("log.times", _one_of(TIMES)),
+    "log.stacktraceLevel": ("log.stacktraces", _one_of(LEVELS)),
 }
-"""ConfigMap key -> (field of :class:`Tuning`, parser that raises ValueError).
+"""ConfigMap key -> (field of :class:`Tuning`, dotted within it; parser that raises ValueError).
 
 ``workerCount`` was capped at 20, which contradicts "1.5 times maxConcurrentOps" at the latter's
 own maximum of 50; hence 75.
 """
 
 
-def parse_tuning(data: Mapping[str, str], base: Tuning | None = None) -> Tuning:
-    """The tuning that a ConfigMap's ``data`` asks for.
+def read_setting(key: str, text: str) -> tuple[str, Any]:
+    """The field that ``key`` sets, and the value that ``text`` gives it.
 
     Raises:
-        ConfigError: naming every unknown key and every bad value.
+        ValueError: the key is unknown, or what is right for it.
+    """
+    if key not in KEYS:
+        raise ValueError(f"unknown; {closest(key, KEYS)}")
+    field_name, parse = KEYS[key]
+    return field_name, parse(text)
+
+
+def parse_tuning(data: Mapping[str, str], base: Tuning | None = None) -> Tuning:
+    """The tuning that a ConfigMap's ``data`` asks for; what it leaves out is as in ``base``.
+
+    Raises:
+        ConfigError: naming every unknown key, every bad value and every contradiction.
     """
     values: dict[str, Any] = {}
+    logs: dict[str, Any] = {}
     problems: list[str] = []
     for key, text in sorted(data.items()):
-        if key not in KEYS:
-            problems.append(f"{key}: unknown; known are {', '.join(sorted(KEYS))}")
-            continue
-        field_name, parse = KEYS[key]
         try:
-            values[field_name] = parse(str(text))
+            field_name, value = read_setting(key, str(text))
         except ValueError as error:
             problems.append(f"{key}: {error}")
+            continue
+        group, _, inner = field_name.rpartition(".")
+        if group:
+            logs[inner] = value
+        else:
+            values[field_name] = value
+    base = base or Tuning()
+    tuning = replace(base, **values, log=replace(base.log, **logs))
+    problems += [f"{key}: {text}" for key, text in contradictions(tuning)]
     if problems:
         raise ConfigError(problems)
-    return replace(base or Tuning(), **values)
+    return tuning
+
+
+def contradictions(tuning: Tuning) -> list[tuple[str, str]]:
+    """(key, what is wrong) for values that are right by themselves, but not together."""
+    found = []
+    if tuning.renew_deadline >= tuning.lease_duration:
+        found.append(
+            (
+                "leaderElection.renewDeadline",
+                f"{tuning.renew_deadline:g}s must be shorter than "
+                f"leaderElection.leaseDuration, {tuning.lease_duration:g}s",
+            )
+        )
+    if tuning.retry_period >= tuning.renew_deadline:
+        found.append(
+            (
+                "leaderElection.retryPeriod",
+                f"{tuning.retry_period:g}s must be shorter than "
+                f"leaderElection.renewDeadline, {tuning.renew_deadline:g}s",
+            )
+        )
+    return found
+
+
+def doubts(tuning: Tuning) -> list[tuple[str, str]]:
+    """(key, advice) for values that work, but against the documented rules (facts section 12)."""
+    found = []
+    ops = tuning.max_concurrent_ops
+    if ops == 0:
+        found.append(("provisioning.maxConcurrentOps", "0 drains: no BMC operation will start"))
+    elif tuning.worker_count < ops:
+        found.append(
+            (
+                "provisioning.workerCount",
+                f"{tuning.worker_count} workers cannot run {ops} operations at once; "
+                f"1.5 to 2 times maxConcurrentOps is usual",
+            )
+        )
+    if tuning.max_queue_size < 5 * ops:
+        found.append(
+            (
+                "provisioning.maxQueueSize",
+                f"{tuning.max_queue_size} is less than 5 times maxConcurrentOps ({ops})",
+            )
+        )
+    if not 0.6 <= tuning.renew_deadline / tuning.lease_duration <= 0.8:
+        found.append(
+            (
+                "leaderElection.renewDeadline",
+                "60 to 80 % of leaderElection.leaseDuration is usual",
+            )
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import TextIO
 from beskar7.config import ManagerSettings
 from beskar7.kube.client import KubeClient, KubeconfigError
 from beskar7.manager import Manager
+from beskar7.profiling.pages import pages as profiles
 from beskar7.redfish.sushy_bmc import agent, bmc_connector
 from beskar7.runtime import LiveRuntime
-from beskar7.serving import AddressError, Server
+from beskar7.serving import AddressError, Answer, Server, plain
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,13 @@ class LiveManager:
                 election_kube=kube.with_timeout(settings.lease.renew_deadline / 2),
             )
             self._servers = [
-                Server(settings.metrics_address, {"/metrics": self._metrics}),
+                Server(
+                    settings.metrics_address,
+                    {"/metrics": lambda _: self._metrics(), **profiles(self._runtime)},
+                ),
                 Server(
                     settings.probe_address,
-                    {"/healthz": lambda: (200, "text/plain", b"ok\n"), "/readyz": self._ready},
+                    {"/healthz": lambda _: plain("ok\n"), "/readyz": lambda _: self._ready()},
                 ),
             ]
         except (AddressError, KubeconfigError, ValueError) as error:
@@ -93,9 +97,8 @@ class LiveManager:
             server.server_close()
         return 0 if task.done and task.error is None else 1
 
-    def _metrics(self) -> tuple[int, str, bytes]:
-        return 200, PROMETHEUS_TEXT, self._manager.metrics.exposition()
+    def _metrics(self) -> Answer:
+        return Answer(200, PROMETHEUS_TEXT, self._manager.metrics.exposition())
 
-    def _ready(self) -> tuple[int, str, bytes]:
-        ready = self._manager.ready
-        return (200, "text/plain", b"ok\n") if ready else (503, "text/plain", b"not ready\n")
+    def _ready(self) -> Answer:
+        return plain("ok\n") if self._manager.ready else plain("not ready\n", 503)

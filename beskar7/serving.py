@@ -1,17 +1,37 @@
-"""The manager's HTTP endpoints: ``/metrics``, ``/healthz``, ``/readyz``."""
+"""The manager's HTTP endpoints: fixed pages by path, over HTTP/1.1, with bounds."""
 
 from __future__ import annotations
 
+import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from beskar7.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-Page = Callable[[], tuple[int, str, bytes]]
-"""Gives status, content type and body."""
+Query = Mapping[str, str]
+
+
+class Answer(NamedTuple):
+    """Status, content type and body."""
+
+    status: int
+    kind: str
+    body: bytes
+
+
+Page = Callable[[Query], Answer]
+MAX_FIELDS = 16
+LOCAL_ONLY = "/debug/"
+"""Paths that show the program's inside: served to this machine alone, whatever is listened on."""
+
+
+def plain(text: str, status: int = 200) -> Answer:
+    return Answer(status, "text/plain; charset=utf-8", text.encode())
 
 
 class AddressError(Exception):
@@ -31,7 +51,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: str, pages: dict[str, Page]) -> None:
+    def __init__(self, address: str, pages: Mapping[str, Page]) -> None:
         """Raises AddressError when the address cannot be bound."""
         self.pages = pages
         try:
@@ -52,13 +72,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         assert isinstance(self.server, Server)
-        page = self.server.pages.get(self.path.partition("?")[0])
-        status, kind, body = page() if page else (404, "text/plain", b"not found\n")
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        url = urlsplit(self.path)
+        page = self.server.pages.get(url.path)
+        if page is None:
+            answer = plain("not found\n", 404)
+        elif url.path.startswith(LOCAL_ONLY) and not self._is_local():
+            answer = plain("only from this machine: use kubectl exec or port-forward\n", 403)
+        else:
+            answer = self._answer(page, url.query)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answer.body)
+
+    def _answer(self, page: Page, query: str) -> Answer:
+        try:
+            asked = dict(parse_qsl(query, max_num_fields=MAX_FIELDS))
+        except ValueError:
+            return plain(f"at most {MAX_FIELDS} query fields\n", 400)
+        try:
+            return page(asked)
+        except Exception:
+            log.exception("page %s failed", self.path)
+            return plain("failed; see the log\n", 500)
+
+    def _is_local(self) -> bool:
+        return ipaddress.ip_address(self.client_address[0]).is_loopback
 
     def log_message(self, format: str, *args: object) -> None:
         log.debug(format, *args)

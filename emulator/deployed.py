@@ -11,15 +11,13 @@ from typing import Any
 from beskar7.api.errors import ApiError
 from beskar7.api.objects import Object
 from beskar7.kube.port import Kube
-from emulator.kube.workloads.images import MANAGER_IMAGE, METRICS_PORT, PROBES_PORT
+from beskar7.manifests.objects import LABELS, NAME, NAMESPACE, deployment
+from emulator.kube.workloads.images import MANAGER_IMAGE
 from emulator.kube.workloads.objects import DEPLOYMENT, POD, meta, replicas, spec, status
 from emulator.kube.workloads.pod import METRICS_ANNOTATION
 from emulator.kube.workloads.podstatus import identity
 
-NAMESPACE, NAME = "beskar7-system", "beskar7-controller-manager"
-LABELS = {"control-plane": "controller-manager", "app": NAME}
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
-_GRACE = 10  # seconds; a manager's own shutdown timeout
 
 
 class DeploymentError(Exception):
@@ -28,52 +26,8 @@ class DeploymentError(Exception):
 
 def manifest(count: int, args: Mapping[str, str]) -> Object:
     """The Deployment; ``args`` are the manager's flags without their dashes."""
-
-    def field(name: str, path: str) -> Object:
-        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-
-    def probe(path: str, period: int) -> Object:
-        return {"httpGet": {"path": path, "port": "probes"}, "periodSeconds": period}
-
-    container = {
-        "name": "manager",
-        "image": f"{MANAGER_IMAGE}:lab",
-        "args": [f"--{name}={value}" for name, value in args.items()],
-        "env": [
-            field("POD_NAME", "metadata.name"),
-            field("POD_NAMESPACE", "metadata.namespace"),
-            field("POD_IP", "status.podIP"),
-        ],
-        "ports": [
-            {"name": "metrics", "containerPort": METRICS_PORT},
-            {"name": "probes", "containerPort": PROBES_PORT},
-        ],
-        # More often than on a cluster: here a manager is up in a second.
-        "readinessProbe": probe("/readyz", 2),
-        "livenessProbe": {**probe("/healthz", 10), "timeoutSeconds": 5},
-        "resources": {
-            "requests": {"cpu": "200m", "memory": "256Mi"},
-            "limits": {"cpu": "1", "memory": "1Gi"},
-        },
-    }
-    template = {
-        "metadata": {"labels": dict(LABELS)},
-        "spec": {
-            "serviceAccountName": NAME,
-            "terminationGracePeriodSeconds": _GRACE,
-            "containers": [container],
-        },
-    }
-    return {
-        "apiVersion": DEPLOYMENT.api_version,
-        "kind": DEPLOYMENT.kind,
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": dict(LABELS)},
-        "spec": {
-            "replicas": count,
-            "selector": {"matchLabels": dict(LABELS)},
-            "template": template,
-        },
-    }
+    # Asked more often than on a cluster: here a manager is up in a second.
+    return deployment(f"{MANAGER_IMAGE}:lab", count, args, readiness_period=2)
 
 
 class DeployedManagers:

@@ -63,7 +63,11 @@ class Problems:
     def add(self, where: Where, path: str, message: str) -> None:
         self.found.append(Problem(where, path, message))
 
+    def in_order(self) -> list[Problem]:
+        """What was found, in the file's order; what stands in no line comes last."""
+        return sorted(self.found, key=lambda p: (p.where.line == 0, p.where.line))
+
     def raise_if_any(self) -> None:
-        """Raises :class:`DocumentError` with everything that was found, in the file's order."""
+        """Raises :class:`DocumentError` with everything that was found."""
         if self.found:
-            raise DocumentError(sorted(self.found, key=lambda p: (p.where.line == 0, p.where.line)))
+            raise DocumentError(self.in_order())

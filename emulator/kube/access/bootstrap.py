@@ -9,6 +9,7 @@ from typing import Any
 
 from beskar7.api.errors import Forbidden, NotFound
 from beskar7.api.kinds import NAMESPACE, Kind
+from beskar7.manifests.objects import rights
 from emulator.kube.access.access import Access
 from emulator.kube.access.authn import ADMIN, SERVICE_ACCOUNT, Authenticator, read_tokens
 from emulator.kube.access.kubeconfig import write_kubeconfig
@@ -21,7 +22,6 @@ from emulator.privatefiles import kept_secret, load_yaml, write_private
 MANAGER = ("beskar7-system", "beskar7-controller-manager")
 """Namespace and name of the controller's service account."""
 POLICY = Path(__file__).with_name("policy.yaml")
-MANAGER_RBAC = Path(__file__).with_name("manager_rbac.yaml")
 MANAGER_TOKEN_SECONDS = 30 * 86400  # as long as the lab's certificates
 ACCOUNTS = "kube-controller-manager/serviceaccount-controller"
 _CLIENT = "kube-apiserver/bootstrap"
@@ -32,7 +32,7 @@ def install(store: Store) -> None:
     store.listeners.append(lambda change: _on_change(store, change))
     for entry in store.list(NAMESPACE):
         _give_account(store, entry.name)
-    apply_missing(store, [*load_yaml(POLICY), *load_yaml(MANAGER_RBAC)])
+    apply_missing(store, [*load_yaml(POLICY), *rights()])
 
 
 def apply_missing(store: Store, objects: Iterable[Any]) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from beskar7.api.durations import format_duration, parse_duration
 from beskar7.config import KEYS, ConfigError, Tuning, parse_tuning
+from beskar7.logs import LogSettings
 
 pytestmark = pytest.mark.unit
 
@@ -51,7 +52,8 @@ def test_all_problems_are_told_at_once():
 
 
 def test_every_key_names_a_field():
-    assert {name for name, _ in KEYS.values()} <= set(Tuning.__slots__)
+    known = {*Tuning.__slots__, *(f"log.{name}" for name in LogSettings.__slots__)}
+    assert {name for name, _ in KEYS.values()} <= known
 
 
 @given(st.integers(0, 10**7).map(lambda millis: millis / 1000))

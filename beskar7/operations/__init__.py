@@ -1,0 +1,1 @@
+"""The operators' procedures as commands."""

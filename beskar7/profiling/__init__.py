@@ -1,0 +1,1 @@
+"""Profiles of the running manager under Go's well-known paths, ``/debug/pprof/...``."""

@@ -1,0 +1,87 @@
+"""The pages ``/debug/pprof/...`` of a manager.
+
+``goroutine`` keeps Go's name, since operators' scripts ask for it; what it lists are this
+program's tasks, a line with that word for each.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+from beskar7.profiling import cpu, heap, pprof
+from beskar7.runtime import Runtime
+from beskar7.runtime.stacks import thread_stacks
+from beskar7.serving import Answer, Page, Query, plain
+
+MAX_SECONDS = 120.0
+INDEX = """/debug/pprof/goroutine?debug=1   tasks and their stacks (debug=2: every call)
+/debug/pprof/profile?seconds=10  processor time, for pprof (debug=1: folded stacks)
+/debug/pprof/heap?seconds=10     allocations in use, for pprof (debug=1: text)
+"""
+
+
+def pages(runtime: Runtime) -> dict[str, Page]:
+    """By path. They run in the server's own threads."""
+    return {
+        "/debug/pprof": lambda _: plain(INDEX),
+        "/debug/pprof/": lambda _: plain(INDEX),
+        "/debug/pprof/goroutine": lambda query: _tasks(query),
+        "/debug/pprof/profile": lambda query: _profile(runtime, query),
+        "/debug/pprof/heap": lambda query: _heap(runtime, query),
+    }
+
+
+def _tasks(query: Query) -> Answer:
+    """Each task with its innermost calls; all of them for ``debug=2``."""
+    depth = None if query.get("debug") == "2" else -6
+    lines: list[str] = []
+    for number, task in enumerate(thread_stacks(), 1):
+        lines.append(f"goroutine {number} [{task.name}]:")
+        calls = traceback.extract_stack(task.frame)
+        lines += [
+            f"    {call.name} {call.filename}:{call.lineno}" for call in reversed(calls[depth:])
+        ]
+        lines.append("")
+    return plain("\n".join(lines))
+
+
+def _profile(runtime: Runtime, query: Query) -> Answer:
+    seconds = _seconds(query)
+    if seconds is None:
+        return _bad()
+    samples = cpu.sample(runtime, seconds)
+    if query.get("debug") == "1":
+        return plain(pprof.folded(samples))
+    body = pprof.encode(
+        samples,
+        (("cpu", "nanoseconds"), ("samples", "count")),
+        wall=runtime.wall(),
+        duration=seconds,
+    )
+    return Answer(200, "application/octet-stream", body)
+
+
+def _heap(runtime: Runtime, query: Query) -> Answer:
+    seconds = _seconds(query)
+    if seconds is None:
+        return _bad()
+    samples = heap.in_use(runtime, seconds)
+    if query.get("debug") == "1":
+        return plain(heap.text(samples))
+    body = pprof.encode(
+        samples, (("inuse_objects", "count"), ("inuse_space", "bytes")), wall=runtime.wall()
+    )
+    return Answer(200, "application/octet-stream", body)
+
+
+def _seconds(query: Query) -> float | None:
+    """How long to look; 10 unless said; None for what is no number from 0 to MAX_SECONDS."""
+    try:
+        seconds = float(query.get("seconds", "10"))
+    except ValueError:
+        return None
+    return seconds if 0.0 < seconds <= MAX_SECONDS else None
+
+
+def _bad() -> Answer:
+    return plain(f"seconds must be a number above 0, up to {MAX_SECONDS:g}\n", 400)

@@ -11,7 +11,8 @@ from typing import Any
 from beskar7.api.errors import ApiError
 from beskar7.api.objects import Object
 from beskar7.kube.port import Kube
-from beskar7.manifests.objects import LABELS, NAME, NAMESPACE, deployment
+from beskar7.manifests.objects import LABELS, NAME, deployment
+from beskar7.manifests.rights import NAMESPACE
 from emulator.kube.workloads.images import MANAGER_IMAGE
 from emulator.kube.workloads.objects import DEPLOYMENT, POD, meta, replicas, spec, status
 from emulator.kube.workloads.pod import METRICS_ANNOTATION

@@ -7,17 +7,14 @@ section 7).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from typing import Any
-
-import yaml
 
 from beskar7.api import crds
 from beskar7.api.objects import Object, copy_json
 from beskar7.config import CONFIG_MAP_NAME
+from beskar7.manifests.rights import NAMESPACE, rights
 
 NAME = "beskar7-controller-manager"
-NAMESPACE = "beskar7-system"
 LABELS = {"control-plane": "controller-manager", "app": NAME}
 METRICS_PORT, PROBES_PORT, WEBHOOK_PORT = 8080, 8081, 9443
 GRACE = 10
@@ -30,17 +27,6 @@ DEFAULT_ARGS = {
     "health-probe-bind-address": f"0.0.0.0:{PROBES_PORT}",
 }
 """In a pod the Service and the kubelet come from outside; elsewhere a manager listens to itself."""
-
-
-def rights(namespace: str = NAMESPACE) -> list[Object]:
-    """Service account, roles and bindings: the least that the controller needs."""
-    text = resources.files(__name__.rpartition(".")[0]).joinpath("rbac.yaml").read_text("utf-8")
-    objects: list[Object] = [obj for obj in yaml.safe_load_all(text) if obj]
-    for obj in objects:
-        for holder in (obj["metadata"], *obj.get("subjects", ())):
-            if "namespace" in holder:
-                holder["namespace"] = namespace
-    return objects
 
 
 def _meta(name: str, namespace: str) -> Object:

@@ -9,7 +9,7 @@ from typing import Any
 
 from beskar7.api.errors import Forbidden, NotFound
 from beskar7.api.kinds import NAMESPACE, Kind
-from beskar7.manifests.objects import rights
+from beskar7.manifests.rights import rights
 from emulator.kube.access.access import Access
 from emulator.kube.access.authn import ADMIN, SERVICE_ACCOUNT, Authenticator, read_tokens
 from emulator.kube.access.kubeconfig import write_kubeconfig

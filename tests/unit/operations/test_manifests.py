@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from beskar7.api import crds
 from beskar7.cli import main, manager_settings
-from beskar7.manifests import objects
+from beskar7.manifests.rights import rights
 from emulator.kube.kinds.registry import Registry
 
 pytestmark = pytest.mark.unit
@@ -68,9 +69,9 @@ def test_what_a_role_grants_is_a_kind_that_is_served() -> None:
     """A rule for a resource that nobody has grants nothing: most likely a slip (U28)."""
     registry = Registry()
     served = {resource.kind.plural for resource in registry}
-    for crd in objects.crds.load():
+    for crd in crds.load():
         served.add(crd["spec"]["names"]["plural"])
-    for role in objects.rights():
+    for role in rights():
         for rule in role.get("rules", ()):
             for resource in rule["resources"]:
                 assert resource.partition("/")[0] in served

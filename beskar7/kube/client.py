@@ -14,6 +14,7 @@ from kubernetes.client import Configuration
 from beskar7.api.errors import BadRequest, InternalError
 from beskar7.api.kinds import Kind
 from beskar7.kube.port import Object, ObjectList, PatchType
+from beskar7.kube.ratelimit import TokenBucket
 from beskar7.kube.stream import WatchStream
 from beskar7.kube.transport import JSON, Transport, error_from
 from beskar7.runtime import LiveRuntime, Runtime
@@ -43,6 +44,7 @@ class KubeClient:
         *,
         user_agent: str,
         request_timeout: float,
+        limit: TokenBucket | None = None,
     ) -> None:
         if not math.isfinite(request_timeout) or request_timeout <= 0:
             raise ValueError(f"request_timeout must be more than 0 seconds, not {request_timeout}")
@@ -50,6 +52,7 @@ class KubeClient:
         self._runtime = runtime
         self._user_agent = user_agent
         self._timeout = request_timeout
+        self._limit = limit
 
     @classmethod
     def from_configuration(
@@ -60,11 +63,21 @@ class KubeClient:
         request_timeout: float = 10.0,
         pool_size: int = POOL_SIZE,
         runtime: Runtime | None = None,
+        limit: TokenBucket | None = None,
     ) -> Self:
-        """``request_timeout`` in seconds; it bounds an answer's head, and again its body."""
+        """``request_timeout`` in seconds; it bounds an answer's head, and again its body.
+
+        ``limit`` is asked before each request, but for the renewal of watches.
+        """
         runtime = runtime or LiveRuntime()
         transport = Transport(configuration, runtime, pool_size)
-        return cls(transport, runtime, user_agent=user_agent, request_timeout=request_timeout)
+        return cls(
+            transport,
+            runtime,
+            user_agent=user_agent,
+            request_timeout=request_timeout,
+            limit=limit,
+        )
 
     @classmethod
     def from_kubeconfig(
@@ -108,7 +121,8 @@ class KubeClient:
         return cls.from_configuration(configuration, **options)
 
     def with_timeout(self, request_timeout: float) -> Self:
-        """The same connections, another patience: leader election must not wait as others do."""
+        """The same connections, another patience, and no limit of requests: leader election must
+        not wait as others do."""
         return type(self)(
             self._transport,
             self._runtime,
@@ -228,6 +242,8 @@ class KubeClient:
         body: Any = None,
         content_type: str = JSON,
     ) -> Object:
+        if self._limit is not None:
+            self._limit.acquire()
         answer = self._transport.request(
             method,
             path,

@@ -7,7 +7,7 @@ is killed, the BMC carries on and what it does takes effect late, as behind a re
 from __future__ import annotations
 
 import http
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +19,30 @@ from beskar7.runtime import Event, Runtime
 from emulator.bmc.fleet import Bmc, Fleet, Plan
 from emulator.bmc.redfish import READS, Request, Response
 
+Hook = Callable[[str, str, str], None]
+"""Hears of a request: BMC, method, path."""
+
 
 class FleetAdapter(BaseAdapter):
     """Mount it on a session: ``session.mount("http://", FleetAdapter(fleet, runtime))``.
 
-    ``runtime`` is that of the client's process; the exchanges run on the fleet's.
+    ``runtime`` is that of the client's process; the exchanges run on the fleet's. ``before`` and
+    ``after`` hear of each request that is about to be sent, and of each that was answered.
     """
 
-    def __init__(self, fleet: Fleet, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        runtime: Runtime,
+        *,
+        before: Hook | None = None,
+        after: Hook | None = None,
+    ) -> None:
         super().__init__()
         self._fleet = fleet
         self._runtime = runtime
+        self._before = before
+        self._after = after
 
     def send(
         self,
@@ -55,6 +68,8 @@ class FleetAdapter(BaseAdapter):
             body.encode() if isinstance(body, str) else bytes(body),
             url.query,
         )
+        if self._before is not None:
+            self._before(bmc.name, asked.method, asked.path)
         # A call of the client's own runtime, before the world is touched: a killed process that
         # still unwinds ends here.
         self._runtime.sleep(0.0)
@@ -76,6 +91,8 @@ class FleetAdapter(BaseAdapter):
             raise requests.exceptions.ConnectionError(
                 "Connection aborted: connection reset by peer", request=request
             )
+        if self._after is not None:
+            self._after(bmc.name, asked.method, asked.path)
         return _response(request, answer)
 
     def close(self) -> None:

@@ -30,6 +30,8 @@ WATCH_GRACE = 5.0
 """Seconds after a watch's timeout at which a client gives up a server that does not end it."""
 Before = Callable[[str, Kind, str, str], float | None]
 """Fault hook (verb, kind, namespace, name): raises an ApiError, or gives a delay in seconds."""
+After = Callable[[str, Kind, str, str], None]
+"""Hears of a call (verb, kind, namespace, name) whose answer is there, before its caller does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,12 @@ class InProcessKube:
         client: str = "beskar7-manager/in-process",
         latency: LatencyModel | None = None,
         before: Before | None = None,
+        after: After | None = None,
         faults: ApiFaults | None = None,
     ) -> None:
         self.client = client
         self.before = before
+        self.after = after
         self._store = store
         self._runtime = runtime
         self._latency = latency or LatencyModel()
@@ -302,6 +306,20 @@ class InProcessKube:
             delay = self.before(verb, kind, namespace or "", name)
             if delay:
                 self._runtime.sleep(delay)
+        answer = self._answered(verb, kind, namespace, name, run, aged)
+        if self.after is not None:
+            self.after(verb, kind, namespace or "", name)
+        return answer
+
+    def _answered(
+        self,
+        verb: str,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        run: Callable[[], T],
+        aged: Callable[[float], None] | None,
+    ) -> T:
         if self._faulty is None or not self._faulty.faults:
             return self._exchange(run)
 

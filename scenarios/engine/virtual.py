@@ -25,6 +25,7 @@ from emulator.kube.faults.faultspec import ApiFault
 from emulator.kube.inprocess import InProcessKube
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
+from scenarios.engine.doors import Doors
 from scenarios.engine.expand import (
     CREDENTIALS_SECRET,
     SYSTEM_NAMESPACE,
@@ -68,6 +69,7 @@ class VirtualWorld:
             Credentials.from_dict(self._credentials),
         )
         self.kube = InProcessKube(self.store, runtime, client=CLIENT, faults=self.api_faults)
+        self.doors = Doors()
         self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
 
     def start(self) -> None:
@@ -97,10 +99,18 @@ class VirtualWorld:
             settings = manager_settings(identity, self._scenario.world.managers.args)
         except ValueError as error:
             raise WorldError(f"world.managers.args: {error}") from None
-        adapter = FleetAdapter(self.fleet, process)
+        doors = self.doors.of(identity, process)
+        adapter = FleetAdapter(self.fleet, process, before=doors.bmc_call, after=doors.bmc_answer)
         manager = Manager(
             process,
-            InProcessKube(self.store, process, client=agent(identity), faults=self.api_faults),
+            InProcessKube(
+                self.store,
+                process,
+                client=agent(identity),
+                before=doors.kube_call,
+                after=doors.kube_answer,
+                faults=self.api_faults,
+            ),
             bmc_connector(
                 process, identity, setup=lambda session: session.mount("http://", adapter)
             ),

@@ -1,0 +1,98 @@
+"""kill -9 at every door call of a claim and of a provisioning, and of a release: nothing is lost.
+
+A first run learns the calls; then each is repeated with the manager's end at it, or at its answer.
+The next leader finishes or releases, and every invariant holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scenarios.engine.clocks import run_on
+from scenarios.engine.doors import Doors, Moment
+from scenarios.engine.expand import cooldowns, elects_leader
+from scenarios.engine.invariants import Rules
+from scenarios.engine.loader import loads
+from scenarios.engine.progress import Silent
+from scenarios.engine.result import Result, conclude
+from scenarios.engine.runner import Run
+from scenarios.engine.world import World
+
+pytestmark = pytest.mark.sim
+
+SCENARIO = """
+name: one-life
+world:
+  hosts: {count: 2, vendors: {dell: 1, hpe: 1}, scale: {boot: 0.005, latency: 0.05}}
+  managers:
+    replicas: 2
+    args: {leader-elect-lease-duration: 5s, leader-elect-renew-deadline: 3s,
+           leader-elect-retry-period: 1s}
+  config: {provisioning.bmcCooldownPeriod: 1s}
+load: {machines: 1}
+acts:
+  - when: {settled: true}
+    delete_machines: {count: 1}
+checks:
+  - {measure: provisioned, equals: 1}
+  - {measure: released, equals: 1}
+limits: {timeout: 300s, enrol_timeout: 60s}
+"""
+SEED = 5
+SHARDS = 8
+"""Parts of the enumeration, so that test workers share it."""
+
+
+class AtTheLoad(Silent):
+    """Calls ``begin`` when the hosts are enrolled and the machine is about to be asked for."""
+
+    def __init__(self, begin: Callable[[], None]) -> None:
+        self._begin = begin
+
+    def note(self, seconds: float, text: str) -> None:
+        if text.startswith("the load begins"):
+            self._begin()
+
+
+def life(end: tuple[Moment, int] | None) -> tuple[Result, Doors]:
+    """One machine's life, from its creation to its host's return, with an end at ``end``."""
+    scenario = loads(SCENARIO)
+    worlds: list[Any] = []
+    progress = AtTheLoad(lambda: worlds[0].doors.watch(end))
+    attempt = Run(scenario, clock="virtual", seed=SEED, progress=progress)
+
+    def body(world: World) -> None:
+        worlds.append(world)
+        attempt.body(world)
+
+    run_on("virtual", scenario, SEED, body)
+    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
+    return conclude(attempt.evidence, rules, 0.0), worlds[0].doors
+
+
+def test_the_learned_run_holds_and_has_the_doors_of_a_whole_life() -> None:
+    result, doors = life(None)
+    assert result.shortfalls() == []
+    calls = [passage.what for passage in doors.passed["call"]]
+    for part in ("update PhysicalHost", "InsertMedia", "ComputerSystem.Reset", "EjectMedia"):
+        assert any(part in what for what in calls), part
+    assert len(calls) > 30
+
+
+@pytest.mark.parametrize("moment", ["call", "answer"])
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_whoever_dies_there_the_life_goes_on(moment: Moment, shard: int) -> None:
+    _, learned = life(None)
+    count = len(learned.passed[moment])
+    failures: list[str] = []
+    for number in range(shard, count, SHARDS):
+        result, doors = life((moment, number))
+        # Until its end the run was the learned one, so this is the same call.
+        assert doors.ended is not None
+        assert doors.ended.what == learned.passed[moment][number].what
+        if not result.passed:
+            failures.append(f"{moment} {number}, {doors.ended.what}: {result.verdict()}")
+    assert failures == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -101,7 +102,8 @@ class Stage:
             case ClearFault(id):
                 self._clear(id)
 
-    def create(self, count: int) -> None:
+    def create(self, count: int) -> range:
+        """The numbers of the machines that were created."""
         load = self._evidence.scenario.load
         first = self._created + 1
         for _ in range(count):
@@ -109,6 +111,14 @@ class Stage:
             self._world.kube.create(BESKAR7_MACHINE, machine(load, self._created))
         names = f"machine-{first:03d}" + (f" to {self._created:03d}" if count > 1 else "")
         self._incident("create", names, f"{count} machines")
+        return range(first, self._created + 1)
+
+    def remove(self, number: int) -> None:
+        """Delete the machine of this number, unless an act did so already."""
+        load = self._evidence.scenario.load
+        with contextlib.suppress(NotFound):
+            name = machine(load, number)["metadata"]["name"]
+            self._world.kube.delete(BESKAR7_MACHINE, load.namespace, name)
 
     def _delete(self, count: int, which: Which) -> None:
         chosen = self._choose(which)[:count]

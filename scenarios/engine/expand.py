@@ -153,6 +153,14 @@ def arrival_offsets(load: LoadSpec, rng: Random) -> list[float]:
     return offsets
 
 
+def lifetime_of(load: LoadSpec, rng: Random) -> float | None:
+    """Seconds that a machine is wanted; None: for as long as the run lasts."""
+    if load.lifetime is None:
+        return None
+    mean = load.lifetime.mean
+    return mean if load.lifetime.process == "constant" else rng.expovariate(1.0 / mean)
+
+
 def cooldowns(scenario: Scenario) -> dict[str, float]:
     """Seconds of cooldown that each host's BMC is owed, as the controller reads its ConfigMap.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from beskar7.api.documents import Node, parse, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
@@ -23,6 +23,7 @@ from scenarios.engine.schema import (
     CreateMachines,
     HostsSpec,
     KillManager,
+    Lifetime,
     Limits,
     LoadSpec,
     ManagersSpec,
@@ -32,6 +33,8 @@ from scenarios.engine.schema import (
 )
 
 MAX_HOSTS = 10_000
+MAX_SECONDS = 7 * 86_400.0
+LIFETIMES: tuple[Literal["exponential", "constant"], ...] = ("exponential", "constant")
 MAX_RATE = 10_000.0
 """Machines per second."""
 
@@ -154,10 +157,28 @@ def _load(fields: Fields) -> LoadSpec:
         ),
         os_family=fields.choice("os_family", OS_FAMILIES, "kairos"),
         arrivals=_arrivals(fields),
+        lifetime=_lifetime(fields),
         namespace=fields.text("namespace", "default", pattern=NAME, example="default"),
     )
     fields.finish()
     return load
+
+
+def _lifetime(fields: Fields) -> Lifetime | None:
+    """``{exponential: 30m}`` or ``{constant: 30m}``."""
+    node = fields.node("lifetime")
+    if node is None or node.value is None:
+        return None
+    hint = "write {exponential: 30m} or {constant: 30m}"
+    if not isinstance(node.value, dict):
+        fields.wrong("lifetime", f"is {node.shape()}; {hint}")
+        return None
+    of = fields.child("lifetime")
+    for process in LIFETIMES:
+        if of.names() == [process]:
+            return Lifetime(process, of.duration(process, 0.0, low=0.001, high=MAX_SECONDS))
+    fields.wrong("lifetime", f"has the fields {', '.join(of.names()) or 'none'}; {hint}")
+    return None
 
 
 def _arrivals(fields: Fields) -> Arrivals:
@@ -181,7 +202,7 @@ def _arrivals(fields: Fields) -> Arrivals:
 def _limits(fields: Fields) -> Limits:
     default = Limits()
     limits = Limits(
-        timeout=fields.duration("timeout", default.timeout, low=1.0),
+        timeout=fields.duration("timeout", default.timeout, low=1.0, high=MAX_SECONDS),
         enrol_timeout=fields.duration("enrol_timeout", default.enrol_timeout, low=1.0),
     )
     fields.finish()

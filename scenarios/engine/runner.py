@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from beskar7.api.durations import format_duration
 from beskar7.api.errors import ApiError
 from scenarios.engine.acts import Stage
 from scenarios.engine.evidence import Evidence, Incident
-from scenarios.engine.expand import arrival_offsets
 from scenarios.engine.progress import Progress, Silent
 from scenarios.engine.schema import Scenario
+from scenarios.engine.traffic import Traffic
 from scenarios.engine.watching import Watcher
 from scenarios.engine.world import World, WorldError
 
@@ -101,38 +99,33 @@ class Run:
         began = evidence.load_began = runtime.now()
         evidence.incidents.append(Incident(began, "load", "", f"{self.scenario.load.machines}"))
         self._note(world, f"the load begins: {self.scenario.load.machines} machines")
-        offsets = arrival_offsets(self.scenario.load, runtime.rng("scenario/arrivals"))
-        arrivals = deque(began + offset for offset in offsets)
+        traffic = Traffic(self.scenario.load, runtime, began)
         for fault in self.scenario.faults:
             acts.add_fault(fault)
         sample_at = began + SATURATION_SECONDS
         while True:
             now = runtime.now()
-            due = 0
-            while arrivals and arrivals[0] <= now:
-                arrivals.popleft()
-                due += 1
-            if due:
-                acts.create(due)
+            if due := traffic.arriving(now):
+                traffic.arrived(acts.create(due), now)
+            for number in traffic.leaving(now):
+                acts.remove(number)
             watcher.read()
             acts.perform_due()
             now = runtime.now()
             if now >= sample_at:
                 sample_at = now + SATURATION_SECONDS
                 self._sample(world)
-            pending = bool(arrivals) or acts.next is not None
+            pending = traffic.pending or acts.next is not None
             if not pending and evidence.faults_over(now) and not watcher.unrest():
                 evidence.ending = "settled"
                 self._note(world, "everything is done and at rest")
                 return
             if now - began >= self.scenario.limits.timeout:
-                self._out_of_time(watcher, acts, len(arrivals))
+                self._out_of_time(watcher, acts, traffic.to_come)
                 return
             self._show(watcher, acts)
-            times = [now + POLL_SECONDS, *([arrivals[0]] if arrivals else [])]
-            if (act_due := acts.due_at()) is not None:
-                times.append(act_due)
-            runtime.sleep(max(0.0, min(times) - now))
+            due_at = [at for at in (traffic.next_at, acts.due_at()) if at is not None]
+            runtime.sleep(max(0.0, min([now + POLL_SECONDS, *due_at]) - now))
 
     def _out_of_time(self, watcher: Watcher, acts: Stage, arrivals: int) -> None:
         said = [item.message for item in watcher.unrest()]

@@ -62,11 +62,22 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a machine is wanted, from its creation on; ``mean`` in seconds."""
+
+    process: Literal["exponential", "constant"]
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSpec:
+    """``lifetime`` None: machines stay until an act deletes them."""
+
     machines: int
     image_url: str
     os_family: str
     arrivals: Arrivals = Arrivals()
+    lifetime: Lifetime | None = None
     namespace: str = "default"
 
 

@@ -15,7 +15,7 @@ from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.problems import DocumentError
 from scenarios.engine.expand import apportion, arrival_offsets, fleet_spec, plan_hosts
 from scenarios.engine.loader import catalog, load, loads
-from scenarios.engine.schema import AddFault, Arrivals, ClearFault, KillManager, LoadSpec
+from scenarios.engine.schema import AddFault, Arrivals, ClearFault, KillManager, Lifetime, LoadSpec
 
 pytestmark = pytest.mark.unit
 
@@ -306,3 +306,15 @@ def test_an_optional_mapping_is_suggested_although_it_is_absent() -> None:
     text = "name: x\nworld:\n  hosts:\n    count: 1\n    vendor: {dell: 1}\nload:\n  machines: 1\n"
     with pytest.raises(DocumentError, match=r'did you mean "vendors"\?'):
         loads(text)
+
+
+def test_a_lifetime_is_read_and_a_senseless_one_is_named() -> None:
+    text = GOOD.replace("machines: 12", "machines: 12\n  lifetime: {exponential: 30m}")
+    assert loads(text).load.lifetime == Lifetime("exponential", 1800.0)
+    for wrong, said in (
+        ("5m", "write {exponential: 30m}"),
+        ("{weibull: 5m}", "write {exponential: 30m}"),
+        ("{constant: 5}", "has no unit"),
+    ):
+        with pytest.raises(DocumentError, match=said):
+            loads(text.replace("{exponential: 30m}", wrong))

@@ -117,6 +117,16 @@ def test_machines_arrive_at_their_times(fake_world: Any) -> None:
     assert created == pytest.approx([0.0, 1.25, 2.5], abs=0.01)
 
 
+def test_machines_leave_when_their_time_is_over(fake_world: Any) -> None:
+    text = BASE.replace("machines: 3", "machines: 3, lifetime: {constant: 20s}")
+    ran = Ran(fake_world, text).go()
+    tracks = ran.evidence.history.machines.values()
+    deleted = [record.time for record in ran.evidence.history.writes if record.verb == "delete"]
+    assert len(deleted) == len(tracks) == 3
+    assert deleted == pytest.approx([ran.evidence.origin + 20.0] * 3, abs=0.1)
+    assert ran.evidence.ending == "settled"
+
+
 def test_faults_begin_with_the_load_and_are_waited_for(fake_world: Any) -> None:
     fault = "faults: [{id: f, kind: hang, start: 2s, duration: 5s}]\n"
     ran = Ran(fake_world, BASE + fault).go()

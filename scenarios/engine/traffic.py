@@ -1,0 +1,59 @@
+"""Who comes and who goes: the machines of the load, by its arrivals and their lifetimes."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable
+
+from beskar7.runtime import Runtime
+from scenarios.engine.expand import arrival_offsets, lifetime_of
+from scenarios.engine.schema import LoadSpec
+
+
+class Traffic:
+    """Times are ``runtime.now()``; ``began`` is the load's start."""
+
+    def __init__(self, load: LoadSpec, runtime: Runtime, began: float) -> None:
+        self._load = load
+        self._lifetimes = runtime.rng("scenario/lifetimes")
+        offsets = arrival_offsets(load, runtime.rng("scenario/arrivals"))
+        self._arrivals = deque(began + offset for offset in offsets)
+        self._departures: list[tuple[float, int]] = []
+
+    @property
+    def to_come(self) -> int:
+        return len(self._arrivals)
+
+    @property
+    def pending(self) -> bool:
+        """Whether anybody is still to come or to go."""
+        return bool(self._arrivals or self._departures)
+
+    @property
+    def next_at(self) -> float | None:
+        """When somebody comes or goes next."""
+        times = [*list(self._arrivals)[:1], *(at for at, _ in self._departures[:1])]
+        return min(times, default=None)
+
+    def arriving(self, now: float) -> int:
+        """How many come by ``now``, who did not before."""
+        due = 0
+        while self._arrivals and self._arrivals[0] <= now:
+            self._arrivals.popleft()
+            due += 1
+        return due
+
+    def arrived(self, numbers: Iterable[int], now: float) -> None:
+        """These machines are there from ``now`` on; some for a time only."""
+        for number in numbers:
+            lifetime = lifetime_of(self._load, self._lifetimes)
+            if lifetime is not None:
+                heapq.heappush(self._departures, (now + lifetime, number))
+
+    def leaving(self, now: float) -> list[int]:
+        """The numbers of the machines whose time is over by ``now``."""
+        due = []
+        while self._departures and self._departures[0][0] <= now:
+            due.append(heapq.heappop(self._departures)[1])
+        return due

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from beskar7.api.durations import parse_duration
+from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.problems import closest
 from beskar7.coordination.selection import ALGORITHMS
 from beskar7.logs import LEVELS, STYLES, TIMES, LogSettings
@@ -72,6 +72,7 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
             raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
         return int(text)
 
+    parse.__doc__ = f"a whole number from {low} to {high}"
     return parse
 
 
@@ -85,6 +86,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
             raise ValueError(f"{text!r} is not a number from {low:g} to {high:g}")
         return value
 
+    parse.__doc__ = f"a number from {low:g} to {high:g}"
     return parse
 
 
@@ -95,10 +97,12 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
             raise ValueError(f"{text!r} is not a duration from {low:g}s to {high:g}s")
         return seconds
 
+    parse.__doc__ = f"a duration from {format_duration(low)} to {format_duration(high)}"
     return parse
 
 
 def _boolean(text: str) -> bool:
+    """true or false"""
     if text not in ("true", "false"):
         raise ValueError(f'{text!r} is neither "true" nor "false"')
     return text == "true"
@@ -110,6 +114,7 @@ def _one_of(values: Collection[str]) -> Callable[[str], str]:
             raise ValueError(f"{text!r} is not one of {', '.join(sorted(values))}")
         return text
 
+    parse.__doc__ = f"one of {', '.join(sorted(values))}"
     return parse
 
 

@@ -84,6 +84,15 @@ def _add_manager_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--leader-elect-renew-deadline", type=_duration, default=10.0)
     parser.add_argument("--leader-elect-retry-period", type=_duration, default=2.0)
     parser.add_argument("--leader-elect-release-on-cancel", default=True, **boolean)
+    parser.add_argument(
+        "--enable-claim-coordinator-leader-election",
+        default=False,
+        help="hand claims over to one manager, elected for that, which serves them in batches",
+        **boolean,
+    )
+    parser.add_argument("--claim-coordinator-lease-duration", type=_duration, default=15.0)
+    parser.add_argument("--claim-coordinator-renew-deadline", type=_duration, default=10.0)
+    parser.add_argument("--claim-coordinator-retry-period", type=_duration, default=2.0)
     parser.add_argument("--max-concurrent-reconciles", type=_workers, default=10)
     parser.add_argument("--require-owner-machine", default=False, **boolean)
     parser.add_argument(
@@ -101,6 +110,11 @@ def _add_manager_flags(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(args: argparse.Namespace) -> ManagerSettings:
     """Settings from the parsed flags of ``beskar7 manager``."""
+    claim_lease = LeaseSettings(
+        args.claim_coordinator_lease_duration,
+        args.claim_coordinator_renew_deadline,
+        args.claim_coordinator_retry_period,
+    )
     return ManagerSettings(
         identity=args.identity or f"{socket.gethostname()}_{os.getpid()}",
         namespace=args.namespace,
@@ -112,6 +126,7 @@ def settings_of(args: argparse.Namespace) -> ManagerSettings:
             args.leader_elect_renew_deadline,
             args.leader_elect_retry_period,
         ),
+        claim_lease=claim_lease if args.enable_claim_coordinator_leader_election else None,
         max_concurrent_reconciles=args.max_concurrent_reconciles,
         metrics_address=args.metrics_bind_address,
         probe_address=args.health_probe_bind_address,

@@ -271,6 +271,8 @@ class ManagerSettings:
     leader_elect: bool = True
     release_on_cancel: bool = True
     lease: LeaseSettings = field(default_factory=LeaseSettings)
+    claim_lease: LeaseSettings | None = None
+    """None: no claim coordinator, machines claim for themselves."""
     max_concurrent_reconciles: int = 10
     metrics_address: str = "127.0.0.1:8080"
     probe_address: str = "127.0.0.1:8081"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from beskar7.claim_leadership import ClaimLeadership
 from beskar7.config import ManagerSettings, Tuning
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.leases import LeaderElector
@@ -18,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Manager:
-    """One manager process. ``election_kube`` should give up requests well within renewDeadline."""
+    """One manager process.
+
+    The clients for elections should give up requests well within the lease's renewDeadline.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class Manager:
         settings: ManagerSettings,
         *,
         election_kube: Kube | None = None,
+        claim_election_kube: Kube | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._runtime = runtime
@@ -51,6 +56,19 @@ class Manager:
             on_stopped_leading=self._end,
             recorder=self._recorder,
         )
+        self._claim_leadership = (
+            ClaimLeadership(
+                runtime,
+                kube,
+                claim_election_kube or kube,
+                settings,
+                settings.claim_lease,
+                self.metrics,
+                self._recorder,
+            )
+            if settings.claim_lease
+            else None
+        )
 
     @property
     def leading(self) -> bool:
@@ -69,10 +87,14 @@ class Manager:
     def run(self, stop: Event) -> None:
         """Until ``stop`` is set; then finish what runs, within the shutdown timeout."""
         self._recorder.start()
+        if self._claim_leadership is not None:
+            self._claim_leadership.start()
         if self._settings.leader_elect:
             log.info("manager %s contends for %s", self._settings.identity, MANAGER_LEASE)
             self._elector.start()
         else:
+            # BMC exclusivity and cooldowns are kept by the one manager that reconciles.
+            log.warning("no leader election: this has to be the only manager of its hosts")
             self._begin()
         stop.wait()
         log.info("manager %s stops", self._settings.identity)
@@ -80,13 +102,22 @@ class Manager:
             self._elector.stop(self._settings.shutdown_timeout)
         else:
             self._end()
+        if self._claim_leadership is not None:
+            self._claim_leadership.stop(self._settings.shutdown_timeout * 0.5)
         self._recorder.stop(1.0)
 
     def _begin(self) -> None:
         elector = self._elector
         holds = elector.is_leader if self._settings.leader_elect else _always
+        claims = self._claim_leadership
         self._term = Term(
-            self._runtime, self._kube, self._connector, self._settings, self.metrics, holds
+            self._runtime,
+            self._kube,
+            self._connector,
+            self._settings,
+            self.metrics,
+            holds,
+            claims.leadership if claims is not None else None,
         )
         self.metrics.leader.labels(self._settings.identity).set(1)
         self._term.start()

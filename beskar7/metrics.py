@@ -43,6 +43,46 @@ class Metrics:
             "namespace selection_method",
             (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
         )
+        self.claim_retries = self._counter(
+            "beskar7_host_claim_retries",
+            "Claims that have to be tried again, on other hosts or later",
+            "namespace",
+        )
+        self.claims_unled = self._counter(
+            "beskar7_host_claim_optimistic",
+            "Claims that the reconciling manager served itself, for want of a claim leader",
+            "namespace",
+        )
+        self.claims_waiting = self._gauge(
+            "beskar7_host_claim_queue_length",
+            "Machines without a host whose claim waits, in either mode",
+            "namespace",
+        )
+        self.claim_elections = self._counter(
+            "beskar7_claim_coordinator_leader_election",
+            "Terms of claim leadership that this manager began or ended, each once",
+            "namespace event_type",
+        )
+        self.claim_results = self._counter(
+            "beskar7_claim_coordinator_results",
+            "Claims that the claim coordinator has handled: success, retry, error",
+            "namespace result_type",
+        )
+        self.claim_processing = self._histogram(
+            "beskar7_claim_coordinator_processing_duration_seconds",
+            "From a claim's assignment in memory to its host taken (success) or not (failed)",
+            "namespace result_type",
+        )
+        self.claim_leadership = self._gauge(
+            "beskar7_claim_coordinator_leadership_duration_seconds",
+            "Age of this manager's term of claim leadership, 0 without one",
+            "namespace identity",
+        )
+        self.coordinator_queue = self._gauge(
+            "beskar7_claim_coordinator_queue_length",
+            "HostClaims that wait for the coordinator or are in its hands",
+            "namespace",
+        )
         self.queue_length = self._gauge(
             "beskar7_provisioning_queue_length", "Writing BMC operations that wait", "namespace"
         )

@@ -44,6 +44,11 @@ class LiveManager:
                 bmc_connector(self._runtime, settings.identity),
                 settings,
                 election_kube=kube.with_timeout(settings.lease.renew_deadline / 2),
+                claim_election_kube=(
+                    kube.with_timeout(settings.claim_lease.renew_deadline / 2)
+                    if settings.claim_lease
+                    else None
+                ),
             )
             self._servers = [
                 Server(

@@ -10,18 +10,29 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from beskar7.api.errors import ApiError
-from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
+from beskar7.api.hostclaims import HostClaim
+from beskar7.api.kinds import (
+    BESKAR7_MACHINE,
+    CONFIG_MAP,
+    HOST_CLAIM,
+    LEASE,
+    PHYSICAL_HOST,
+    SECRET,
+)
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.objects import copy_json
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.config import CONFIG_MAP_NAME, ConfigError, ManagerSettings, Tuning, parse_tuning
 from beskar7.controllers.bmc_requests import BmcRequests
+from beskar7.controllers.claim_protocol import ClaimProtocol
 from beskar7.controllers.claims import Claims
 from beskar7.controllers.environment import Environment
+from beskar7.controllers.handover import Handover, Leadership
 from beskar7.controllers.host import HostReconciler
 from beskar7.controllers.machine import MachineReconciler
 from beskar7.controllers.waiting import WaitingMachines
-from beskar7.coordination.selection import claimable
+from beskar7.coordination.hostpool import HostPool
+from beskar7.coordination.requirements import Requirements
 from beskar7.kube.controller import Controller, TemporaryError
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.informers import SharedCaches, WriteThroughKube
@@ -45,7 +56,10 @@ class LeadershipLost(TemporaryError):
 
 
 class Term:
-    """``holds`` tells whether leadership is certain at this moment."""
+    """``holds`` tells whether leadership is certain at this moment.
+
+    ``claim_leadership``: how the claim coordinator is led; None: machines claim for themselves.
+    """
 
     def __init__(
         self,
@@ -55,6 +69,7 @@ class Term:
         settings: ManagerSettings,
         metrics: Metrics,
         holds: Callable[[], bool],
+        claim_leadership: Leadership | None = None,
     ) -> None:
         self._runtime = runtime
         self._kube = kube
@@ -71,6 +86,7 @@ class Term:
         self._recorder = EventRecorder(kube, runtime, "beskar7-controller", settings.identity)
         self._hosts = self._caches.cache(PHYSICAL_HOST)
         self._machines = self._caches.cache(BESKAR7_MACHINE)
+        self._claims = self._caches.cache(HOST_CLAIM)
         self._secrets = self._caches.cache(SECRET)
         self._config_maps = self._own_namespace.cache(CONFIG_MAP)
         self._env = Environment(
@@ -81,7 +97,10 @@ class Term:
             tuning=lambda: self._tuning,
             observe=self._caches.observe,
         )
-        self._waiting = WaitingMachines(runtime, self._free_hosts, self._queue_machine)
+        self._pool = HostPool(runtime)
+        self._waiting = WaitingMachines(
+            runtime, self._fits, self._queue_machine, self._count_waiting
+        )
         self._requests = BmcRequests(
             self._env,
             connector(lambda: self._tuning),
@@ -90,12 +109,23 @@ class Term:
             lambda host: self._host_controller.queue.add(host),
         )
         self._host_reconciler = HostReconciler(self._env, self._requests, self._host)
+        claims = Claims(self._env, self._pool, self._named, self._requests.revoke)
+        handover = Handover(
+            self._env,
+            ClaimProtocol(self._env, settings.identity, lambda: 0),
+            self._pool,
+            self._claim,
+            self._host,
+            claims.owned,
+            claim_leadership,
+        )
         machine_reconciler = MachineReconciler(
             self._env,
-            Claims(self._env, self._all_hosts, self._host, self._requests.revoke),
+            claims,
+            handover,
+            self._pool,
             self._waiting,
             self._machine,
-            self._host,
             require_owner=settings.require_owner_machine,
         )
         self._host_controller = self._controller("physicalhost", self._host_reconciler.reconcile)
@@ -114,10 +144,13 @@ class Term:
     def _wire(self) -> None:
         """Which change wakes which reconcile."""
         self._hosts.add_index("secret", lambda host: [self._secret_of(PhysicalHost(host))])
+        self._hosts.add_index("consumer", lambda host: map(str, _consumer_of(host)))
+        # Before the reconcilers hear of a host, the pool knows it.
+        self._hosts.on_change(self._host_changed)
         self._host_controller.watch(self._hosts)
         self._machine_controller.watch(self._machines)
         self._machine_controller.watch(self._hosts, _consumer_of)
-        self._hosts.on_change(self._host_changed)
+        self._machine_controller.watch(self._claims)
         self._secrets.on_change(self._secret_changed)
         self._config_maps.on_change(self._config_changed)
 
@@ -161,6 +194,7 @@ class Term:
         self._caches.stop(min(2.0, left()))
         self._own_namespace.stop(min(2.0, left()))
         self._metrics.host_states.clear()
+        self._metrics.claims_waiting.clear()
         return finished
 
     def _fence(self) -> None:
@@ -192,16 +226,23 @@ class Term:
         raw = self._secrets.peek(key.namespace, key.name)
         return None if raw is None else View(raw)
 
-    def _all_hosts(self) -> Sequence[PhysicalHost]:
-        return [PhysicalHost(raw) for raw in self._hosts.list()]
+    def _claim(self, key: ObjectKey) -> HostClaim | None:
+        raw = self._claims.peek(key.namespace, key.name)
+        return None if raw is None else HostClaim(raw)
 
-    def _free_hosts(self) -> int:
-        return sum(claimable(host) for host in self._all_hosts())
+    def _named(self, machine: ObjectKey) -> Sequence[PhysicalHost]:
+        return [PhysicalHost(raw) for raw in self._hosts.by_index("consumer", str(machine))]
+
+    def _fits(self, namespace: str, wish: Requirements) -> int:
+        return self._pool.fits(self._tuning.selection_algorithm, namespace, wish)
 
     # --- changes ------------------------------------------------------------------------------
 
     def _queue_machine(self, machine: ObjectKey) -> None:
         self._machine_controller.queue.add(machine, priority=1)
+
+    def _count_waiting(self, namespace: str, length: int) -> None:
+        self._metrics.claims_waiting.labels(namespace).set(length)
 
     def _host_changed(self, old: Object | None, new: Object | None) -> None:
         was, now = _view(old), _view(new)
@@ -210,8 +251,9 @@ class Term:
             states.labels(was.state or "None", was.namespace).dec()
         if now is not None:
             states.labels(now.state or "None", now.namespace).inc()
-            if claimable(now) and (was is None or not claimable(was)):
-                self._waiting.wake()
+        host = now or was
+        if host is not None and self._pool.update(host.key, now):
+            self._waiting.wake(host.namespace)
 
     def _secret_changed(self, old: Object | None, new: Object | None) -> None:
         secret = View(new or old or {})

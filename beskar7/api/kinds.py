@@ -44,6 +44,7 @@ BESKAR7_CLUSTER = Kind(GROUP, "v1beta1", "Beskar7Cluster", "beskar7clusters")
 BESKAR7_MACHINE_TEMPLATE = Kind(
     GROUP, "v1beta1", "Beskar7MachineTemplate", "beskar7machinetemplates"
 )
+HOST_CLAIM = Kind(GROUP, "v1beta1", "HostClaim", "hostclaims")
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("", "v1", "Secret", "secrets")
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from beskar7.api.errors import Conflict, NotFound
-from beskar7.api.kinds import PHYSICAL_HOST
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.api.meta import ObjectKey, rfc3339
 from beskar7.api.resources import CONSUMER_LABEL, Beskar7Machine, PhysicalHost
 from beskar7.controllers.environment import Environment
-from beskar7.coordination.selection import candidates, claimable
+from beskar7.coordination.hostpool import HostPool
+from beskar7.coordination.requirements import Requirements
+from beskar7.coordination.selection import WINDOW, claimable
+from beskar7.kube.backoff import Exponential
 from beskar7.kube.controller import TemporaryError
 
 log = logging.getLogger(__name__)
@@ -25,12 +28,16 @@ log = logging.getLogger(__name__)
 RIVALS = 2
 """Workers of one process that may try the same host at once: a second one in case the first
 fails, no third, or the last free hosts would draw every worker into a conflict."""
+FIRST_BACKOFF = 0.1
+"""Seconds after the first contended claim: as long as a cache needs to catch up."""
+JITTER = 0.5
+"""Rivals that met once are to part: each waits 50 to 100 % of its backoff."""
 RELEASE_RETRY = 0.1
 """Seconds; of the order of one BMC request."""
 
 
-class Contended(Exception):
-    """Every candidate that was tried went to somebody else; try again soon."""
+class Contended(TemporaryError):
+    """Every candidate that was tried went to somebody else; try again after ``delay``."""
 
 
 class Claims:
@@ -39,21 +46,29 @@ class Claims:
     def __init__(
         self,
         env: Environment,
-        hosts: Callable[[], Sequence[PhysicalHost]],
-        host: Callable[[ObjectKey], PhysicalHost | None],
+        pool: HostPool,
+        named: Callable[[ObjectKey], Sequence[PhysicalHost]],
         revoke: Callable[[ObjectKey], bool],
     ) -> None:
-        """``hosts`` and ``host`` read a cache.
+        """``named`` reads from a cache the hosts whose consumerRef has a machine's name.
 
         ``revoke`` stops BMC writes to a host; False while one is under way.
         """
         self._env = env
-        self._hosts = hosts
-        self._host = host
+        self._pool = pool
+        self._named = named
         self._revoke = revoke
+        self._failures: dict[ObjectKey, int] = {}
         self._lock = env.runtime.lock()
         self._tried: Counter[ObjectKey] = Counter()
         """How many workers of this process try to claim a host at this moment."""
+
+    def known(self, machine: Beskar7Machine) -> PhysicalHost | None:
+        """A host that this machine owns by what the cache says; None proves nothing."""
+        for host in self._named(machine.key):
+            if host.consumer_uid == machine.uid:
+                return host
+        return None
 
     def owned(self, machine: Beskar7Machine) -> list[PhysicalHost]:
         """The hosts whose consumerRef names this machine, as the API server has them.
@@ -76,7 +91,9 @@ class Claims:
         """
         tuning = self._env.tuning()
         started = self._env.runtime.now()
-        ranked = candidates(tuning.selection_algorithm, machine.key, self._hosts())
+        ranked = self._pool.choose(
+            tuning.selection_algorithm, machine.key, Requirements.of(machine), limit=WINDOW
+        )
         self._env.metrics.selection_duration.labels(
             machine.namespace, tuning.selection_algorithm
         ).observe(self._env.runtime.now() - started)
@@ -91,13 +108,32 @@ class Claims:
                 break
             with self._trying(host.key) as admitted:
                 # The ranking is as old as the tries before this one: look again.
-                current = self._host(host.key)
-                if admitted and current is not None and claimable(current):
+                current = self._pool.get(host.key)
+                if admitted and current is not None:
                     tries += 1
                     claimed = self._try(machine, current)
                     if claimed is not None:
+                        self._failures.pop(machine.key, None)
                         return claimed
-        raise Contended(f"{machine.key}: {tries} conflicts on {len(ranked)} candidates")
+        self._env.metrics.claim_retries.labels(machine.namespace).inc()
+        raise Contended(
+            f"{machine.key}: {tries} conflicts on {len(ranked)} candidates",
+            delay=self._backoff(machine),
+        )
+
+    def forget(self, machine: ObjectKey) -> None:
+        """The machine is gone, and with it what its claims went through."""
+        self._failures.pop(machine, None)
+
+    def _backoff(self, machine: Beskar7Machine) -> float:
+        """Seconds; grows by ``backoffMultiplier`` up to ``maxBackoffDelay``."""
+        tuning = self._env.tuning()
+        policy = Exponential(
+            FIRST_BACKOFF, tuning.max_backoff_delay, tuning.backoff_multiplier, JITTER
+        )
+        failures = self._failures.get(machine.key, 0)
+        self._failures[machine.key] = failures + 1
+        return policy.delay(failures, self._env.runtime.rng(f"claim-backoff/{machine.key}"))
 
     @contextmanager
     def _trying(self, host: ObjectKey) -> Iterator[bool]:
@@ -160,18 +196,36 @@ class Claims:
             TemporaryError: a BMC write in this machine's name is under way. Once the consumerRef
                 is cleared nobody may act for this owner, so it has to end first.
         """
-        released = []
-        for host in self.owned(machine):
-            if not self._revoke(host.key):
-                raise TemporaryError(f"host {host.key}: a BMC write is under way", RELEASE_RETRY)
-            host.release(rfc3339(self._env.runtime.wall()))
-            self._env.kube.update(PHYSICAL_HOST, host.raw)
-            self._env.recorder.event(
-                host.raw, "Normal", "Released", f"Released by machine {machine.key}"
-            )
-            log.info("released host %s of machine %s", host.key, machine.key)
-            released.append(host.key)
-        return released
+        released = self.owned(machine)
+        for host in released:
+            self._let_go(host, f"machine {machine.key}")
+        return [host.key for host in released]
+
+    def release_orphans(self, machine: ObjectKey, uid: str) -> None:
+        """Release hosts whose owner had this name but is gone; ``uid`` of who bears it now, or "".
+
+        A machine's finalizer keeps it until its host is free, but a write on its behalf may have
+        been on its way for longer than the machine lived.
+        """
+        for host in self._named(machine):
+            owner = host.consumer or {}
+            if owner.get("kind") != BESKAR7_MACHINE.kind or host.consumer_uid in ("", uid):
+                continue
+            try:
+                bearer = self._env.kube.get(BESKAR7_MACHINE, machine.namespace, machine.name)
+                if bearer["metadata"]["uid"] == host.consumer_uid:
+                    continue
+            except NotFound:
+                pass
+            self._let_go(self._env.copy(host), f"machine {machine}, which is gone")
+
+    def _let_go(self, host: PhysicalHost, owner: str) -> None:
+        if not self._revoke(host.key):
+            raise TemporaryError(f"host {host.key}: a BMC write is under way", RELEASE_RETRY)
+        host.release(rfc3339(self._env.runtime.wall()))
+        self._env.kube.update(PHYSICAL_HOST, host.raw)
+        self._env.recorder.event(host.raw, "Normal", "Released", f"Released by {owner}")
+        log.info("released host %s of %s", host.key, owner)
 
     def _count(self, machine: Beskar7Machine, outcome: str, reason: str) -> None:
         self._env.metrics.claim_attempts.labels(machine.namespace, outcome, reason).inc()

@@ -11,10 +11,14 @@ from beskar7.api.meta import ObjectKey
 from beskar7.api.objects import copy_json
 from beskar7.api.resources import MACHINE_FINALIZER, Beskar7Machine, PhysicalHost, reference
 from beskar7.api.states import HostState
-from beskar7.controllers.claims import Claims, Contended
+from beskar7.controllers.claims import Claims
 from beskar7.controllers.environment import Environment
+from beskar7.controllers.handover import Handover
 from beskar7.controllers.waiting import WaitingMachines
-from beskar7.kube.controller import Result, TemporaryError
+from beskar7.coordination.claimqueue import Waiting
+from beskar7.coordination.hostpool import HostPool
+from beskar7.coordination.requirements import Requirements
+from beskar7.kube.controller import Result
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +26,8 @@ SUPPORTED_MODES = ("PreBakedISO",)
 WAIT_FOR_HOST = 60.0
 """Seconds until a machine without a host looks again by itself; a host that becomes free wakes it
 at once, so this is only the net below (facts section 3)."""
+SERVED_SOON = 1.0
+"""Seconds that a claim may be with the coordinator before its machine says that it waits."""
 
 
 class MachineReconciler:
@@ -31,22 +37,25 @@ class MachineReconciler:
         self,
         env: Environment,
         claims: Claims,
+        handover: Handover,
+        pool: HostPool,
         waiting: WaitingMachines,
         machine: Callable[[ObjectKey], Beskar7Machine | None],
-        host: Callable[[ObjectKey], PhysicalHost | None],
         *,
         require_owner: bool,
     ) -> None:
         self._env = env
         self._claims = claims
+        self._handover = handover
+        self._pool = pool
         self._waiting = waiting
         self._machine = machine
-        self._host = host
         self._require_owner = require_owner
         self._first_seen: dict[str, float] = {}
 
     def reconcile(self, key: ObjectKey) -> Result:
         cached = self._machine(key)
+        self._claims.release_orphans(key, "" if cached is None else cached.uid)
         if cached is None:
             self._forget(key)
             return Result()
@@ -78,58 +87,56 @@ class MachineReconciler:
         host = self._own_host(machine)
         if host is None:
             return self._wait_for_host(machine)
-        self._waiting.discard(machine.key)
+        self._settled(machine)
         machine.status["hostRef"] = reference(PHYSICAL_HOST, host)
         self._env.condition(machine, conditions.PHYSICAL_HOST_ASSOCIATED, True)
         self._mirror(machine, host)
         return Result()
 
     def _own_host(self, machine: Beskar7Machine) -> PhysicalHost | None:
-        """The host that this machine owns, claimed now if it had none; None if none is free."""
-        if machine.host_name:
-            known = self._host(ObjectKey(machine.namespace, machine.host_name))
-            if known is not None and known.consumer_uid == machine.uid:
-                return known
-        owned = self._claims.owned(machine)
-        if owned:
-            return owned[0]
-        started = self._first_seen.setdefault(machine.uid, self._env.runtime.now())
-        try:
-            host = self._claims.claim(machine)
-        except Contended as error:
-            raise TemporaryError(str(error), delay=self._conflict_delay(machine)) from None
-        if host is not None:
-            self._first_seen.pop(machine.uid, None)
+        """The host that this machine owns, claimed now if it had none; None if it has to wait."""
+        known = self._claims.known(machine)
+        if known is not None:
+            return known
+        handed_over = self._handover.find(machine.key)
+        if handed_over is None:
+            owned = self._claims.owned(machine)
+            if owned:
+                return owned[0]
+        self._first_seen.setdefault(machine.uid, self._env.runtime.now())
+        if handed_over is None and not self._handover.enabled:
+            return self._claims.claim(machine)
+        return self._handover.follow(machine, handed_over or self._handover.open(machine))
+
+    def _settled(self, machine: Beskar7Machine) -> None:
+        """The machine has a host: nothing has to be remembered of its claim."""
+        self._waiting.discard(machine.key)
+        self._handover.forget(machine.key)
+        started = self._first_seen.pop(machine.uid, None)
+        if started is not None:
             self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(
                 self._env.runtime.now() - started
             )
-        return host
-
-    def _conflict_delay(self, machine: Beskar7Machine) -> float:
-        """50 to 150 ms: as long as a cache needs to catch up, spread so that rivals part."""
-        return 0.05 + 0.1 * self._env.runtime.rng(f"claim-backoff/{machine.key}").random()
 
     def _wait_for_host(self, machine: Beskar7Machine) -> Result:
+        look_again = self._handover.look_again(machine)
+        since = self._env.runtime.now() - self._first_seen.get(machine.uid, 0.0)
+        if look_again is not None and not machine.phase and since < SERVED_SOON:
+            # A claim that the coordinator has just got is about to be served: not worth a write.
+            return Result(requeue_after=min(look_again, SERVED_SOON))
+        wish = Requirements.of(machine)
+        hopeless = self._pool.hopeless(machine.namespace, wish)
+        reason = "NoMatchingHost" if hopeless else "WaitingForPhysicalHost"
+        message = hopeless or "No PhysicalHost is available"
         machine.status["phase"] = "Pending"
         machine.status["ready"] = False
         machine.status.pop("hostRef", None)
-        self._env.condition(
-            machine,
-            conditions.PHYSICAL_HOST_ASSOCIATED,
-            False,
-            "WaitingForPhysicalHost",
-            "No PhysicalHost is available",
-            "Info",
-        )
-        self._env.condition(
-            machine,
-            conditions.INFRASTRUCTURE_READY,
-            False,
-            "WaitingForPhysicalHost",
-            "No PhysicalHost is available",
-            "Info",
-        )
-        self._waiting.add(machine.key)
+        for condition in (conditions.PHYSICAL_HOST_ASSOCIATED, conditions.INFRASTRUCTURE_READY):
+            severity: conditions.Severity = "Warning" if hopeless else "Info"
+            self._env.condition(machine, condition, False, reason, message, severity)
+        if look_again is not None:
+            return Result(requeue_after=look_again)
+        self._waiting.add(Waiting(machine.key, wish, machine.created))
         return Result(requeue_after=WAIT_FOR_HOST)
 
     def _mirror(self, machine: Beskar7Machine, host: PhysicalHost) -> None:
@@ -185,6 +192,7 @@ class MachineReconciler:
     def _delete(self, machine: Beskar7Machine) -> Result:
         """Release first, then let go: cleaning the host does not need its machine."""
         if machine.has_finalizer(MACHINE_FINALIZER):
+            self._handover.withdraw(machine)
             self._claims.release(machine)
             machine.remove_finalizer(MACHINE_FINALIZER)
             self._env.kube.update(BESKAR7_MACHINE, machine.raw)
@@ -194,8 +202,10 @@ class MachineReconciler:
 
     def _forget(self, key: ObjectKey) -> None:
         """A woken machine that goes away passes its turn on."""
+        self._claims.forget(key)
+        self._handover.forget(key)
         if self._waiting.discard(key):
-            self._waiting.wake()
+            self._waiting.wake(key.namespace)
 
     def _fail(self, machine: Beskar7Machine, reason: str, message: str) -> None:
         machine.status.update(

@@ -76,6 +76,7 @@ class LeaderElector:
         self._valid_until = NEVER
         self._leader = ""
         self._lease = lease_object(namespace, name)
+        self._unled_from = runtime.now()
         self._news: deque[str] = deque()
         self._announced = False
         self._finished = False
@@ -107,6 +108,21 @@ class LeaderElector:
         """The identity of the holder last seen; empty when there was none."""
         with self._changed:
             return self._leader
+
+    def vacant(self) -> bool:
+        """True when, as far as is known here, nobody leads, and has not for a retry period.
+
+        A holder that was not seen to renew within the renew deadline counts as gone: by then it
+        does not believe in its leadership any more, although its lease runs on.
+        """
+        with self._changed:
+            quiet = self._runtime.now() - self._unled_from
+            return not self._is_valid() and quiet > self.times.retry_period
+
+    def transitions(self) -> int:
+        """``leaseTransitions`` of the lease as this process wrote it last: the term's number."""
+        with self._changed:
+            return LeaseRecord.of(self._lease).transitions
 
     def wait_leading(self, timeout: float | None = None) -> bool:
         """Wait to become leader; False when ``timeout`` seconds or :meth:`stop` came first."""
@@ -188,6 +204,8 @@ class LeaderElector:
                 # time to write it again, or to find out that it no longer leads.
                 self._absent = True
                 self._observed_at = self._runtime.now()
+                with self._changed:
+                    self._unled_from = min(self._unled_from, self._observed_at)
             return None
         self._see(LeaseRecord.of(lease))
         return lease
@@ -238,6 +256,8 @@ class LeaderElector:
         self._observed = record
         self._observed_at = self._runtime.now()
         with self._changed:
+            held = self.times.renew_deadline if record.holder else 0.0
+            self._unled_from = self._observed_at + held
             if not self._is_ours():
                 self._valid_until = NEVER
             if record.holder != self._leader:

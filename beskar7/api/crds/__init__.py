@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions of the four kinds, as files beside this one."""
+"""The CustomResourceDefinitions of our kinds, as files beside this one."""
 
 from __future__ import annotations
 

@@ -7,18 +7,35 @@ from typing import Any, TypeVar
 
 import pytest
 
-from beskar7.api.kinds import BESKAR7_MACHINE, EVENT, PHYSICAL_HOST
+from beskar7.api.kinds import BESKAR7_MACHINE, EVENT, LEASE, PHYSICAL_HOST
+from beskar7.manager import Manager
+from beskar7.runtime.virtual import VirtualProcess
+from scenarios.engine.evidence import Evidence
 from scenarios.engine.expand import machine
+from scenarios.engine.invariants import Rules
+from scenarios.engine.invariants.ownership import single_owner
+from scenarios.engine.invariants.verdict import Violation
 from scenarios.engine.loader import loads
 from scenarios.engine.virtual import VirtualWorld, run_virtual
 
 T = TypeVar("T")
 
+CLAIM_COORDINATOR = {
+    "enable-claim-coordinator-leader-election": "true",
+    "claim-coordinator-lease-duration": "4s",
+    "claim-coordinator-renew-deadline": "3s",
+    "claim-coordinator-retry-period": "500ms",
+    "leader-elect-lease-duration": "4s",
+    "leader-elect-renew-deadline": "3s",
+    "leader-elect-retry-period": "500ms",
+}
+"""Manager flags: claims are handed over; fail-overs in seconds."""
+
 TEMPLATE = """
 name: small
 world:
   hosts: {{count: {hosts}, vendors: {{dell: 1}}, scale: {{boot: 0.02, latency: 1}}}}
-  managers: {{replicas: {managers}}}
+  managers: {{replicas: {managers}, args: {args}}}
   config: {config}
 load: {{machines: 1}}
 """
@@ -52,6 +69,30 @@ class Driver:
     def events(self, reason: str) -> list[dict[str, Any]]:
         return [item for item in self.kube.list(EVENT).items if item["reason"] == reason]
 
+    def holder(self, lease: str) -> str:
+        """The manager that holds a lease, "" for nobody."""
+        spec = self.kube.get(LEASE, "beskar7-system", lease)["spec"]
+        return str(spec.get("holderIdentity") or "")
+
+    def manager(self, identity: str) -> tuple[VirtualProcess, Manager]:
+        return self.world._managers[identity]
+
+    def owners(self) -> dict[str, str]:
+        """Machine by host."""
+        owned = {}
+        for name, host in self.hosts().items():
+            if host["spec"].get("consumerRef"):
+                owned[name] = host["spec"]["consumerRef"]["name"]
+        return owned
+
+    def two_owners(self) -> list[Violation]:
+        """What single-owner finds in all that was written so far."""
+        evidence = Evidence(self.world._scenario, "virtual", 0)
+        evidence.add_writes(self.world.writes(0)[0])
+        judged = single_owner(evidence, Rules())
+        assert judged.cases, "nothing was claimed, so nothing was judged"
+        return judged.violations
+
     def until(self, holds: Callable[[], bool], what: str, limit: float = 600.0) -> float:
         """Virtual seconds until ``holds``; fails after ``limit``."""
         start = self.runtime.now()
@@ -60,6 +101,11 @@ class Driver:
                 pytest.fail(f"after {limit:g}s not yet {what}: {self.states()}, {self.phases()}")
             self.runtime.sleep(0.25)
         return self.runtime.now() - start
+
+
+@pytest.fixture
+def claim_coordinator() -> dict[str, str]:
+    return CLAIM_COORDINATOR
 
 
 @pytest.fixture
@@ -72,9 +118,12 @@ def in_world() -> Callable[..., Any]:
         hosts: int = 4,
         managers: int = 1,
         config: dict[str, str] | None = None,
+        args: dict[str, str] | None = None,
         seed: int = 3,
     ) -> T:
-        text = TEMPLATE.format(hosts=hosts, managers=managers, config=config or {})
+        text = TEMPLATE.format(
+            hosts=hosts, managers=managers, config=config or {}, args=args or {}
+        )
 
         def main(world: Any) -> T:
             world.start()

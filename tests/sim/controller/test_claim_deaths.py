@@ -1,0 +1,134 @@
+"""kill -9 at every call of a claim that is handed over: each machine ends with one host or none.
+
+The calls are numbered from the machines' creation. A manager dies before its call has reached the
+API, or after it was performed and before the answer came back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beskar7.api.kinds import BESKAR7_MACHINE, HOST_CLAIM, PHYSICAL_HOST
+from beskar7.claim_term import CLAIM_LEASE
+from beskar7.term import MANAGER_LEASE
+
+pytestmark = pytest.mark.sim
+
+COUNTED = (BESKAR7_MACHINE, HOST_CLAIM, PHYSICAL_HOST)
+APART, TOGETHER = 3, 1
+"""Seeds with which two managers share the leases, and with which one gets both."""
+
+
+class Death:
+    """Kills a manager at its ``call``-th call (from 0) about a machine, a claim or a host."""
+
+    def __init__(self, driver: Any, identity: str, call: int, performed: bool) -> None:
+        self.at = ""
+        self.calls = 0
+        process, manager = driver.manager(identity)
+        kube = manager._kube
+        inner = kube._call
+
+        def counted(verb, kind, namespace, name, run, *rest):
+            if kind not in COUNTED or verb == "watch" or not process.alive:
+                return inner(verb, kind, namespace, name, run, *rest)
+            number, self.calls = self.calls, self.calls + 1
+            if number != call:
+                return inner(verb, kind, namespace, name, run, *rest)
+            self.at = f"{verb} {kind}"
+
+            def last():
+                result = run()
+                process.kill()
+                return result
+
+            if not performed:
+                process.kill()
+            return inner(verb, kind, namespace, name, last if performed else run, *rest)
+
+        kube._call = counted
+
+
+def leases(driver: Any, seed: int) -> dict[str, str]:
+    held = {"reconciler": driver.holder(MANAGER_LEASE), "coordinator": driver.holder(CLAIM_LEASE)}
+    assert (len(set(held.values())) == 2) is (seed == APART), "the seed does what it is for"
+    return held
+
+
+def claimed(driver: Any, machines: int) -> bool:
+    return len(set(driver.owners().values())) == machines
+
+
+@pytest.mark.parametrize("performed", [False, True], ids=["before", "performed"])
+@pytest.mark.parametrize(
+    ("victim", "seed"),
+    [("reconciler", APART), ("coordinator", APART), ("reconciler", TOGETHER)],
+    ids=["reconciler", "coordinator", "both"],
+)
+def test_a_death_at_any_call_of_a_claim(in_world, claim_coordinator, victim, seed, performed):
+    seen: list[str] = []
+
+    def body(driver, call: int) -> bool:
+        death = Death(driver, leases(driver, seed)[victim], call, performed)
+        driver.create_machines(2)
+        driver.until(lambda: claimed(driver, 2), f"claimed; died at {death.at}", limit=30)
+        driver.until(
+            lambda: all("hostRef" in m.get("status", {}) for m in driver.machines().values()),
+            "known to the machines",
+            limit=30,
+        )
+        driver.runtime.sleep(10)  # what is late has come by then
+        assert len(driver.owners()) == 2, driver.owners()
+        assert driver.two_owners() == []
+        seen.append(death.at)
+        return bool(death.at)
+
+    call = 0
+    while in_world(
+        lambda driver, call=call: body(driver, call),
+        hosts=4,
+        managers=2,
+        args=claim_coordinator,
+        seed=seed,
+    ):
+        call += 1
+    # Two claims: what each of the two has to do at the very least.
+    expected = {"reconciler": "create HostClaim", "coordinator": "update PhysicalHost"}[victim]
+    assert seen.count(expected) == 2, seen
+
+
+@pytest.mark.parametrize("performed", [False, True], ids=["before", "performed"])
+@pytest.mark.parametrize("victim", ["reconciler", "coordinator"])
+@pytest.mark.parametrize("millis", [2, 5, 8])
+def test_a_death_at_any_call_while_the_machine_goes_away(
+    in_world, claim_coordinator, victim, performed, millis
+):
+    seen: list[str] = []
+
+    def body(driver, call: int) -> bool:
+        death = Death(driver, leases(driver, APART)[victim], call, performed)
+        driver.create_machines(1)
+        driver.runtime.sleep(millis / 1000)
+        driver.kube.delete(BESKAR7_MACHINE, "default", "machine-001")
+        driver.until(lambda: not driver.machines(), f"gone; died at {death.at}", limit=60)
+        driver.until(
+            lambda: not driver.owners() and driver.states() == ["Available"] * 2, "free", limit=60
+        )
+        driver.runtime.sleep(10)
+        assert driver.owners() == {}
+        assert driver.kube.list(HOST_CLAIM).items == [], "no litter"
+        seen.append(death.at)
+        return bool(death.at)
+
+    call = 0
+    while in_world(
+        lambda driver, call=call: body(driver, call),
+        hosts=2,
+        managers=2,
+        args=claim_coordinator,
+        seed=APART,
+    ):
+        call += 1
+    assert len(seen) > (4 if victim == "reconciler" else 0), seen

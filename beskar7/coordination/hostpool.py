@@ -35,7 +35,10 @@ class HostPool:
         self._verdicts: dict[tuple[str, Requirements], str] = {}
 
     def update(self, key: ObjectKey, host: PhysicalHost | None) -> bool:
-        """Take the host as it is now (None: gone). True when it became free by that."""
+        """Take the host as it is now (None: gone).
+
+        True when it became free, or fits others than before: who waits may look again.
+        """
         with self._lock:
             hosts = self._hosts.setdefault(key.namespace, {})
             before = hosts.get(key)
@@ -43,7 +46,8 @@ class HostPool:
                 hosts.pop(key, None)
             else:
                 hosts[key] = host
-            if _capability(before) != _capability(host):
+            other = _capability(before) != _capability(host)
+            if other:
                 self._verdicts.clear()
             was_free = key in self._free.get(key.namespace, {})
             free = host is not None and key not in self._held and claimable(host)
@@ -51,7 +55,7 @@ class HostPool:
                 self._put(host)
             elif was_free:
                 self._remove(key)
-            return free and not was_free
+            return free and (other or not was_free)
 
     def hold(self, key: ObjectKey) -> bool:
         """Offer this host to nobody until :meth:`let_go`; False when it is not free."""

@@ -53,6 +53,14 @@ class Driver:
         for number in range(start, start + count):
             self.kube.create(BESKAR7_MACHINE, machine(self.world._scenario.load, number))
 
+    def create_machine(self, name: str, **wish: Any) -> None:
+        """A machine with these ``hostRequirements``."""
+        body = machine(self.world._scenario.load, 1)
+        body["metadata"]["name"] = name
+        if wish:
+            body["spec"]["hostRequirements"] = wish
+        self.kube.create(BESKAR7_MACHINE, body)
+
     def hosts(self) -> dict[str, dict[str, Any]]:
         return {item["metadata"]["name"]: item for item in self.kube.list(PHYSICAL_HOST).items}
 
@@ -121,9 +129,7 @@ def in_world() -> Callable[..., Any]:
         args: dict[str, str] | None = None,
         seed: int = 3,
     ) -> T:
-        text = TEMPLATE.format(
-            hosts=hosts, managers=managers, config=config or {}, args=args or {}
-        )
+        text = TEMPLATE.format(hosts=hosts, managers=managers, config=config or {}, args=args or {})
 
         def main(world: Any) -> T:
             world.start()

@@ -33,8 +33,11 @@ class Traffic:
     @property
     def next_at(self) -> float | None:
         """When somebody comes or goes next."""
-        times = [*list(self._arrivals)[:1], *(at for at, _ in self._departures[:1])]
-        return min(times, default=None)
+        coming = self._arrivals[0] if self._arrivals else None
+        going = self._departures[0][0] if self._departures else None
+        if coming is None or going is None:
+            return going if coming is None else coming
+        return min(coming, going)
 
     def arriving(self, now: float) -> int:
         """How many come by ``now``, who did not before."""

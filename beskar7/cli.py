@@ -66,6 +66,12 @@ def _workers(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
+
+
 def _add_manager(commands: Any) -> None:
     parser = commands.add_parser("manager", help="run the controller manager", allow_abbrev=False)
     _add_manager_flags(parser)
@@ -79,6 +85,19 @@ def _add_manager_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--identity", help="name in leases (default: host name and process id)")
     parser.add_argument("--metrics-bind-address", default="127.0.0.1:8080")
     parser.add_argument("--health-probe-bind-address", default="127.0.0.1:8081")
+    parser.add_argument(
+        "--webhook-port",
+        type=_port,
+        default=0,
+        help="serve the admission webhooks here by HTTPS, usually 9443 (default 0: do not)",
+    )
+    parser.add_argument("--webhook-host", default="127.0.0.1", help="address to serve them at")
+    parser.add_argument(
+        "--webhook-cert-dir",
+        default="",
+        metavar="DIR",
+        help="where their tls.crt and tls.key are; both are read anew when they change",
+    )
     parser.add_argument("--leader-elect", default=True, **boolean)
     parser.add_argument("--leader-elect-lease-duration", type=_duration, default=15.0)
     parser.add_argument("--leader-elect-renew-deadline", type=_duration, default=10.0)
@@ -130,6 +149,9 @@ def settings_of(args: argparse.Namespace) -> ManagerSettings:
         max_concurrent_reconciles=args.max_concurrent_reconciles,
         metrics_address=args.metrics_bind_address,
         probe_address=args.health_probe_bind_address,
+        webhook_host=args.webhook_host,
+        webhook_port=args.webhook_port,
+        webhook_cert_dir=args.webhook_cert_dir,
         require_owner_machine=args.require_owner_machine,
     )
 

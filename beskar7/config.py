@@ -276,6 +276,10 @@ class ManagerSettings:
     max_concurrent_reconciles: int = 10
     metrics_address: str = "127.0.0.1:8080"
     probe_address: str = "127.0.0.1:8081"
+    webhook_host: str = "127.0.0.1"
+    webhook_port: int = 0
+    """0: no webhooks are served."""
+    webhook_cert_dir: str = ""
     require_owner_machine: bool = False
     shutdown_timeout: float = 10.0
     """Seconds that a stop may take: the Deployment's termination grace (facts section 7)."""

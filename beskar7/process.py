@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import TextIO
 
 from beskar7.config import ManagerSettings
@@ -13,6 +14,7 @@ from beskar7.profiling.pages import pages as profiles
 from beskar7.redfish.sushy_bmc import agent, bmc_connector
 from beskar7.runtime import LiveRuntime
 from beskar7.serving import AddressError, Answer, Server, plain
+from beskar7.webhooks import READ_TIMEOUT, CertificateError, WebhookServer
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +62,20 @@ class LiveManager:
                     {"/healthz": lambda _: plain("ok\n"), "/readyz": lambda _: self._ready()},
                 ),
             ]
-        except (AddressError, KubeconfigError, ValueError) as error:
+            self._webhooks = self._serve_webhooks(kube) if settings.webhook_port else None
+        except (AddressError, CertificateError, KubeconfigError, ValueError) as error:
             raise StartError(str(error)) from None
+
+    def _serve_webhooks(self, kube: KubeClient) -> WebhookServer:
+        settings = self._settings
+        if not settings.webhook_cert_dir:
+            raise CertificateError(
+                "--webhook-cert-dir: must name the directory of tls.crt and tls.key, as "
+                "--webhook-port is set"
+            )
+        address = f"{settings.webhook_host}:{settings.webhook_port}"
+        reader = kube.with_timeout(READ_TIMEOUT)
+        return WebhookServer(address, Path(settings.webhook_cert_dir), reader, self._runtime)
 
     def stop(self) -> None:
         """Ask for a graceful stop; safe in a signal handler."""
@@ -82,6 +96,8 @@ class LiveManager:
         done = self._runtime.event()
         for server in self._servers:
             server.start(self._runtime)
+        if self._webhooks is not None:
+            self._webhooks.start()
         print(  # noqa: T201 # the supervisor reads this line
             json.dumps(
                 {
@@ -98,7 +114,7 @@ class LiveManager:
             task.join(POLL)
         done.set()
         task.join(self._settings.shutdown_timeout + 2.0)
-        for server in self._servers:
+        for server in (*self._servers, *([self._webhooks] if self._webhooks else ())):
             server.server_close()
         return 0 if task.done and task.error is None else 1
 

@@ -17,6 +17,8 @@ class ApiError(Exception):
         super().__init__(message)
         self.message = message
         self.details = details or {}
+        self.warnings: list[str] = []
+        """What the server warns of besides."""
         if code is not None:
             self.code = code
 

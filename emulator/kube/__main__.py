@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beskar7.runtime import LiveRuntime
+from emulator.kube import admission
 from emulator.kube.access.authn import BadTokens
 from emulator.kube.access.bootstrap import lab_access, write_manager_kubeconfig
 from emulator.kube.access.certs import lab_certificates
@@ -84,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help='more users: lines of token,user,uid,"group1,group2", in a file of mode 0600',
     )
+    parser.add_argument(
+        "--no-admission",
+        action="store_true",
+        help="take of Beskar7's kinds all that their schemas allow, as without webhooks",
+    )
     parser.add_argument("--no-tls", action="store_true", help="plain HTTP, for benchmarks")
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="end when stdin reaches its end"
@@ -130,6 +136,8 @@ async def _serve(options: argparse.Namespace) -> None:
     ending = asyncio.Event()
     keeping = Keeping(options.data_dir, options.fsync, ending.set)
     store, collector = furnish(runtime, crds=options.crds, restore=keeping.attach)
+    if not options.no_admission:
+        admission.install(store)
     faults = ApiFaults(LiveRuntime(options.seed), store.forget_history)
     access = lab_access(store, directory, token, options.token_auth_file)
     api = Api(store, collector, token=token, faults=faults, access=access)

@@ -20,6 +20,7 @@ from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.bmc.spec import Credentials, FleetSpec
 from emulator.faults import Fault
+from emulator.kube import admission
 from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.faults.faultspec import ApiFault
 from emulator.kube.inprocess import InProcessKube
@@ -61,7 +62,7 @@ class VirtualWorld:
         self._virtual = runtime
         self._scenario = scenario
         self._credentials = {"username": "lab", "password": f"virtual-{seed}"}
-        self.store = new_store(runtime)
+        self.store = admission.install(new_store(runtime))
         self.api_faults = ApiFaults(runtime, self.store.forget_history)
         self.fleet = Fleet(
             FleetSpec.from_dict(fleet_spec(scenario, seed)),

@@ -159,7 +159,8 @@ def json_response(
 
 
 def error_response(error: ApiError) -> web.Response:
-    response = json_response(orjson.dumps(error.status()), status=error.code)
+    body = orjson.dumps(error.status())
+    response = json_response(body, status=error.code, warnings=error.warnings)
     if error.code == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="kubernetes"'
     retry = error.details.get("retryAfterSeconds")

@@ -178,9 +178,8 @@ class Verbs:
             gone.append(last)
         if at.view is not None:
             gone = [at.view.entry(entry) for entry in gone]
-        return json_response(
-            _list_body(at.shown, gone, {"resourceVersion": str(self._store.resource_version)})
-        )
+        body = _list_body(at.shown, gone, {"resourceVersion": str(self._store.resource_version)})
+        return json_response(body, warnings=call.warnings)
 
     def _delete_one(self, at: Location, options: DeleteOptions, call: Call) -> web.Response:
         kind = at.resource.kind
@@ -195,17 +194,18 @@ class Verbs:
             call=call,
         )
         if not gone:
-            return json_response(entry.raw if at.view is None else at.view.entry(entry).raw)
+            body = entry.raw if at.view is None else at.view.entry(entry).raw
+            return json_response(body, warnings=call.warnings)
         kind = at.shown.kind
         details = {"name": entry.name, "group": kind.group, "kind": kind.plural, "uid": entry.uid}
-        body = {
+        status = {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
             "status": "Success",
             "details": {key: value for key, value in details.items() if value},
         }
-        return json_response(orjson.dumps(body))
+        return json_response(orjson.dumps(status), warnings=call.warnings)
 
     def _answer(
         self,

@@ -56,10 +56,9 @@ class Collector:
             self._on_definition(change)
 
     def _delete(self, kind: Kind, entry: Entry, client: str) -> None:
+        call = Call(client=client, internal=client == DEFINITIONS)
         try:
-            self._store.delete(
-                kind, entry.namespace, entry.name, uid=entry.uid, call=Call(client=client)
-            )
+            self._store.delete(kind, entry.namespace, entry.name, uid=entry.uid, call=call)
         except ApiError as error:
             # Gone already, or an admission hook objects: then it stays, as on a real server.
             self._store.runtime.trace("kube", f"{client}: {error.message}")

@@ -38,6 +38,8 @@ class Call:
     duplicates: list[str] = field(default_factory=list)
     """Paths of the fields that the body names twice."""
     warnings: list[str] = field(default_factory=list)
+    internal: bool = False
+    """The server's own, past the webhooks: so instances go with their definition."""
 
 
 def decode(resource: Resource, sent: object, call: Call) -> Object:

@@ -44,6 +44,18 @@ class Admit(Protocol):
     def __call__(self, kind: Kind, verb: str, new: Object | None, old: Object | None) -> None: ...
 
 
+class Webhooks(Protocol):
+    """What an API server asks of others about a kind's objects; not about their status."""
+
+    def mutate(self, obj: Object) -> Object:
+        """The object with defaults, sharing the rest; itself when there is nothing to add."""
+        ...
+
+    def validate(self, new: Object | None, old: Object | None, call: Call) -> None:
+        """May refuse by raising an ``ApiError``; adds to ``call.warnings``."""
+        ...
+
+
 class Writing(Database):
     """The steps of :class:`emulator.kube.store.store.Store`'s verbs, each of which may refuse."""
 
@@ -61,6 +73,7 @@ class Writing(Database):
         )
         self.lock = runtime.lock()
         self.admit: list[Admit] = []
+        self.webhooks: dict[Kind, Webhooks] = {}
         self.field_owners = field_owners
         self._uids = runtime.rng("kube-uid")
         self._names = runtime.rng("kube-name")
@@ -126,13 +139,16 @@ class Writing(Database):
         if resource.generation:
             meta["generation"] = 1
         earlier = managedfields.starting_with(meta.pop("managedFields", None), [])
+        # What a webhook adds is nobody's field: the writer owns only what it sent.
+        asked, obj = obj, self._mutated(resource, obj)
         pipeline.validate(resource, obj, None)
         if namespace:
             self._check_namespace(kind, namespace, meta["name"])
+        self._ask_webhooks(kind, obj, None, call)
         if self._find(kind, namespace, meta["name"]) is not None:
             raise failures.already_exists(kind, meta["name"])
         if managed is None:
-            managed = self._owners(resource, earlier, {}, obj, False, call)
+            managed = self._owners(resource, earlier, {}, asked, False, call)
         pipeline.on_create(resource, obj, now)
         meta["uid"] = str(uuid.UUID(int=self._uids.getrandbits(128), version=4))
         meta["creationTimestamp"] = now
@@ -179,6 +195,7 @@ class Writing(Database):
                 if key in was["metadata"]:
                     meta[key] = was["metadata"][key]
         meta["resourceVersion"] = was["metadata"]["resourceVersion"]
+        asked, obj = obj, obj if status else self._mutated(resource, obj)
         after = start if managed is None else managed
         if after is live or after == live:
             if live:
@@ -187,11 +204,13 @@ class Writing(Database):
                 self._record(verb, kind, old, old, call)
                 return old
         pipeline.validate(resource, obj, was)
+        if not status:
+            self._ask_webhooks(kind, obj, was, call)
         self._admit(kind, verb, obj, was)
         if resource.generation and not status and pipeline.desired_changed(resource, obj, was):
             meta["generation"] = was["metadata"].get("generation", 0) + 1
         if managed is None:
-            managed = self._owners(resource, start, was, obj, status, call)
+            managed = self._owners(resource, start, was, asked, status, call)
         meta["managedFields"] = managed
         if not managed:
             del meta["managedFields"]
@@ -228,6 +247,7 @@ class Writing(Database):
         if old is None:
             raise failures.not_found(kind, name)
         check_preconditions(kind, old, options.uid, options.resource_version)
+        self._ask_webhooks(kind, None, old.obj, call)
         self._admit(kind, "delete", None, old.obj)
         waiting = marked(kind, old.obj, options, self.runtime.wall())
         if waiting is None:
@@ -236,6 +256,16 @@ class Writing(Database):
             self._record("delete", kind, old, old, call)
             return old, False
         return self._commit("delete", kind, waiting, old, call), False
+
+    def _mutated(self, resource: Resource, obj: Object) -> Object:
+        webhooks = self.webhooks.get(resource.kind)
+        mutated = obj if webhooks is None else webhooks.mutate(obj)
+        return obj if mutated is obj else resource.schema.default(mutated)
+
+    def _ask_webhooks(self, kind: Kind, new: Object | None, old: Object | None, call: Call) -> None:
+        webhooks = self.webhooks.get(kind)
+        if webhooks is not None and not call.internal:
+            webhooks.validate(new, old, call)
 
     def _admit(self, kind: Kind, verb: str, new: Object | None, old: Object | None) -> None:
         for admit in self.admit:

@@ -44,8 +44,8 @@ def test_the_life_of_a_custom_object(custom: Any, name: str) -> None:
     assert exists.value.status == 409
     assert '"AlreadyExists"' in str(exists.value.body)
 
-    stale = dict(made, spec={**made["spec"], "bootIsoSource": "http://images/b.iso"})
-    made["spec"]["bootIsoSource"] = "http://images/a.iso"
+    stale = dict(made, spec={**made["spec"], "tags": ["b"]})
+    made["spec"]["tags"] = ["a"]
     updated = custom.replace_namespaced_custom_object(*AT, name, made)
     assert updated["metadata"]["generation"] == 2
     with pytest.raises(ApiException) as conflict:
@@ -63,10 +63,10 @@ def test_the_life_of_a_custom_object(custom: Any, name: str) -> None:
     patched = custom.patch_namespaced_custom_object(
         *AT,
         name,
-        [{"op": "replace", "path": "/spec/bootIsoSource", "value": "http://images/c.iso"}],
+        [{"op": "replace", "path": "/spec/tags/0", "value": "c"}],
         _content_type="application/json-patch+json",
     )
-    assert patched["spec"]["bootIsoSource"].endswith("c.iso")
+    assert patched["spec"]["tags"] == ["c"]
     custom.patch_namespaced_custom_object_status(*AT, name, {"status": {"state": "Claimed"}})
     assert custom.get_namespaced_custom_object(*AT, name)["status"]["state"] == "Claimed"
     listed = custom.list_cluster_custom_object(

@@ -65,10 +65,10 @@ def test_the_life_of_each_beskar7_kind(kubectl: Any, kind: str) -> None:
 
 
 def test_patches(kubectl: Any, host: str) -> None:
-    merge = {"spec": {"bootIsoSource": "http://images/a.iso"}}
+    merge = {"spec": {"tags": ["a"]}}
     assert "patched" in kubectl("patch", "ph", host, "--type=merge", "-p", json.dumps(merge))
     assert "no change" in kubectl("patch", "ph", host, "--type=merge", "-p", json.dumps(merge))
-    operations = [{"op": "remove", "path": "/spec/bootIsoSource"}]
+    operations = [{"op": "remove", "path": "/spec/tags"}]
     kubectl("patch", "ph", host, "--type=json", "-p", json.dumps(operations))
     again = kubectl.fails("patch", "ph", host, "--type=json", "-p", json.dumps(operations))
     assert "rejected our request" in again

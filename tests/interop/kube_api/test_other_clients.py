@@ -57,12 +57,12 @@ def test_the_dynamic_client_finds_and_changes_custom_kinds(official: Any, tmp_pa
     listed = hosts.get(namespace="default", label_selector="!nothing")
     assert "dyn" in [item.metadata.name for item in listed.items]
     patched = hosts.patch(
-        body={"spec": {"bootIsoSource": "http://i"}},
+        body={"spec": {"tags": ["ssd"]}},
         name="dyn",
         namespace="default",
         content_type="application/merge-patch+json",
     )
-    assert patched.spec.bootIsoSource == "http://i"
+    assert patched.spec.tags == ["ssd"]
     applied = hosts.server_side_apply(
         body=host("dyn", labels={"a": "b"}), namespace="default", field_manager="dyn-test"
     )
@@ -132,16 +132,16 @@ def test_a_lightkube_operator(kubectl: Any) -> None:
                         namespace="default",
                         ownerReferences=[owner],
                     ),
-                    data={"source": found.spec.get("bootIsoSource", "")},
+                    data={"tag": (found.spec.get("tags") or [""])[0]},
                 )
             )
 
     operator = runtime.spawn(operate, name="operator")
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(host("lk", labels={"op": "yes"})))
     kubectl("wait", "--for=create", "configmap/of-lk", f"--timeout={PATIENCE}s")
-    patch = json.dumps({"spec": {"bootIsoSource": "http://two"}})
+    patch = json.dumps({"spec": {"tags": ["two"]}})
     kubectl("patch", "ph", "lk", "--type=merge", "-p", patch)
-    kubectl("wait", "configmap/of-lk", "--for=jsonpath={.data.source}=http://two", "--timeout=20s")
+    kubectl("wait", "configmap/of-lk", "--for=jsonpath={.data.tag}=two", "--timeout=20s")
     kubectl("delete", "ph", "lk")
     assert operator.join(PATIENCE)
     assert operator.error is None

@@ -105,6 +105,7 @@ class LiveManager:
                     "identity": self._settings.identity,
                     "metrics": f"http://127.0.0.1:{self._servers[0].port}/metrics",
                     "probes": f"http://127.0.0.1:{self._servers[1].port}",
+                    **self._webhooks_url(),
                 }
             ),
             flush=True,
@@ -117,6 +118,11 @@ class LiveManager:
         for server in (*self._servers, *([self._webhooks] if self._webhooks else ())):
             server.server_close()
         return 0 if task.done and task.error is None else 1
+
+    def _webhooks_url(self) -> dict[str, str]:
+        server = self._webhooks
+        host = self._settings.webhook_host
+        return {"webhooks": f"https://{host}:{server.port}"} if server else {}
 
     def _metrics(self) -> Answer:
         return Answer(200, PROMETHEUS_TEXT, self._manager.metrics.exposition())

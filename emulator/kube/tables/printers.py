@@ -252,6 +252,7 @@ COMPUTED: dict[str, Compute] = {
     "replicaset-desired": _number("spec.replicas"),
     "replicaset-ready": _number("status.readyReplicas"),
     "role-ref": _role_ref,
+    "webhook-count": lambda obj, now: len(obj.get("webhooks") or ()),
     "secret-count": lambda obj, now: len(obj.get("secrets") or ()),
     "service-cluster-ip": _text("spec.clusterIP"),
     "service-external-ip": _external_ip,

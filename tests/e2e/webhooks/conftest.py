@@ -103,6 +103,21 @@ def webhooks(serving: tuple[WebhookServer, Path]) -> Callable[[Reader], Caller]:
     return use
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A directory with tls.crt and tls.key, and ca.crt to trust them by."""
+    directory = tmp_path / "certs"
+    directory.mkdir()
+    certify(directory)
+    return directory
+
+
+@pytest.fixture
+def caller_at(certificate: Path) -> Callable[[int], Caller]:
+    """A client of whoever serves with that certificate at a port."""
+    return lambda port: Caller(f"https://127.0.0.1:{port}", certificate / "ca.crt")
+
+
 class Unread:
     """An API that never answers in time."""
 

@@ -6,20 +6,26 @@ section 7).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from beskar7.api import crds
-from beskar7.api.objects import Object, copy_json
+from beskar7.api.objects import Object
 from beskar7.config import CONFIG_MAP_NAME
 from beskar7.manifests.rights import NAMESPACE, rights
+from beskar7.manifests.webhooks import (
+    PORT,
+    SERVICE,
+    SERVING_CERTIFICATE,
+    webhook_configurations,
+    webhook_service,
+)
 
 NAME = "beskar7-controller-manager"
 LABELS = {"control-plane": "controller-manager", "app": NAME}
-METRICS_PORT, PROBES_PORT, WEBHOOK_PORT = 8080, 8081, 9443
+METRICS_PORT, PROBES_PORT = 8080, 8081
 GRACE = 10
 """Seconds from SIGTERM to SIGKILL; a manager's own shutdown timeout."""
-WEBHOOK_SERVICE = "beskar7-webhook-service"
 WEBHOOK_SECRET = "beskar7-webhook-server-cert"  # noqa: S105 # a name
 WEBHOOK_CERTIFICATES = "/etc/beskar7/webhook"
 DEFAULT_ARGS = {
@@ -76,9 +82,10 @@ def deployment(
         "containers": [container],
     }
     if webhooks:
-        ports["webhooks"] = WEBHOOK_PORT
+        ports["webhooks"] = PORT
         container["args"] += [
-            f"--webhook-port={WEBHOOK_PORT}",
+            "--webhook-host=0.0.0.0",
+            f"--webhook-port={PORT}",
             f"--webhook-cert-dir={WEBHOOK_CERTIFICATES}",
         ]
         container["volumeMounts"] = [
@@ -145,7 +152,7 @@ def service_monitor(namespace: str = NAMESPACE) -> Object:
 
 def _certificates(namespace: str) -> list[Object]:
     """By cert-manager: a self-signed issuer, and the webhooks' serving certificate."""
-    hosts = [f"{WEBHOOK_SERVICE}.{namespace}.svc"]
+    host = f"{SERVICE}.{namespace}.svc"
     return [
         {
             "apiVersion": "cert-manager.io/v1",
@@ -156,9 +163,9 @@ def _certificates(namespace: str) -> list[Object]:
         {
             "apiVersion": "cert-manager.io/v1",
             "kind": "Certificate",
-            "metadata": _meta("beskar7-serving-cert", namespace),
+            "metadata": _meta(SERVING_CERTIFICATE, namespace),
             "spec": {
-                "dnsNames": [*hosts, f"{hosts[0]}.cluster.local"],
+                "dnsNames": [host, f"{host}.cluster.local"],
                 "issuerRef": {"kind": "Issuer", "name": "beskar7-selfsigned-issuer"},
                 "secretName": WEBHOOK_SECRET,
             },
@@ -182,12 +189,13 @@ def installation(
     replicas: int = 2,
     args: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
-    webhooks: Sequence[Object] = (),
+    webhooks: bool = True,
     monitored: bool = False,
 ) -> Iterable[Object]:
     """All objects, in an order in which they can be applied.
 
-    ``webhooks``: the two webhook configurations, or none to run without admission.
+    ``webhooks`` need cert-manager for their certificate; without them nothing is admitted or
+    refused beyond the schemas.
     """
     namespace_object: dict[str, Any] = {
         "apiVersion": "v1",
@@ -200,16 +208,17 @@ def installation(
     yield config_map(namespace, config or {})
     if webhooks:
         yield from _certificates(namespace)
-        yield _service(WEBHOOK_SERVICE, namespace, 443, "webhooks")
+        yield webhook_service(namespace)
     yield _service(f"{NAME}-metrics-service", namespace, METRICS_PORT, "metrics")
     yield deployment(
         image,
         replicas,
         {**DEFAULT_ARGS, **(args or {})},
         namespace=namespace,
-        webhooks=bool(webhooks),
+        webhooks=webhooks,
     )
     yield _disruption_budget(namespace)
     if monitored:
         yield service_monitor(namespace)
-    yield from (copy_json(webhook) for webhook in webhooks)
+    if webhooks:
+        yield from webhook_configurations(namespace)

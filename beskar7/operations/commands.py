@@ -43,6 +43,12 @@ def register(commands: Any) -> None:
         help="a flag of the manager, without its dashes; may be repeated",
     )
     parser.add_argument(
+        "--webhooks",
+        choices=("cert-manager", "none"),
+        default="cert-manager",
+        help="who makes the webhooks' certificate; none: no admission",
+    )
+    parser.add_argument(
         "--service-monitor",
         action="store_true",
         help="add the ServiceMonitor (needs the Prometheus operator's kinds)",
@@ -127,6 +133,7 @@ def _manifests(args: argparse.Namespace) -> int:
         replicas=args.replicas,
         args=dict(args.arg),
         config=config,
+        webhooks=args.webhooks != "none",
         monitored=args.service_monitor,
     )
     print(yaml.safe_dump_all(documents, sort_keys=False), end="")  # noqa: T201 # its output

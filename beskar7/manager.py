@@ -12,7 +12,7 @@ from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
 from beskar7.metrics import Metrics
 from beskar7.redfish.port import BmcConnector
-from beskar7.runtime import Event, Runtime
+from beskar7.runtime import Deadline, Event, Runtime
 from beskar7.term import MANAGER_LEASE, Term
 
 log = logging.getLogger(__name__)
@@ -98,12 +98,13 @@ class Manager:
             self._begin()
         stop.wait()
         log.info("manager %s stops", self._settings.identity)
+        deadline = Deadline(self._runtime, self._settings.shutdown_timeout)
         if self._settings.leader_elect:
             self._elector.stop(self._settings.shutdown_timeout)
         else:
             self._end()
         if self._claim_leadership is not None:
-            self._claim_leadership.stop(self._settings.shutdown_timeout * 0.5)
+            self._claim_leadership.stop(max(1.0, deadline.remaining() or 0.0))
         self._recorder.stop(1.0)
 
     def _begin(self) -> None:

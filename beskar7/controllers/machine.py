@@ -67,15 +67,16 @@ class MachineReconciler:
         if self._require_owner and not machine.has_owner_machine:
             log.info("machine %s waits for its owner Machine", key)
             return Result()
-        if machine.add_finalizer(MACHINE_FINALIZER):
+        new = machine.add_finalizer(MACHINE_FINALIZER)
+        if new:
             # Before the claim: a machine that goes away must be able to give its host back.
             machine = self._update(machine)
         before = copy_json(machine.status)
-        result = self._follow(machine)
+        result = self._follow(machine, new)
         self._write_status(machine, before)
         return result
 
-    def _follow(self, machine: Beskar7Machine) -> Result:
+    def _follow(self, machine: Beskar7Machine, new: bool) -> Result:
         if machine.provisioning_mode not in SUPPORTED_MODES:
             self._fail(
                 machine,
@@ -84,7 +85,7 @@ class MachineReconciler:
                 f"supported: {', '.join(SUPPORTED_MODES)}",
             )
             return Result()
-        host = self._own_host(machine)
+        host = self._own_host(machine, new)
         if host is None:
             return self._wait_for_host(machine)
         self._settled(machine)
@@ -93,13 +94,17 @@ class MachineReconciler:
         self._mirror(machine, host)
         return Result()
 
-    def _own_host(self, machine: Beskar7Machine) -> PhysicalHost | None:
-        """The host that this machine owns, claimed now if it had none; None if it has to wait."""
+    def _own_host(self, machine: Beskar7Machine, new: bool) -> PhysicalHost | None:
+        """The host that this machine owns, claimed now if it had none; None if it has to wait.
+
+        ``new``: it had no finalizer until now, so nobody can have claimed a host for it, and the
+        server need not be asked.
+        """
         known = self._claims.known(machine)
         if known is not None:
             return known
         handed_over = self._handover.find(machine.key)
-        if handed_over is None:
+        if handed_over is None and not new:
             owned = self._claims.owned(machine)
             if owned:
                 return owned[0]

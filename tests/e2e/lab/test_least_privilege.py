@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from beskar7.api.kinds import BESKAR7_MACHINE, LEASE, PHYSICAL_HOST, Kind
+from beskar7.api.kinds import BESKAR7_MACHINE, HOST_CLAIM, LEASE, PHYSICAL_HOST, Kind
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.loader import load
 
@@ -37,8 +37,14 @@ def wait(world: LiveWorld, kind: Kind, name: str, holds: Any) -> dict[str, Any]:
     pytest.fail(f"{kind} {name} did not get there: {last}")
 
 
-def test_a_host_is_provisioned_and_released_with_the_managers_own_rights(tmp_path: Path) -> None:
-    scenario = load("smoke", ["world.hosts.count=2"])
+FLAG = "world.managers.args.enable-claim-coordinator-leader-election"
+
+
+@pytest.mark.parametrize("handed_over", ["false", "true"])
+def test_a_host_is_provisioned_and_released_with_the_managers_own_rights(
+    tmp_path: Path, handed_over: str
+) -> None:
+    scenario = load("smoke", ["world.hosts.count=2", f"{FLAG}={handed_over}"])
     world = LiveWorld(scenario, seed=3, directory=tmp_path, deployed=True)
     try:
         world.start()
@@ -53,10 +59,15 @@ def test_a_host_is_provisioned_and_released_with_the_managers_own_rights(tmp_pat
             world, BESKAR7_MACHINE, "one", lambda status: status.get("phase") == "Provisioned"
         )
         host = ready["status"]["hostRef"]["name"]
+        claims = world.kube.list(HOST_CLAIM, "default").items
+        assert [claim["status"]["hostRef"]["name"] for claim in claims] == (
+            [host] if handed_over == "true" else []
+        )
         world.kube.delete(BESKAR7_MACHINE, "default", "one")
         wait(world, PHYSICAL_HOST, host, lambda status: status.get("state") == "Available")
-        (lease,) = world.kube.list(LEASE, "beskar7-system").items
-        assert lease["spec"]["holderIdentity"]
+        leases = world.kube.list(LEASE, "beskar7-system").items
+        assert len(leases) == (2 if handed_over == "true" else 1)
+        assert all(lease["spec"]["holderIdentity"] for lease in leases)
         events = world.lab.writes(0)[0]
         assert any(record.kind == "Event" and record.outcome == "ok" for record in events)
         logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
@@ -65,8 +76,8 @@ def test_a_host_is_provisioned_and_released_with_the_managers_own_rights(tmp_pat
         assert "cannot list" not in logs
         (pod,) = tmp_path.glob("pods/**/kubeconfig")
         config = yaml.safe_load(pod.read_text())
-        claims = config["users"][0]["user"]["token"].split(".")[1]
-        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
+        token = config["users"][0]["user"]["token"].split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["sub"]
         assert subject == "system:serviceaccount:beskar7-system:beskar7-controller-manager"
     finally:
         world.stop()

@@ -132,3 +132,19 @@ def test_a_death_at_any_call_while_the_machine_goes_away(
     ):
         call += 1
     assert len(seen) > (4 if victim == "reconciler" else 0), seen
+
+
+@pytest.mark.parametrize("performed", [False, True], ids=["before", "performed"])
+@pytest.mark.parametrize("call", [7, 24, 41])
+def test_a_change_of_leader_in_mid_batch(in_world, claim_coordinator, call, performed):
+    def body(driver) -> None:
+        death = Death(driver, leases(driver, APART)["coordinator"], call, performed)
+        driver.create_machines(25)
+        driver.until(lambda: death.at, "dead", limit=1)
+        assert len(driver.owners()) < 25, "in mid-batch"
+        driver.until(lambda: claimed(driver, 25), "claimed", limit=30)
+        driver.runtime.sleep(10)
+        assert len(driver.owners()) == 25
+        assert driver.two_owners() == []
+
+    in_world(body, hosts=30, managers=2, args=claim_coordinator, seed=APART)

@@ -24,6 +24,22 @@ def test_storm_holds_and_replays_from_its_seed(play):
     assert first.evidence.trace_hash != other.evidence.trace_hash
 
 
+LEADER_MODE = (
+    "world.managers.args.enable-claim-coordinator-leader-election=true",
+    "world.managers.args.claim-coordinator-lease-duration=4s",
+    "world.managers.args.claim-coordinator-renew-deadline=3s",
+    "world.managers.args.claim-coordinator-retry-period=500ms",
+    "checks.conflict_ratio.max=0%",
+)
+
+
+def test_storm_holds_without_conflicts_when_claims_are_handed_over(play):
+    result = play("claim-storm", overrides=LEADER_MODE)
+    assert result.passed, (result.violations[:3], result.checks)
+    assert set(verdicts(result).values()) == {"held"}
+    assert any(record.kind == "HostClaim" for record in result.evidence.writes)
+
+
 def _named(result, invariant: str) -> None:
     """The invariant is violated, and each violation says which host and when."""
     assert not result.passed

@@ -1,0 +1,113 @@
+"""Contended claims: so many tries, then a wait that grows, ends at its maximum, and is jittered."""
+
+from __future__ import annotations
+
+import pytest
+
+from beskar7.api.errors import Conflict
+from beskar7.api.meta import ObjectKey
+from beskar7.api.resources import Beskar7Machine, PhysicalHost
+from beskar7.cli import manager_settings
+from beskar7.config import LeaseSettings, Tuning
+from beskar7.controllers.claims import Claims, Contended
+from beskar7.controllers.environment import Environment
+from beskar7.coordination.hostpool import HostPool
+from beskar7.metrics import Metrics
+from beskar7.runtime import LiveRuntime
+
+pytestmark = pytest.mark.unit
+
+
+class Contested:
+    """An API in which somebody else is always quicker, and gives the host back at once."""
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    def update(self, kind, obj):
+        self.tried.append(obj["metadata"]["name"])
+        raise Conflict("the object has been modified")
+
+    def get(self, kind, namespace, name):
+        return host(name).raw
+
+
+class Silent:
+    def event(self, *args) -> None:
+        return None
+
+
+def host(name: str) -> PhysicalHost:
+    return PhysicalHost(
+        {
+            "metadata": {"name": name, "namespace": "default", "resourceVersion": "1"},
+            "spec": {},
+            "status": {"state": "Available", "ready": True},
+        }
+    )
+
+
+def claims(tuning: Tuning, seed: int = 1) -> tuple[Claims, Contested, Metrics]:
+    runtime, kube, metrics = LiveRuntime(seed), Contested(), Metrics()
+    pool = HostPool(runtime)
+    for number in range(20):
+        pool.update(ObjectKey("default", f"h{number}"), host(f"h{number}"))
+    env = Environment(runtime, kube, Silent(), metrics, lambda: tuning, lambda kind, obj: None)
+    return Claims(env, pool, lambda key: [], lambda key: True), kube, metrics
+
+
+def delays(subject: Claims, count: int, name: str = "m") -> list[float]:
+    machine = Beskar7Machine({"metadata": {"name": name, "namespace": "default", "uid": name}})
+    found = []
+    for _ in range(count):
+        with pytest.raises(Contended) as caught:
+            subject.claim(machine)
+        found.append(caught.value.delay)
+    return found
+
+
+@pytest.mark.upstream(20)
+def test_the_wait_grows_by_the_multiplier_to_the_maximum():
+    subject, _, metrics = claims(Tuning(backoff_multiplier=2.0, max_backoff_delay=5.0))
+    found = delays(subject, 10)
+    for failures, delay in enumerate(found):
+        full = min(5.0, 0.1 * 2.0**failures)
+        assert full / 2 <= delay <= full
+    assert found[-1] > 20 * found[0]
+    retried = metrics.registry.get_sample_value(
+        "beskar7_host_claim_retries_total", {"namespace": "default"}
+    )
+    assert retried == 10
+
+
+def test_a_multiplier_of_one_keeps_the_wait_and_rivals_part():
+    subject, _, _ = claims(Tuning(backoff_multiplier=1.0))
+    assert max(delays(subject, 8)) <= 0.1
+    assert delays(subject, 3, "one") != delays(subject, 3, "other")
+
+
+def test_the_retry_limit_bounds_the_tries_and_each_is_another_host():
+    subject, kube, _ = claims(Tuning(claim_retry_limit=4))
+    delays(subject, 1)
+    assert len(set(kube.tried)) == len(kube.tried) == 4
+
+
+def test_a_machine_that_is_gone_leaves_no_memory():
+    subject, _, _ = claims(Tuning())
+    delays(subject, 5)
+    subject.forget(ObjectKey("default", "m"))
+    assert delays(subject, 1)[0] <= 0.1
+
+
+def test_the_claim_coordinator_is_off_unless_enabled_and_takes_its_own_times():
+    assert manager_settings("m", {}).claim_lease is None
+    enabled = {"enable-claim-coordinator-leader-election": "true"}
+    assert manager_settings("m", enabled).claim_lease == LeaseSettings(15.0, 10.0, 2.0)
+    slow = {
+        "claim-coordinator-lease-duration": "30s",
+        "claim-coordinator-renew-deadline": "20s",
+        "claim-coordinator-retry-period": "5s",
+    }
+    assert manager_settings("m", enabled | slow).claim_lease == LeaseSettings(30.0, 20.0, 5.0)
+    with pytest.raises(ValueError, match="claim-coordinator-lease-duration"):
+        manager_settings("m", enabled | {"claim-coordinator-lease-duration": "30"})

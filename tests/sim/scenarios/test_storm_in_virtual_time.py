@@ -37,7 +37,7 @@ def test_storm_holds_without_conflicts_when_claims_are_handed_over(play):
     result = play("claim-storm", overrides=LEADER_MODE)
     assert result.passed, (result.violations[:3], result.checks)
     assert set(verdicts(result).values()) == {"held"}
-    assert any(record.kind == "HostClaim" for record in result.evidence.writes)
+    assert any(record.kind == "HostClaim" for record in result.evidence.history.writes)
 
 
 def _named(result, invariant: str) -> None:

@@ -73,7 +73,7 @@ def test_a_death_at_any_call_of_a_claim(in_world, claim_coordinator, victim, see
     def body(driver, call: int) -> bool:
         death = Death(driver, leases(driver, seed)[victim], call, performed)
         driver.create_machines(2)
-        driver.until(lambda: claimed(driver, 2), f"claimed; died at {death.at}", limit=30)
+        driver.until(lambda: claimed(driver, 2), f"claimed, with a death at call {call}", limit=30)
         driver.until(
             lambda: all("hostRef" in m.get("status", {}) for m in driver.machines().values()),
             "known to the machines",
@@ -112,7 +112,7 @@ def test_a_death_at_any_call_while_the_machine_goes_away(
         driver.create_machines(1)
         driver.runtime.sleep(millis / 1000)
         driver.kube.delete(BESKAR7_MACHINE, "default", "machine-001")
-        driver.until(lambda: not driver.machines(), f"gone; died at {death.at}", limit=60)
+        driver.until(lambda: not driver.machines(), f"gone, with a death at call {call}", limit=60)
         driver.until(
             lambda: not driver.owners() and driver.states() == ["Available"] * 2, "free", limit=60
         )

@@ -15,6 +15,7 @@ things in the imported package, both before any driver exists:
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from functools import cache
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +25,8 @@ from sushy_tools.emulator import main, memoize
 from beskar7.api.objects import copy_json
 from emulator.bmc import services
 from emulator.bmc.driver import CURRENT, Call
+from emulator.bmc.reading import ROUTED, Answer, Reader
+from emulator.bmc.templates import Skeletons
 
 
 class MemoryDict(MutableMapping[Any, Any]):
@@ -54,6 +57,9 @@ class MemoryDict(MutableMapping[Any, Any]):
         return len(self._items)
 
 
+_SKELETONS = Skeletons()
+
+
 def _driver(name: str) -> property:
     return property(lambda _: CURRENT.get().bmc.drivers.get(name))
 
@@ -70,6 +76,17 @@ class FleetApplication(main.Application):  # type: ignore[misc]  # sushy-tools h
     drives = _driver("drives")
     volumes = _driver("volumes")
 
+    def create_url_adapter(self, request: Any) -> Any:
+        """None for a read whose route is known; see :mod:`emulator.bmc.reading`."""
+        if request is not None and ROUTED in request.environ:
+            return None
+        return super().create_url_adapter(request)
+
+    def render_template(self, template_name: str, /, **params: Any) -> str:
+        bmc = CURRENT.get().bmc
+        jinja = super().render_template
+        return _SKELETONS.render(jinja, template_name, params, bmc.uuid, bmc.name)
+
 
 def install() -> FleetApplication:
     """Put the seams in and return the application; a second call changes nothing."""
@@ -83,9 +100,23 @@ def install() -> FleetApplication:
 
 def serve(
     application: FleetApplication, call: Call, method: str, path: str, body: bytes, host: str
-) -> tuple[int, dict[str, str], bytes]:
-    """One request through the WSGI application: status, headers, body."""
-    environ = {
+) -> Answer:
+    """One request through the application: status, headers, body."""
+    if method == "GET":
+        known = {**_environ(method, path, body, host), ROUTED: True}
+        found = _reader(application).read(call, path, known)
+        if found is not None:
+            return found
+    return through_wsgi(application, call, method, path, body, host)
+
+
+@cache
+def _reader(application: FleetApplication) -> Reader:
+    return Reader(application)
+
+
+def _environ(method: str, path: str, body: bytes, host: str) -> dict[str, Any]:
+    environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote(path, "latin-1"),
@@ -106,6 +137,14 @@ def serve(
     if body:
         # Strict clients send it, careless ones do not, and the answer is JSON or nothing anyway.
         environ["CONTENT_TYPE"] = "application/json"
+    return environ
+
+
+def through_wsgi(
+    application: FleetApplication, call: Call, method: str, path: str, body: bytes, host: str
+) -> Answer:
+    """One request all the way that sushy-tools itself sends it."""
+    environ = _environ(method, path, body, host)
     started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:

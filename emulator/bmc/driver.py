@@ -71,6 +71,8 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
             ]
         }
         super().__init__()
+        # Upstream has copied it; ten thousand BMCs need it once.
+        del self._config
 
     @property
     def driver(self) -> str:
@@ -235,12 +237,15 @@ class Drivers:
             return MediaDriver(self._bmc)
         if name == "managers":
             return ManagersDriver({}, log, self.get("systems"), self.get("chassis"))
+        if name == "chassis":
+            return _CHASSIS
         # The System links to its storage; upstream answers 500 where none is configured.
         return _STATIC[name]({"SUSHY_EMULATOR_STORAGE": {self._bmc.uuid: []}}, log)
 
 
+_CHASSIS = chassis_driver.StaticDriver({}, log)
+"""The same for all: upstream's default chassis, which nothing changes."""
 _STATIC = {
-    "chassis": chassis_driver.StaticDriver,
     "indicators": indicators_driver.StaticDriver,
     "storage": storage_driver.StaticDriver,
     "drives": drives_driver.StaticDriver,

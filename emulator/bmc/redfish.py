@@ -112,11 +112,16 @@ def timestamp(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
-def complete(path: str, answer: Response, bmc: Bmc, now: float, wall: float) -> Response:
-    """The answer with what the application's templates lack."""
-    status, headers, body = answer
+def complete(
+    path: str, answer: Response, bmc: Bmc, now: float, wall: float
+) -> tuple[Response, dict[str, Any] | None]:
+    """The answer with what the application's templates lack.
+
+    Where that is something in the body, the body is not written anew: the resource comes beside.
+    """
+    status, _, body = answer
     if status >= 400 and not body.startswith(b"{"):
-        return error(status, body.decode("utf-8", "replace").strip() or "Request refused")
+        return error(status, body.decode("utf-8", "replace").strip() or "Request refused"), None
     parts = path.strip("/").split("/")
     patch = None
     if len(parts) == 4:
@@ -124,10 +129,10 @@ def complete(path: str, answer: Response, bmc: Bmc, now: float, wall: float) -> 
     elif len(parts) == 6:
         patch = {"EthernetInterfaces": _interface, "VirtualMedia": _media}.get(parts[4])
     if patch is None or status != 200 or not body:
-        return answer
+        return answer, None
     data = orjson.loads(body)
     patch(data, bmc, now, wall)
-    return Response(status, headers, orjson.dumps(data))
+    return answer, data
 
 
 def _system(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:

@@ -8,6 +8,7 @@ and until the machine's next change that the clock alone brings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -115,10 +116,13 @@ class Service:
             return kept.answer
         call = Call(bmc, now, wall, account)
         answer = self._serve(call, "GET", path, b"")
-        answer = self._decorate(redfish.complete(path, answer, bmc, now, wall), path)
+        answer, data = redfish.complete(path, answer, bmc, now, wall)
+        answer = self._decorate(answer, path) if data is None else self._dress(answer, path, data)
         if answer.status == 200 and path.startswith(KEPT_BELOW) and "/LogServices/" not in path:
             if len(self._rendered) >= RENDERED_KEPT:
                 self._rendered.clear()
+            # orjson leaves its buffer's slack behind the bytes, 13 KB: a copy has none.
+            answer = answer._replace(body=bytes(memoryview(answer.body)))
             self._rendered[key] = Rendered(bmc.version, bmc.machine.next_change(now), answer)
         return answer
 
@@ -164,14 +168,19 @@ class Service:
 
     def _decorate(self, answer: Response, path: str) -> Response:
         """The headers of an answer, and of a resource its tag."""
-        status, headers, body = answer
-        headers = {**headers, **COMMON}
-        if status == 200 and "Allow" not in headers and path.startswith("/redfish"):
+        if answer.status == 200 and _is_json(answer) and "ETag" not in answer.headers:
+            return self._dress(answer, path, orjson.loads(answer.body))
+        return answer._replace(headers=self._headers(answer, path))
+
+    def _dress(self, answer: Response, path: str, data: dict[str, Any]) -> Response:
+        """The same for a resource that is ``data``, whatever the body."""
+        return _tagged(answer._replace(headers=self._headers(answer, path)), data)
+
+    def _headers(self, answer: Response, path: str) -> dict[str, str]:
+        headers = {**answer.headers, **COMMON}
+        if answer.status == 200 and "Allow" not in headers and path.startswith("/redfish"):
             headers["Allow"] = self._allow(path)
-        answer = Response(status, headers, body)
-        if status == 200 and _is_json(answer) and "ETag" not in headers:
-            return _tagged(answer, orjson.loads(body))
-        return answer
+        return headers
 
     def _allow(self, path: str) -> str:
         """The methods of what is at ``path``."""
@@ -209,8 +218,13 @@ def _tagged(answer: Response, data: dict[str, Any]) -> Response:
     if isinstance(kind, str) and "@odata.id" in data:
         tag = etags.etag(data)
         data["@odata.etag"] = headers["ETag"] = tag
-        schema = kind.lstrip("#").rpartition(".")[0] or kind.lstrip("#")
-        if schema.endswith("Collection"):
-            schema = schema.partition(".")[0]
-        headers["Link"] = f"<{_SCHEMAS}/{schema}.json>; rel=describedby"
+        headers["Link"] = _described_by(kind)
     return Response(answer.status, headers, orjson.dumps(data))
+
+
+@lru_cache(maxsize=256)
+def _described_by(kind: str) -> str:
+    schema = kind.lstrip("#").rpartition(".")[0] or kind.lstrip("#")
+    if schema.endswith("Collection"):
+        schema = schema.partition(".")[0]
+    return f"<{_SCHEMAS}/{schema}.json>; rel=describedby"

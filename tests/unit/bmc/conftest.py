@@ -103,3 +103,15 @@ def fleet_of(virtual: VirtualRuntime) -> Callable[..., Fleet]:
 @pytest.fixture
 def client(fleet: Fleet) -> Client:
     return Client(fleet)
+
+
+@pytest.fixture(scope="session")
+def in_a_world() -> Callable[..., None]:
+    """Run a function of a client in a new fleet of its own; for generated tests."""
+
+    def begin(body: Callable[[Client], None], **spec: Any) -> None:
+        runtime = VirtualRuntime(seed=7)
+        fleet = make_fleet(runtime, **spec)
+        runtime.run(lambda: body(Client(fleet)))
+
+    return begin

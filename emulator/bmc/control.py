@@ -105,7 +105,7 @@ class Control:
                 "hosts": len(self._fleet.bmcs),
                 "requests": self._server.requests,
                 "in_flight": self._fleet.in_flight,
-                "connections": len(self._server.connections),
+                "connections": len(self._server.doors),
                 "busy": round(saturation.busy, 4),
                 "busy_max": round(saturation.busy_max, 4),
                 "lag_max": round(saturation.lag_max, 4),

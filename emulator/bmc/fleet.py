@@ -2,7 +2,9 @@
 
 A transport calls :meth:`Fleet.admit`, waits as the plan says, calls :meth:`Fleet.perform` where the
 plan lets the request through, and :meth:`Fleet.finish` once it knows what the client got. The fleet
-never waits and never locks: requests to one BMC may overlap, and the log shows that they did.
+never waits and never locks. A BMC works on one action at a time, in the order in which they came:
+a plan says how long its request waits for those before it. The log shows such requests overlap,
+as its times are those of arrival and answer. Reads are answered beside.
 Not thread-safe; it belongs to one event loop or to one world in virtual time.
 """
 
@@ -45,7 +47,7 @@ class Bmc:
     """One BMC: its identity, its machine, its sushy-tools drivers."""
 
     __slots__ = (
-        *("down_until", "drivers", "fleet", "ip", "mac", "machine", "model", "name"),
+        *("busy_until", "down_until", "drivers", "fleet", "ip", "mac", "machine", "model", "name"),
         *("personality", "serial"),
         *("spec", "timing", "token", "uuid", "version", "watched"),
     )
@@ -56,6 +58,8 @@ class Bmc:
         self.name = spec.name
         self.token = token
         """Credentials of HTTP Basic of the fleet's own account; whoever changes them, here."""
+        self.busy_until = 0.0
+        """When the last of the actions that came so far is done."""
         self.down_until = 0.0
         """Until then the BMC reboots, and nobody can reach it."""
         self.personality = personalities()[spec.vendor]
@@ -154,11 +158,17 @@ class Fleet:
         hit = self.faults.match(bmc.name, request.method, request.path, now)
         delay = bmc.timing.answer(request.meaning.operation) + hit.delay
         fault = hit.fault
+        if fault is not None and fault.kind == "hang":
+            return Plan(now, 0.0, 0.0, "hang", fault.perform, fault.id, hit.ends)
+        wait = 0.0
+        if request.meaning.action:
+            begins = max(now, bmc.busy_until)
+            bmc.busy_until = begins + delay
+            wait = begins - now
         if fault is None:
             # The effect falls in the middle: a client may give up before it, or after it.
-            return Plan(now, delay / 2, delay / 2, "proceed", True, hit.id)
-        if fault.kind == "hang":
-            return Plan(now, 0.0, 0.0, "hang", fault.perform, fault.id, hit.ends)
+            return Plan(now, wait + delay / 2, delay / 2, "proceed", True, hit.id)
+        delay += wait
         if fault.kind == "reset":
             return Plan(now, delay, 0.0, "reset", fault.perform, fault.id)
         headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:.0f}"}

@@ -16,7 +16,9 @@ import struct
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
 
+from emulator.bmc.door import Door
 from emulator.bmc.fleet import Bmc, Fleet, Plan
+from emulator.bmc.heads import Heads
 from emulator.bmc.listen import Listening
 from emulator.bmc.redfish import READS, Request, Response
 
@@ -33,11 +35,13 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 class Link:
     """One client connection: the BMC it is for, and whether the client is still there."""
 
-    __slots__ = ("bmc", "gone")
+    __slots__ = ("bmc", "drawn", "gone")
 
     def __init__(self, bmc: Bmc) -> None:
         self.bmc = bmc
         self.gone = asyncio.Event()
+        self.drawn: tuple[Request, Plan] | None = None
+        """The request that comes next, where its plan is made already."""
 
 
 class Handler(web.RequestHandler):
@@ -64,47 +68,69 @@ class FleetServer(web.Server):
         super().__init__(self.answer, access_log=None, keepalive_timeout=KEEPALIVE)
         self.fleet = fleet
         self.requests = 0
+        self.loop = asyncio.get_running_loop()
+        self.heads = Heads()
+        self.doors: set[Door] = set()
+        """The connections that there are."""
         self._listening = listening
         self._links: dict[web.RequestHandler, Link] = {}
         self._servers: list[asyncio.Server] = []
-
-    def __call__(self) -> web.RequestHandler:
-        return Handler(self, loop=self._loop, **self._kwargs)
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def start(self, tls: ssl.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
         for sock in self._listening.sockets:
             limit = HANDSHAKE if tls else None
             self._servers.append(
-                await loop.create_server(self, sock=sock, ssl=tls, ssl_handshake_timeout=limit)
+                await self.loop.create_server(
+                    lambda: Door(self), sock=sock, ssl=tls, ssl_handshake_timeout=limit
+                )
             )
+        self._expire()
 
     async def stop(self) -> None:
         """Close everything; what still waits gets :data:`SHUTDOWN` seconds."""
+        if self._sweep is not None:
+            self._sweep.cancel()
         for server in self._servers:
             server.close()
         for link in self._links.values():
             link.gone.set()
         await self.shutdown(SHUTDOWN)
+        for door in list(self.doors):
+            door.abort()
+        # The transports tell their protocols in the loop's next round.
+        await asyncio.sleep(0)
 
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Drop at once whoever is not on the loopback, or asks for an address without a BMC."""
-        super().connection_made(handler, transport)
+    def _expire(self) -> None:
+        before = self.loop.time() - KEEPALIVE
+        for door in list(self.doors):
+            door.expire(before)
+        self._sweep = self.loop.call_later(KEEPALIVE / 5, self._expire)
+
+    def welcome(self, transport: asyncio.Transport) -> Link | None:
+        """None for whoever is not on the loopback, or asks for an address without a BMC."""
         address, port = transport.get_extra_info("sockname")[:2]
         peer = transport.get_extra_info("peername")
         wanted = self._listening.by_port.get(port, address)
         bmc = self.fleet.by_address(wanted)
         if bmc is None or peer is None or not ipaddress.ip_address(peer[0]).is_loopback:
-            transport.abort()
-        else:
-            self._links[handler] = Link(bmc)
+            return None
+        return Link(bmc)
+
+    def handler(self, link: Link) -> Handler:
+        """aiohttp's side of a connection."""
+        made = Handler(self, loop=self._loop, **self._kwargs)
+        self._links[made] = link
+        return made
+
+    def admit(self, link: Link, request: Request) -> Plan:
+        self.requests += 1
+        return self.fleet.admit(link.bmc, request)
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
-        link = self._links.pop(handler, None)
-        if link is not None:
-            link.gone.set()
+        self._links.pop(handler, None)
         super().connection_lost(handler, exc)
 
     async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
@@ -112,12 +138,12 @@ class FleetServer(web.Server):
         link = self._links.get(http.protocol)
         if link is None:
             raise ConnectionResetError
-        body = await http.read()
-        request = Request(
-            http.method, http.rel_url.raw_path, http.headers, body, http.rel_url.raw_query_string
-        )
-        self.requests += 1
-        plan = self.fleet.admit(link.bmc, request)
+        if link.drawn is not None:
+            (request, plan), link.drawn = link.drawn, None
+        else:
+            url, body = http.rel_url, await http.read()
+            request = Request(http.method, url.raw_path, http.headers, body, url.raw_query_string)
+            plan = self.admit(link, request)
         acted: Response | None = None
         sent: Response | None = None
         try:

@@ -69,6 +69,7 @@ def _prepare(args: argparse.Namespace, directory: Path) -> _World:
     credentials = Credentials.load(args.credentials)
     token = load_token(args.token_file)
     fleet = Fleet(spec, LiveRuntime(spec.seed), credentials)
+    fleet.service.keeps = not args.no_cache
     listening = listen([host.address for host in spec.hosts], spec.port)
     control = listen(["127.0.0.1"], args.control_port, wildcard=False).sockets[0]
     context: ssl.SSLContext | None = None
@@ -99,6 +100,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--control-port", type=_port, default=0, help="0: any that is free")
     parser.add_argument(
         "--tls-dir", type=Path, help="where ca.crt, tls.crt and tls.key go (default: scratch)"
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="render every answer anew (to measure that)"
     )
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="end when stdin reaches its end"

@@ -130,7 +130,7 @@ class Fleet:
         self.in_flight = 0
         self.deliver: Deliver = lambda url, headers, body: None
         """Set by the transport that can; see :mod:`emulator.bmc.services.events`."""
-        self._service = Service(install())
+        self.service = Service(install())
         self._later: list[tuple[float, int, Bmc, Callable[[float], None]]] = []
         self._due: list[tuple[float, int, Bmc]] = []
         self._due_count = 0
@@ -179,7 +179,7 @@ class Fleet:
         """Carry the request out, now."""
         now = self.runtime.now()
         self.settle(now)
-        answer = self._service.answer(bmc, request, now, self.runtime.wall())
+        answer = self.service.answer(bmc, request, now, self.runtime.wall())
         self._watch(bmc)
         return answer
 

@@ -41,6 +41,8 @@ class Service:
     """Answers requests; belongs to one fleet."""
 
     def __init__(self, application: FleetApplication) -> None:
+        self.keeps = True
+        """Whether answers are kept at all; off, each is rendered anew."""
         self._application = application
         self._rendered: dict[tuple[str, str], Rendered] = {}
         self._allowed: dict[str, str] = {}
@@ -118,6 +120,8 @@ class Service:
         answer = self._serve(call, "GET", path, b"")
         answer, data = redfish.complete(path, answer, bmc, now, wall)
         answer = self._decorate(answer, path) if data is None else self._dress(answer, path, data)
+        if not self.keeps:
+            return answer
         if answer.status == 200 and path.startswith(KEPT_BELOW) and "/LogServices/" not in path:
             if len(self._rendered) >= RENDERED_KEPT:
                 self._rendered.clear()

@@ -126,7 +126,7 @@ def test_a_kept_answer_is_the_one_that_would_be_made_now(
     in_a_world: InAWorld, steps: list[tuple[str, Any]]
 ) -> None:
     def body(client: Client) -> None:
-        kept = client.fleet._service
+        kept = client.fleet.service
         paths = [path for path in links(client) if path.count("/") < 7]
         for step in [("wait", 0.0), *steps]:
             act(client, step)

@@ -269,7 +269,7 @@ def test_kept_answers_hold_exactly_until_the_clock_changes_them(
 ) -> None:
     def main() -> None:
         client.reset("On")
-        service = client.fleet._service
+        service = client.fleet.service
         for _ in range(400):
             path = client.system
             shown = client.get(path)

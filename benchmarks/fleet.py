@@ -3,8 +3,8 @@
 By hand: ``python benchmarks/fleet.py [--seconds 3] [--quick]``. Each ratio is printed beside its
 goal. Every request is on a connection of its own, as sushy does it; the load client is a process
 of its own, and a row says so where the client, not the server, was the limit. Only ratios say
-something on another machine. On a busy one no server gets to its limit, and the ratio of processor time per
-request is judged in the place of the rates'.
+something on another machine. On a busy one no server gets to its limit, and the ratio of processor
+time per request is judged in the place of the rates'.
 
 Stock is slow at many systems and many connections: its load is bounded by time as ours is, and
 what it had not answered by then counts neither way.

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from emulator.bmc import metrics
+from emulator.bmc.metrics import Counts
 from emulator.bmc.saturation import Saturation
 from emulator.bmc.server import FleetServer
 from emulator.faultbase import entries
@@ -21,8 +26,8 @@ PAGE = 10_000
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(server: FleetServer, saturation: Saturation, token: str) -> web.Application:
-    """The aiohttp application; it belongs to the server's loop."""
+def guarded(token: str) -> web.Application:
+    """An application without routes that answers who has the token, and errors in JSON."""
     expected = f"Bearer {token}".encode()
 
     @web.middleware
@@ -35,8 +40,12 @@ def application(server: FleetServer, saturation: Saturation, token: str) -> web.
         except FieldError as bad:
             return _json({"error": str(bad)}, 400)
 
-    app = web.Application(middlewares=[guard])
-    control = Control(server, saturation)
+    return web.Application(middlewares=[guard])
+
+
+def application(control: Control, token: str) -> web.Application:
+    """The aiohttp application of one fleet; it belongs to the server's loop."""
+    app = guarded(token)
     app.router.add_get("/control/log", control.log)
     app.router.add_get("/control/faults", control.list_faults)
     app.router.add_post("/control/faults", control.add_faults)
@@ -44,13 +53,18 @@ def application(server: FleetServer, saturation: Saturation, token: str) -> web.
     app.router.add_delete("/control/faults/{id}", control.clear_fault)
     app.router.add_get("/control/state", control.state)
     app.router.add_get("/control/metrics", control.metrics)
+    app.router.add_get("/metrics", control.prometheus)
     return app
 
 
 class Control:
     """The handlers."""
 
-    def __init__(self, server: FleetServer, saturation: Saturation) -> None:
+    def __init__(
+        self, server: FleetServer, saturation: Saturation, counts: Counts, shard: int = 0
+    ) -> None:
+        self._counts = counts
+        self._shard = shard
         self._server = server
         self._fleet = server.fleet
         self._saturation = saturation
@@ -99,18 +113,44 @@ class Control:
         return _json({"now": self._fleet.runtime.now(), "hosts": self._fleet.state()})
 
     async def metrics(self, _: web.Request) -> web.Response:
+        return _json(self.snapshot())
+
+    async def prometheus(self, _: web.Request) -> web.Response:
+        now = self._fleet.runtime.now()
+        faults = [_fault(active, now) for active in self._fleet.faults.list()]
+        return text_of(metrics.prometheus(self.snapshot(), faults))
+
+    def snapshot(self) -> dict[str, Any]:
+        """What :func:`emulator.bmc.metrics.join` adds up."""
         saturation = self._saturation
-        return _json(
-            {
-                "hosts": len(self._fleet.bmcs),
-                "requests": self._server.requests,
-                "in_flight": self._fleet.in_flight,
-                "connections": len(self._server.doors),
-                "busy": round(saturation.busy, 4),
-                "busy_max": round(saturation.busy_max, 4),
-                "lag_max": round(saturation.lag_max, 4),
-            }
-        )
+        said = saturation.says
+        shard = {
+            "shard": self._shard,
+            "pid": os.getpid(),
+            "hosts": len(self._fleet.bmcs),
+            "busy": round(saturation.busy, 4),
+            "lag": round(saturation.lag, 4),
+            "saturated": said,
+        }
+        return {
+            "hosts": len(self._fleet.bmcs),
+            "requests": self._server.requests,
+            "in_flight": self._fleet.in_flight,
+            "connections": len(self._server.doors),
+            "busy": round(saturation.busy, 4),
+            "busy_max": round(saturation.busy_max, 4),
+            "lag": round(saturation.lag, 4),
+            "lag_max": round(saturation.lag_max, 4),
+            "saturated": f"shard {self._shard}: {said}" if said else "",
+            "operations": {name: asdict(op) for name, op in self._counts.operations.items()},
+            **metrics.machines(self._fleet),
+            "shards": [shard],
+        }
+
+
+def text_of(body: bytes) -> web.Response:
+    """Metrics in Prometheus' text format."""
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _fault(active: Active, now: float) -> dict[str, Any]:

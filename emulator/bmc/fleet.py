@@ -28,6 +28,7 @@ from emulator.bmc.log import (
     BmcRecord,
     LogPage,
     Ring,
+    page,
 )
 from emulator.bmc.machine import Machine
 from emulator.bmc.personality import Timing, personalities
@@ -41,6 +42,8 @@ _UUIDS = uuid.UUID("6d0f7d4e-6c6a-5f0c-9a4b-b7e5ca770001")
 """Namespace of the machines' UUIDs; arbitrary, and never to be changed."""
 Deliver = Callable[[str, Mapping[str, str], bytes], None]
 """Sends an event to a subscriber: URL, headers, body."""
+
+Observe = Callable[[str, BmcRecord], None]
 
 
 class Bmc:
@@ -122,7 +125,9 @@ class Fleet:
         credentials: Credentials,
         records_kept: int = RECORDS_KEPT,
         events_kept: int = EVENTS_KEPT,
+        serves: Callable[[HostSpec], bool] = lambda host: True,
     ) -> None:
+        """``serves`` says which hosts are made; the others count where faults are chosen."""
         self.spec = spec
         self.runtime = runtime
         self.records: Ring[BmcRecord] = Ring(records_kept)
@@ -130,6 +135,8 @@ class Fleet:
         self.in_flight = 0
         self.deliver: Deliver = lambda url, headers, body: None
         """Set by the transport that can; see :mod:`emulator.bmc.services.events`."""
+        self.observe: Observe = lambda operation, record: None
+        """Called with each request at its end; set by who counts."""
         self.service = Service(install())
         self._later: list[tuple[float, int, Bmc, Callable[[float], None]]] = []
         self._due: list[tuple[float, int, Bmc]] = []
@@ -137,6 +144,7 @@ class Fleet:
         self.bmcs = {
             host.name: Bmc(self, index, host, credentials.token(host.name))
             for index, host in enumerate(spec.hosts)
+            if serves(host)
         }
         self._by_address = {bmc.spec.address: bmc for bmc in self.bmcs.values()}
         self.faults = FaultSet(runtime, spec.seed, [host.target for host in spec.hosts])
@@ -214,6 +222,7 @@ class Fleet:
             fault=plan.fault,
         )
         self.records.append(record)
+        self.observe(meaning.operation, record)
         return record
 
     def on_release(self, fault_id: str, callback: Callable[[], None]) -> Callable[[], None]:
@@ -268,19 +277,7 @@ class Fleet:
         """Both logs after the given numbers, at most ``limit`` entries of each."""
         now = self.runtime.now()
         self.settle(now)
-        records = self.records.since(after_records, limit)
-        events = self.events.since(after_events, limit)
-        return LogPage(
-            now=now,
-            records=records,
-            events=events,
-            dropped_records=self.records.dropped,
-            dropped_events=self.events.dropped,
-            more=bool(
-                (records and records[-1].seq < self.records.last_seq)
-                or (events and events[-1].seq < self.events.last_seq)
-            ),
-        )
+        return page(now, self.records, self.events, after_records, after_events, limit)
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Every machine as it is now, by host name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -87,11 +88,20 @@ class Ring(Generic[Entry]):
         self._entries.append(entry)
         self.last_seq = entry.seq
 
+    def give_up(self, count: int) -> None:
+        """``count`` entries were lost before they got here; what is older goes with them."""
+        self._entries.clear()
+        self.last_seq += count
+
     def since(self, seq: int, limit: int | None = None) -> list[Entry]:
         """Entries later than ``seq``, oldest first; those that were dropped are missing."""
         skip = max(0, seq - self.dropped)
         stop = None if limit is None else skip + limit
         return list(islice(self._entries, skip, stop))
+
+    def backwards(self) -> Iterator[Entry]:
+        """The newest first."""
+        return reversed(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -107,6 +117,9 @@ class LogPage:
     dropped_records: int
     dropped_events: int
     more: bool
+    missed_records: int = 0
+    """Of the entries asked for, how many were given up before they were: a gap at the begin."""
+    missed_events: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -116,6 +129,8 @@ class LogPage:
             "dropped_records": self.dropped_records,
             "dropped_events": self.dropped_events,
             "more": self.more,
+            "missed_records": self.missed_records,
+            "missed_events": self.missed_events,
         }
 
     @classmethod
@@ -127,4 +142,32 @@ class LogPage:
             dropped_records=data["dropped_records"],
             dropped_events=data["dropped_events"],
             more=data["more"],
+            missed_records=data["missed_records"],
+            missed_events=data["missed_events"],
         )
+
+
+def page(
+    now: float,
+    records: Ring[BmcRecord],
+    events: Ring[BmcEvent],
+    after_records: int,
+    after_events: int,
+    limit: int,
+) -> LogPage:
+    """What comes after the given numbers, at most ``limit`` entries of each kind."""
+    found = records.since(after_records, limit)
+    happened = events.since(after_events, limit)
+    return LogPage(
+        now=now,
+        records=found,
+        events=happened,
+        dropped_records=records.dropped,
+        dropped_events=events.dropped,
+        more=bool(
+            (found and found[-1].seq < records.last_seq)
+            or (happened and happened[-1].seq < events.last_seq)
+        ),
+        missed_records=max(0, records.dropped - after_records),
+        missed_events=max(0, events.dropped - after_events),
+    )

@@ -12,6 +12,12 @@ INTERVAL = 0.25
 """Seconds between samples."""
 WINDOW = 8
 """Samples that :attr:`Saturation.busy` is the mean of."""
+LATE_SAMPLES = 4
+"""So many samples in a row make lateness more than a burst."""
+BUSY = 0.9
+"""Share of a core above which the thread is at its limit."""
+LATE = 0.1
+"""Seconds of lateness above which answers come later than the BMC's latency says."""
 
 
 class Saturation:
@@ -19,6 +25,7 @@ class Saturation:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._lags: deque[float] = deque([0.0] * LATE_SAMPLES, maxlen=LATE_SAMPLES)
         self._samples: deque[tuple[float, float]] = deque(maxlen=WINDOW + 1)
         self._handle: asyncio.TimerHandle | None = None
         self._expected = 0.0
@@ -41,11 +48,29 @@ class Saturation:
         (start, used_before), (end, used) = self._samples[0], self._samples[-1]
         return min(1.0, (used - used_before) / max(1e-9, end - start))
 
+    @property
+    def lag(self) -> float:
+        """Seconds by which every timer of the last second was late at least."""
+        return min(self._lags)
+
+    @property
+    def says(self) -> str:
+        """Why the fleet is the bottleneck, in words; empty where it is not.
+
+        A thread that gets little of a busy machine is late without being busy.
+        """
+        if self.busy >= BUSY:
+            return f"busy {self.busy:.0%} of the last {WINDOW * INTERVAL:g} s"
+        if self.lag >= LATE:
+            return f"{self.lag:.2f} s late, for want of processor time"
+        return ""
+
     def _sample(self, first: bool = False) -> None:
         now = self._runtime.now()
         self._samples.append((now, time.process_time()))
         if not first:
-            self.lag_max = max(self.lag_max, now - self._expected)
+            self._lags.append(max(0.0, now - self._expected))
+            self.lag_max = max(self.lag_max, self._lags[-1])
         if len(self._samples) > WINDOW:
             self.busy_max = max(self.busy_max, self.busy)
         self._expected = now + INTERVAL

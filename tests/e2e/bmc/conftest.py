@@ -89,12 +89,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start fleets; all of them are ended with the module."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(**spec: Any) -> FleetProcess:
+    def begin(flags: tuple[str, ...] = (), **spec: Any) -> FleetProcess:
         directory = tmp_path_factory.mktemp("fleet")
         stderr = directory / "stderr"
         with stderr.open("w") as errors:
             process = subprocess.Popen(
-                files(directory, **spec),
+                [*files(directory, **spec), *flags],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator import fleettop
+
 
 def register(commands: Any) -> None:
     """The entry point of the ``beskar7`` command; each subcommand of ``fleet`` adds itself."""
     parser = commands.add_parser("fleet", help="work with emulated BMCs", allow_abbrev=False)
-    parser.add_subparsers(dest="fleet_command", metavar="COMMAND", required=True)
+    inner = parser.add_subparsers(dest="fleet_command", metavar="COMMAND", required=True)
+    fleettop.add(inner)

@@ -23,17 +23,18 @@ import yaml
 from beskar7.api.errors import AlreadyExists
 from beskar7.kube.client import KubeClient
 from beskar7.runtime import Runtime
-from emulator.bmc.client import FleetControl
+from emulator.bmc.client import ADDRESS, TOKEN, FleetControl, FleetControlError
 from emulator.deployed import DeployedManagers, DeploymentError, pod_of
 from emulator.kube.faults.control import ApiControl
 from emulator.kube.store.writelog import WriteRecord
 from emulator.privatefiles import write_private
-from emulator.processes import Child, ChildError
+from emulator.processes import Child, ChildError, cpu_seconds
 
 log = logging.getLogger(__name__)
 
 MANAGER_KUBECONFIG = "beskar7-controller-manager.kubeconfig"
 """Written by the API at its start, for the managers' service account."""
+FLEET = "fleet"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 12.0
 """Seconds; a manager's own shutdown timeout is 10."""
@@ -55,14 +56,20 @@ class Lab:
         client: str,
         api_port: int = 0,
         data_dir: Path | None = None,
+        shards: int = 1,
     ) -> None:
-        """``data_dir`` keeps the API's objects; the fleet begins anew each time."""
+        """``data_dir`` keeps the API's objects; the fleet begins anew each time.
+
+        ``shards`` is how many processes serve the BMCs.
+        """
         self.directory = directory
         self.addresses: dict[str, str] = {}
         """URL of each BMC, by host name; known once the lab is up."""
         self._runtime = runtime
         self._fleet_spec = fleet
         self._client = client
+        self._shards = shards
+        self._fleet_pids: list[int] = []
         self._api_args = ["--dir", str(directory), "--port", str(api_port)]
         if data_dir is not None:
             self._api_args += ["--data-dir", str(data_dir)]
@@ -90,11 +97,12 @@ class Lab:
         spec = self._private("fleet.json", json.dumps(self._fleet_spec))
         login = {"username": self._username, "password": self._password}
         credentials = self._private("bmc-credentials.json", json.dumps(login))
-        token = self._private("fleet-token", secrets.token_urlsafe(24))
+        token = self._private(TOKEN, secrets.token_urlsafe(24))
         fleet = self._spawn(
-            "fleet",
+            FLEET,
             "emulator.bmc",
             *("--spec", str(spec), "--credentials", str(credentials), "--token-file", str(token)),
+            *("--shards", str(self._shards)),
         )
         ready = self._await(api)
         self._url = ready["url"]
@@ -104,7 +112,9 @@ class Lab:
         self.kube = KubeClient.from_kubeconfig(str(self.kubeconfig), user_agent=self._client)
         served = self._await(fleet)
         self.addresses = dict(served["addresses"])
-        self.fleet = FleetControl(served["control"], token.read_text(encoding="utf-8"))
+        self._fleet_pids = list(served["pids"])
+        self._private(ADDRESS, served["control"])
+        self.fleet = FleetControl.of(self.directory)
 
     def credentials_secret(self, namespace: str, name: str) -> dict[str, Any]:
         """The Secret that holds the fleet's credentials, as an object to create."""
@@ -213,16 +223,31 @@ class Lab:
         return records, int(body["dropped"])
 
     def saturation(self) -> dict[str, float]:
-        """Share of one core that the API and the fleet used since the previous call."""
+        """Share of one core that the API and each shard of the fleet used since the last call.
+
+        1 where a shard was late all the time for want of processor time: what little it got of a
+        busy machine was not enough, however small a share of a core that is.
+        """
         now = self._runtime.now()
         elapsed = max(now - self._cpu_at, 1e-3)
         self._cpu_at = now
+        pids = {
+            name: child.pid
+            for name, child in self._children.items()
+            if name not in self._managers and child.alive and name != FLEET
+        }
+        several = len(self._fleet_pids) > 1
+        names = [f"{FLEET}/{i}" if several else FLEET for i, _ in enumerate(self._fleet_pids)]
+        pids.update(zip(names, self._fleet_pids, strict=True))
         shares = {}
-        for name, child in self._children.items():
-            if name not in self._managers and child.alive:
-                used = child.cpu_seconds()
-                shares[name] = (used - self._cpu.get(name, 0.0)) / elapsed
-                self._cpu[name] = used
+        for name, pid in pids.items():
+            used = cpu_seconds(pid)
+            shares[name] = (used - self._cpu.get(name, 0.0)) / elapsed
+            self._cpu[name] = used
+        with contextlib.suppress(FleetControlError):  # A fleet that is gone is found by check().
+            for name, shard in zip(names, self.fleet.metrics()["shards"], strict=True):
+                if shard["saturated"]:
+                    shares[name] = max(1.0, shares[name])
         return shares
 
     def check(self) -> None:

@@ -22,6 +22,16 @@ class ChildError(Exception):
     """A child did not start, and its last words."""
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process used so far; 0 where the system does not tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Child:
     """One process. It writes a JSON line on stdout when it is ready, and its log on stderr.
 
@@ -94,15 +104,6 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._close()
-
-    def cpu_seconds(self) -> float:
-        """Processor time used so far; 0 where the system does not tell."""
-        try:
-            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
-        except OSError:
-            return 0.0
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -33,6 +33,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("scenario", nargs="?", default="smoke", metavar="NAME|FILE")
     parser.add_argument("--hosts", metavar="N", help="how many hosts (default: the scenario's)")
+    parser.add_argument("--shards", metavar="N", help="how many processes serve the BMCs")
     parser.add_argument("--managers", metavar="N", help="how many managers")
     parser.add_argument(
         "--set",
@@ -62,7 +63,11 @@ def run(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM (or the end of stdin with ``--json``); the exit code."""
     voice = Console(stderr=True, highlight=False)
     overrides = list(args.set)
-    for field, value in (("hosts.count", args.hosts), ("managers.replicas", args.managers)):
+    for field, value in (
+        ("hosts.count", args.hosts),
+        ("hosts.shards", args.shards),
+        ("managers.replicas", args.managers),
+    ):
         if value is not None:
             overrides.append(f"world.{field}={value}")
     try:
@@ -130,6 +135,7 @@ def _tell(world: LiveWorld, as_json: bool) -> None:
     )
     console.print(f"  export KUBECONFIG={kubeconfig}", soft_wrap=True)
     console.print("  kubectl get physicalhosts -w")
-    console.print("  kubectl -n beskar7-system logs -f deployment/beskar7-controller-manager\n")
+    console.print("  kubectl -n beskar7-system logs -f deployment/beskar7-controller-manager")
+    console.print(f"  beskar7 fleet top --lab {world.lab.directory}\n", soft_wrap=True)
     console.print(f"Logs: {world.lab.directory}", soft_wrap=True)
     console.print("Ctrl-C takes it down.")

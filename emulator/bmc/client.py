@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from emulator.bmc.log import LogPage
 from emulator.faultcontrol import ControlError, FaultControl
+
+ADDRESS, TOKEN = "fleet-control", "fleet-token"
+"""Files of a lab's directory: the endpoint's URL, and what it wants to see (both 0600)."""
 
 
 class FleetControlError(ControlError):
@@ -17,6 +21,12 @@ class FleetControl(FaultControl):
 
     path = "/control/faults"
     failure = FleetControlError
+
+    @classmethod
+    def of(cls, directory: Path) -> FleetControl:
+        """The fleet of the lab in ``directory``. Raises ``OSError``."""
+        url = (directory / ADDRESS).read_text(encoding="utf-8").strip()
+        return cls(url, (directory / TOKEN).read_text(encoding="utf-8").strip())
 
     def log(self, after_records: int = 0, after_events: int = 0) -> LogPage:
         """The entries after the given numbers; ask again while ``more``."""
@@ -31,7 +41,7 @@ class FleetControl(FaultControl):
         hosts: dict[str, dict[str, Any]] = self._call("GET", "/control/state")["hosts"]
         return hosts
 
-    def metrics(self) -> dict[str, float]:
-        """``busy`` and ``busy_max``: share of the server's thread in use, 0 to 1."""
-        found: dict[str, float] = self._call("GET", "/control/metrics")
+    def metrics(self) -> dict[str, Any]:
+        """What :func:`emulator.bmc.metrics.join` makes; ``busy`` is a share of a core, 0 to 1."""
+        found: dict[str, Any] = self._call("GET", "/control/metrics")
         return found

@@ -66,7 +66,8 @@ def saturated(samples: Mapping[str, Sequence[float]]) -> str:
             run = run + 1 if share >= BUSY else 0
             longest = max(longest, run)
         if longest >= SUSTAINED:
-            said.append(f"{process} was at least {BUSY:.0%} busy for {longest} samples in a row")
+            limit = f"its limit ({BUSY:.0%} busy, or late)"
+            said.append(f"{process} was at {limit} for {longest} samples in a row")
     return "; ".join(said)
 
 

@@ -70,6 +70,7 @@ class LiveWorld:
             client=CLIENT,
             api_port=api_port,
             data_dir=data_dir,
+            shards=scenario.world.hosts.shards,
         )
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from beskar7.api.documents import Node, parse, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
 from beskar7.cli import manager_settings
+from emulator.bmc.shards import MAX_SHARDS
 from scenarios.engine.act_fields import MAX_MACHINES, read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
@@ -119,6 +120,7 @@ def _hosts(fields: Fields) -> HostsSpec:
         racks=fields.integer("racks", 1, low=1, high=1000),
         cores=fields.integer("cores", 32, low=1, high=4096),
         memory_gib=fields.integer("memory_gib", 128, low=1, high=65_536),
+        shards=fields.integer("shards", 1, low=1, high=MAX_SHARDS),
         labels=fields.scalars("labels"),
         tags=fields.texts("tags"),
         boot_scale=scale.number("boot", HostsSpec(1).boot_scale, high=100.0),

@@ -22,6 +22,7 @@ written to but not reset yet."""
 class HostsSpec:
     """``vendors`` are weights; ``racks`` is their number, hosts go round them.
 
+    ``shards`` is how many processes serve the BMCs in wall time; virtual time has one.
     ``boot_scale`` and ``latency_scale`` shorten the vendors' times; 1 is as long as in reality.
     """
 
@@ -32,6 +33,7 @@ class HostsSpec:
     memory_gib: int = 128
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    shards: int = 1
     boot_scale: float = 0.02
     latency_scale: float = 1.0
 

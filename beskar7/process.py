@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +14,7 @@ from beskar7.manager import Manager
 from beskar7.profiling.pages import pages as profiles
 from beskar7.redfish.sushy_bmc import agent, bmc_connector
 from beskar7.runtime import LiveRuntime
+from beskar7.runtime.skew import from_environment
 from beskar7.serving import AddressError, Answer, Server, plain
 from beskar7.webhooks import READ_TIMEOUT, CertificateError, WebhookServer
 
@@ -31,7 +33,7 @@ class LiveManager:
     """Raises StartError when an address is taken, flags do not fit, or no cluster is named."""
 
     def __init__(self, settings: ManagerSettings) -> None:
-        self._runtime = LiveRuntime()
+        self._runtime = LiveRuntime(skew=from_environment(os.environ))
         self._stopped = False
         self._settings = settings
         name = agent(settings.identity)

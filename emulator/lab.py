@@ -127,8 +127,13 @@ class Lab:
             "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
         }
 
-    def start_manager(self, identity: str, args: Mapping[str, str]) -> Child:
-        """Start a manager; ``args`` are flags without their dashes. See :meth:`await_managers`."""
+    def start_manager(
+        self, identity: str, args: Mapping[str, str], environment: Mapping[str, str] | None = None
+    ) -> Child:
+        """Start a manager; ``args`` are flags without their dashes. See :meth:`await_managers`.
+
+        ``environment`` adds to this process's own.
+        """
         flags = [f"--{name}={value}" for name, value in args.items()]
         child = self._spawn(
             identity,
@@ -140,6 +145,7 @@ class Lab:
             "--metrics-bind-address=127.0.0.1:0",
             "--health-probe-bind-address=127.0.0.1:0",
             *flags,
+            environment=environment,
         )
         self._managers[identity] = child
         return child
@@ -271,12 +277,15 @@ class Lab:
         if self._url:
             self.api.close()
 
-    def _spawn(self, name: str, *module_args: str) -> Child:
+    def _spawn(
+        self, name: str, *module_args: str, environment: Mapping[str, str] | None = None
+    ) -> Child:
         child = Child(
             self._runtime,
             name,
             [*module_args, "--exit-with-stdin"],
             self.directory / f"{name}.log",
+            environment,
         )
         self._children[name] = child
         return child

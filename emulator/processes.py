@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,14 @@ class Child:
     """
 
     def __init__(
-        self, runtime: Runtime, name: str, module_args: Sequence[str], log_file: Path
+        self,
+        runtime: Runtime,
+        name: str,
+        module_args: Sequence[str],
+        log_file: Path,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """``environment`` adds to this process's own."""
         self.name = name
         self.log_file = log_file
         self.ready: dict[str, Any] = {}
@@ -54,6 +60,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
         self._reader = runtime.spawn(self._read, name=f"stdout of {name}")

@@ -12,15 +12,20 @@ from types import TracebackType
 from typing import Any
 
 from beskar7.runtime.protocol import Condition, Event, Lock, QueueEmpty, QueueFull, RuntimeClosed
+from beskar7.runtime.skew import Skew
 from beskar7.runtime.streams import Streams
 
 log = logging.getLogger(__name__)
 
 
 class LiveRuntime:
-    """Real time. ``seed`` fixes the random streams (None: drawn from the system)."""
+    """Real time. ``seed`` fixes the random streams (None: drawn from the system).
 
-    def __init__(self, seed: int | None = None) -> None:
+    ``skew`` puts the wall clock wrong.
+    """
+
+    def __init__(self, seed: int | None = None, skew: Skew | None = None) -> None:
+        self._skew = skew
         self._streams = Streams(random.SystemRandom().getrandbits(64) if seed is None else seed)
         self._streams_lock = threading.Lock()
 
@@ -28,7 +33,7 @@ class LiveRuntime:
         return time.monotonic()
 
     def wall(self) -> float:
-        return time.time()
+        return time.time() if self._skew is None else time.time() + self._skew(self.now())
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))

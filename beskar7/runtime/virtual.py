@@ -12,6 +12,7 @@ from greenlet import getcurrent, greenlet
 
 from beskar7.runtime.kernel import Kernel, Waiter
 from beskar7.runtime.protocol import Condition, Event, Lock, Queue, RuntimeClosed
+from beskar7.runtime.skew import Skew
 from beskar7.runtime.virtual_sync import (
     VirtualCondition,
     VirtualEvent,
@@ -99,13 +100,16 @@ class VirtualProcess:
         self.name = name
         self.alive = True
         self.tasks: dict[VirtualTask, None] = {}
+        self.skew: Skew | None = None
+        """What puts this process's wall clock wrong."""
         self._kernel = kernel
 
     def now(self) -> float:
         return float(self._kernel.env.now)
 
     def wall(self) -> float:
-        return EPOCH + self.now()
+        now = self.now()
+        return EPOCH + now + (self.skew(now) if self.skew is not None else 0.0)
 
     def sleep(self, seconds: float) -> None:
         self._kernel.park(self._kernel.waiter(), seconds)

@@ -6,6 +6,7 @@ from typing import Any
 
 from beskar7.api.documents import Node
 from beskar7.api.problems import Problems, closest
+from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET
 from emulator.faults import Fault
 from emulator.fields import FieldError
 from emulator.kube.faults import faultspec
@@ -47,6 +48,12 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
         _belongs(fields, kind, "age", "stale-list")
         if fields.has("age"):
             fault["age"] = fields.duration("age", high=3600.0)
+        _belongs(fields, kind, "offset", "clock-skew")
+        _belongs(fields, kind, "drift", "clock-skew")
+        if fields.has("offset"):
+            fault["offset"] = fields.duration("offset", low=-MAX_OFFSET, high=MAX_OFFSET)
+        if fields.has("drift"):
+            fault["drift"] = fields.number("drift", low=-MAX_DRIFT, high=MAX_DRIFT)
     elif fields.has("match"):
         fault["match"] = _match(fields.child("match"))
     if fields.has("perform"):

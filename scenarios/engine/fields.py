@@ -153,7 +153,7 @@ class Fields:
     def duration(
         self, name: str, default: Any = _REQUIRED, *, low: float = 0.0, high: float = 86_400.0
     ) -> Any:
-        """Seconds."""
+        """Seconds; ``-10s`` where ``low`` is below zero."""
         node = self._given(name, default)
         fallback = low if default is _REQUIRED else default
         if node is None:
@@ -164,13 +164,16 @@ class Fields:
         if not isinstance(node.value, str) and node.value != 0:
             self.wrong(name, f"{node.value} has no unit; write for example {node.value}s")
             return fallback
+        text = str(node.value)
+        negative = low < 0 and text.startswith("-")
         try:
-            seconds = parse_duration(str(node.value))
+            seconds = -parse_duration(text[1:]) if negative else parse_duration(text)
         except ValueError as error:
             self.wrong(name, str(error))
             return fallback
         if not math.isfinite(seconds) or not low <= seconds <= high:
-            bounds = f"{format_duration(low)} to {format_duration(high)}"
+            sign = "-" if low < 0 else ""
+            bounds = f"{sign}{format_duration(abs(low))} to {format_duration(high)}"
             self.wrong(name, f"is {node.value}; it has to be from {bounds}")
             return fallback
         return seconds

@@ -14,9 +14,11 @@ from beskar7.runtime import LiveRuntime, Runtime
 from beskar7.term import MANAGER_LEASE
 from emulator.bmc.client import FleetControlError
 from emulator.bmc.log import BmcEvent, BmcRecord
+from emulator.fields import FieldError
 from emulator.kube.faults.control import ApiControlError
 from emulator.kube.store.writelog import WriteRecord
 from emulator.lab import Lab, LabError
+from scenarios.engine import skews
 from scenarios.engine.expand import (
     CREDENTIALS_SECRET,
     SYSTEM_NAMESPACE,
@@ -27,6 +29,7 @@ from scenarios.engine.expand import (
 )
 from scenarios.engine.renewing import put
 from scenarios.engine.schema import Scenario, Target
+from scenarios.engine.skews import ClockSkews
 from scenarios.engine.targets import CLIENT, choose
 from scenarios.engine.world import World, WorldError
 
@@ -72,6 +75,7 @@ class LiveWorld:
             data_dir=data_dir,
             shards=scenario.world.hosts.shards,
         )
+        self._skews = ClockSkews(self.runtime, self.lab.directory)
 
     def start(self) -> None:
         try:
@@ -111,7 +115,8 @@ class LiveWorld:
 
     def _start_manager(self) -> str:
         identity = f"manager-{len(self.lab.managers()) + 1}"
-        self.lab.start_manager(identity, self._scenario.world.managers.args)
+        arguments = self._scenario.world.managers.args
+        self.lab.start_manager(identity, arguments, self._skews.environment(identity))
         return identity
 
     def start_manager(self) -> str:
@@ -141,15 +146,24 @@ class LiveWorld:
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
         try:
-            if fault.get("target") == "api":
+            if fault.get("kind") == skews.KIND:
+                self._add_skew(fault)
+            elif fault.get("target") == "api":
                 self.lab.api.add_fault(fault)
                 self._api_faults.add(str(fault.get("id", "")))
             else:
                 self.lab.fleet.add_fault(fault)
-        except (FleetControlError, ApiControlError) as error:
+        except (FieldError, FleetControlError, ApiControlError) as error:
             raise WorldError(f"fault {fault.get('id', '?')}: {error}") from None
 
+    def _add_skew(self, fault: Mapping[str, Any]) -> None:
+        if self.lab.deployed:
+            raise FieldError("kind: clock-skew is for managers that are no pods of a Deployment")
+        self._skews.add(fault)
+
     def clear_faults(self, id: str | None) -> None:
+        if self._skews.clear(id) and id is not None:
+            return
         try:
             if id is None:
                 self.lab.fleet.clear_faults()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from beskar7.api.errors import NotFound
@@ -96,6 +97,7 @@ class VirtualWorld:
     def start_manager(self) -> str:
         identity = f"manager-{len(self._managers) + 1}"
         process = self._virtual.group(identity)
+        process.skew = partial(self.api_faults.clock_error, agent(identity))
         try:
             settings = manager_settings(identity, self._scenario.world.managers.args)
         except ValueError as error:

@@ -44,7 +44,7 @@ class Effect:
 
 
 NONE = Effect()
-_OF_WATCHES = ("drop-watch", "lose-event")
+_NOT_OF_REQUESTS = ("drop-watch", "lose-event", "clock-skew")
 
 
 class ApiFaults:
@@ -121,7 +121,7 @@ class ApiFaults:
         delay, age, decider = 0.0, 0.0, None
         for active in self._in_scope(asked):
             fault = active.fault
-            if fault.kind in _OF_WATCHES or (fault.kind != "latency" and decider is not None):
+            if fault.kind in _NOT_OF_REQUESTS or (fault.kind != "latency" and decider is not None):
                 continue
             if fault.kind == "stale-list" and asked.verb != "list":
                 continue
@@ -136,6 +136,15 @@ class ApiFaults:
         if decider is None:
             return Effect(delay, None, None, age)
         return Effect(delay, decider.fault, decider.ends)
+
+    def clock_error(self, client: str, now: float) -> float:
+        """Seconds by which the faults put this client's wall clock ahead."""
+        asked = Asked(client, "", "")
+        return sum(
+            active.fault.skew(active.origin).error(now)
+            for active in self._active.values()
+            if active.fault.kind == "clock-skew" and active.fault.select.admits(asked)
+        )
 
     def follow(self, asked: Asked) -> Follower:
         """The faults of one watch that is about to open."""

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from beskar7.api.errors import ApiError, TooManyRequests, from_status
+from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET, SkewWindow
 from emulator import faultbase
 from emulator import fields as f
 from emulator.faultbase import BaseFault
@@ -16,7 +17,7 @@ from emulator.latency import MAX_SECONDS
 
 KINDS = (
     *("latency", "error", "hang", "reset"),
-    *("drop-watch", "lose-event", "stale-list", "partition", "restart"),
+    *("drop-watch", "lose-event", "stale-list", "partition", "restart", "clock-skew"),
 )
 VERBS = (
     *("get", "list", "watch", "create", "update", "update_status"),
@@ -32,10 +33,12 @@ _ONLY_FOR = {
     "retry_after": ("error",),
     "age": ("stale-list",),
     "perform": ("error", "hang", "reset", "partition"),
+    "offset": ("clock-skew",),
+    "drift": ("clock-skew",),
 }
 _VERBS_OF = {"drop-watch": ("watch",), "lose-event": ("watch",), "stale-list": ("list",)}
 """Kinds of fault that are about one verb; the others may select by it."""
-_WHOLE = ("partition", "restart")
+_WHOLE = ("partition", "restart", "clock-skew")
 """Between a client and the server there is no verb, kind or name: these take clients only."""
 
 
@@ -92,20 +95,28 @@ class ApiFault(BaseFault):
     of ``age`` seconds ago, under that state's resourceVersion. ``partition``: requests hang,
     watches fall silent, and what was connected is cut at the end. ``restart``: all connections
     are cut, for the duration none is served, and no watch can go on from before.
+    ``clock-skew``: the client's wall clock is ``offset`` seconds ahead (negative: behind), and
+    gains ``drift`` seconds with each second.
     ``perform`` (error, hang, reset, partition): the write takes effect all the same.
     """
 
     select: Scope = Scope()
     age: float = DEFAULT_AGE
+    offset: float = 0.0
+    drift: float = 0.0
 
     @classmethod
     def from_dict(cls, data: object, where: str = "fault", default_id: str = "") -> ApiFault:
         """Raises :class:`FieldError` with the field and what it may hold."""
-        fields = f.mapping(data, where, (*faultbase.FIELDS, "target", "select", "age"))
+        fields = f.mapping(
+            data, where, (*faultbase.FIELDS, "target", "select", "age", "offset", "drift")
+        )
         if fields.get("target", TARGET) != TARGET:
             raise FieldError(f"{where}.target: must be {TARGET} here, not {fields['target']!r}")
         base = faultbase.read_base(fields, where, default_id, KINDS, _ONLY_FOR)
         kind = base["kind"]
+        if kind == "clock-skew" and not fields.get("offset") and not fields.get("drift"):
+            raise FieldError(f"{where}.offset: kind clock-skew needs an offset or a drift")
         select = f.mapping(fields.get("select", {}), f"{where}.select", _SELECT)
         given = {name: f.texts(select.get(name, ()), f"{where}.select.{name}") for name in _SELECT}
         allowed = _VERBS_OF.get(kind, VERBS)
@@ -121,6 +132,8 @@ class ApiFault(BaseFault):
             **base,
             select=Scope(**given),
             age=f.number(fields.get("age", DEFAULT_AGE), f"{where}.age", 0.0, MAX_SECONDS),
+            offset=f.number(fields.get("offset", 0.0), f"{where}.offset", -MAX_OFFSET, MAX_OFFSET),
+            drift=f.number(fields.get("drift", 0.0), f"{where}.drift", -MAX_DRIFT, MAX_DRIFT),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,7 +148,15 @@ class ApiFault(BaseFault):
             data["perform"] = self.perform
         if self.kind == "stale-list":
             data["age"] = self.age
+        if self.kind == "clock-skew":
+            data |= {"offset": self.offset, "drift": self.drift}
         return data
+
+    def skew(self, origin: float) -> SkewWindow:
+        """What kind ``clock-skew`` does to a clock; ``origin``: ``now()`` when it was added."""
+        begins = origin + self.start
+        ends = None if self.duration is None else begins + self.duration
+        return SkewWindow(self.offset, self.drift, begins, ends)
 
     def refusal(self) -> ApiError:
         """The answer of kind ``error``."""

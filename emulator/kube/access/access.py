@@ -8,6 +8,7 @@ from aiohttp import web
 
 from beskar7.api.errors import BadRequest, Unauthorized
 from emulator.kube.access.authn import AUTHENTICATED, MASTERS, Authenticator, User, account_user
+from emulator.kube.access.escalation import Escalation
 from emulator.kube.access.rbac import Authorizer
 from emulator.kube.access.requestinfo import Attributes, attributes
 from emulator.kube.api.http import Target
@@ -23,6 +24,7 @@ class Access:
     def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
         self.authenticator = authenticator
         self.authorizer = authorizer
+        self.admission = Escalation(authorizer, _user.get)
 
     def admit(self, request: web.BaseRequest, asked: Target) -> User:
         """Raises ``Unauthorized``, ``Forbidden`` and ``BadRequest``."""

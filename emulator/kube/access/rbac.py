@@ -132,7 +132,7 @@ class Authorizer:
     def _bind(self, found: dict[tuple[str, str], list[Grant]], kind: Kind, binding: Object) -> None:
         namespace = binding["metadata"].get("namespace", "")
         ref = binding["roleRef"]
-        rules = self._rules(ref, namespace)
+        rules = self.rules(ref, namespace) or ()
         name = binding["metadata"]["name"]
         shown = f"{namespace}/{name}" if namespace else name
         for subject in binding.get("subjects") or ():
@@ -147,11 +147,11 @@ class Authorizer:
             grants = [Grant(namespace, Rule.of(rule), rule, why) for rule in rules]
             found.setdefault((kind_, who), []).extend(grants)
 
-    def _rules(self, ref: Object, namespace: str) -> list[Object]:
-        """The role's rules; a role that is not there gives none."""
+    def rules(self, ref: Object, namespace: str) -> list[Object] | None:
+        """The role's rules, with what it aggregates; None for a role that is not there."""
         kind = CLUSTER_ROLE if ref["kind"] == "ClusterRole" else ROLE
         if not self._store.exists(kind, namespace, ref["name"]):
-            return []
+            return None
         role = self._store.get(kind, namespace, ref["name"]).obj
         rules: list[Object] = list(role.get("rules") or ())
         for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():

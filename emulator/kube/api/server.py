@@ -54,6 +54,7 @@ class Api:
         self._access = access or Access(
             Authenticator(store, secrets.token_bytes(32), {token: ADMIN}), Authorizer(store)
         )
+        store.admit.append(self._access.admission)
         self._discovery = Discovery(store.registry)
         self._openapi = OpenApi(store.registry)
         # An empty set is false, so this must ask for None.

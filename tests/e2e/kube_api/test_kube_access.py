@@ -214,3 +214,27 @@ def test_a_bad_token_file_is_one_line_and_exit_code_2(
     assert process.returncode == 2
     assert words in errors
     assert "Traceback" not in errors
+
+
+def test_who_may_write_roles_cannot_give_more_than_she_has(admin: Client, alice: Client) -> None:
+    roles = f"{RBAC}/namespaces/default"
+    rules = [
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["*"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]},
+    ]
+    subjects = [{"kind": "User", "name": "alice"}]
+    ref = {"kind": "Role", "name": "grower"}
+    binding = {"metadata": {"name": "grower"}, "roleRef": ref, "subjects": subjects}
+    role = {"metadata": {"name": "grower"}, "rules": rules}
+    assert admin("POST", f"{roles}/roles", role)[0] == 201
+    assert admin("POST", f"{roles}/rolebindings", binding)[0] == 201
+    same = {"metadata": {"name": "same"}, "rules": rules[1:]}
+    assert alice("POST", f"{roles}/roles", same)[0] == 201
+    more = {"metadata": {"name": "more"}, "rules": [{**rules[1], "verbs": ["get", "delete"]}]}
+    code, status = alice("POST", f"{roles}/roles", more)
+    assert (code, status["reason"], status["details"]["kind"]) == (403, "Forbidden", "roles")
+    assert "attempting to grant RBAC permissions not currently held" in status["message"]
+    strong = {"kind": "ClusterRole", "name": "cluster-admin"}
+    bound = {"metadata": {"name": "strong"}, "roleRef": strong, "subjects": subjects}
+    assert alice("POST", f"{roles}/rolebindings", bound)[0] == 403
+    assert admin("POST", f"{roles}/roles", more)[0] == 201

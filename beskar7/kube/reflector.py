@@ -1,4 +1,8 @@
-"""Keeps a cache equal to the server: list, then watch, and again after every failure."""
+"""Keeps a cache equal to the server: list, then watch, and again after every failure.
+
+A watch that skips an event says nothing, so nobody can know; therefore the list is read anew every
+few minutes whatever happens, and what differs is put right and told to the handlers.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from beskar7.api.errors import ApiError, Expired, Timeout, TooManyRequests
 from beskar7.api.kinds import Kind
 from beskar7.kube.backoff import Backoff, Exponential
 from beskar7.kube.cache import Cache
-from beskar7.kube.objects import resource_version_of
-from beskar7.kube.port import Kube, WatchEvent
+from beskar7.kube.objects import resource_version_of, version_number
+from beskar7.kube.port import Kube, ObjectList, WatchEvent
 from beskar7.runtime import Runtime, Task
 
 log = logging.getLogger(__name__)
@@ -19,6 +23,11 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 300.0
 """A watch lasts this to twice this long, as client-go's do, so that no load sticks to one server
 and a watch that has died unnoticed is found out."""
+
+RELIST_SECONDS = 600.0
+"""A list is at most so old, and at least half of that (drawn each time, so that the kinds and the
+processes do not list together). The guide has no such setting; controller-runtime's SyncPeriod is
+10 hours, but only hands the same cache to the handlers again, which repairs nothing."""
 
 SHORT_WATCH = 1.0
 """Seconds. A watch that ends before this without an event counts as a failure."""
@@ -42,6 +51,7 @@ class Reflector:
         *,
         cache: Cache | None = None,
         watch_seconds: float = WATCH_SECONDS,
+        relist_seconds: float = RELIST_SECONDS,
         retry: Exponential = RETRY,
         owner: str = "",
     ) -> None:
@@ -52,6 +62,8 @@ class Reflector:
         self._runtime = runtime
         self._namespace = namespace
         self._watch_seconds = watch_seconds
+        self._relist_seconds = relist_seconds
+        self._relist_at = 0.0
         self._rng = runtime.rng(f"reflector/{owner}/{kind.qualified}/{namespace or '*'}")
         self._backoff = Backoff(retry, self._rng)
         self._stopping = runtime.event()
@@ -87,6 +99,8 @@ class Reflector:
         try:
             if not self._resource_version:
                 self._list()
+            elif self._runtime.now() >= self._relist_at:
+                self._relist()
             lasted, events = self._watch()
         except ApiError as error:
             return self._failed(error)
@@ -100,9 +114,24 @@ class Reflector:
         return 0.0
 
     def _list(self) -> None:
+        self._take(self._read())
+
+    def _relist(self) -> None:
+        """Repair the cache, unless the list is older than what the watch has told already."""
+        found = self._read()
+        known, read = version_number(self._resource_version), version_number(found.resource_version)
+        if known is None or read is None or read >= known:
+            self._take(found)
+
+    def _read(self) -> ObjectList:
         found = self._kube.list(self.kind, self._namespace)
         self.lists += 1
         self._runtime.trace("list", f"{self.kind} {len(found.items)}")
+        age = self._relist_seconds * (1 - 0.5 * self._rng.random())
+        self._relist_at = self._runtime.now() + age
+        return found
+
+    def _take(self, found: ObjectList) -> None:
         self.cache.replace(found.items, found.resource_version)
         self._resource_version = found.resource_version
         self._recovered()
@@ -111,11 +140,12 @@ class Reflector:
         """Follow one watch to its end; how many seconds it lasted, and its events."""
         start = self._runtime.now()
         events = 0
+        longest = self._watch_seconds * (1 + self._rng.random())
         self._stream = self._kube.watch(
             self.kind,
             self._namespace,
             resource_version=self._resource_version,
-            timeout=self._watch_seconds * (1 + self._rng.random()),
+            timeout=max(SHORT_WATCH, min(longest, self._relist_at - start)),
         )
         try:
             self.watches += 1

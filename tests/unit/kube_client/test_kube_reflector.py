@@ -11,7 +11,7 @@ from beskar7.api.errors import Forbidden, ServiceUnavailable
 from beskar7.api.kinds import CONFIG_MAP, LEASE
 from beskar7.kube.informers import SharedCaches, WriteThroughKube
 from beskar7.kube.port import Object, ObjectList, WatchEvent
-from beskar7.kube.reflector import Reflector
+from beskar7.kube.reflector import RELIST_SECONDS, Reflector
 from beskar7.runtime import Runtime, VirtualRuntime
 
 pytestmark = pytest.mark.unit
@@ -301,3 +301,98 @@ def test_caches_stop_at_once_while_their_watches_wait(world: Any) -> None:
         assert here.store.history.watching == 0
 
     runtime.run(main)
+
+
+class Lossy:
+    """A port whose watches leave out what the server did while it is ``deaf``."""
+
+    def __init__(self, kube: Any) -> None:
+        self._kube = kube
+        self.deaf = False
+        self.list = kube.list
+
+    def watch(self, *args: Any, **more: Any) -> Iterator[WatchEvent]:
+        for event in self._kube.watch(*args, **more):
+            if not self.deaf:
+                yield event
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_watch_has_lost_in_silence_is_repaired_within_a_period(
+    world: Any, seed: int
+) -> None:
+    runtime = VirtualRuntime(seed)
+
+    def main() -> None:
+        here = world(runtime, latency=0.001)
+        kube = here.kube()
+        for name in ("stays", "changes", "goes", "renewed"):
+            kube.create(CONFIG_MAP, config(name))
+        lossy = Lossy(kube)
+        reflector = Reflector(lossy, runtime, CONFIG_MAP, "default")
+        calls: list[tuple[str, str]] = []
+
+        def handler(old: Object | None, new: Object | None) -> None:
+            kind = "added" if old is None else "deleted" if new is None else "changed"
+            calls.append((kind, (new or old or {})["metadata"]["name"]))
+
+        reflector.start()
+        assert reflector.wait_synced(5)
+        reflector.cache.on_change(handler)
+        runtime.sleep(1)
+        calls.clear()
+        lossy.deaf = True
+        kube.patch(CONFIG_MAP, "default", "changes", {"data": {"value": "new"}})
+        kube.delete(CONFIG_MAP, "default", "goes")
+        kube.delete(CONFIG_MAP, "default", "renewed")
+        kube.create(CONFIG_MAP, config("renewed"))
+        kube.create(CONFIG_MAP, config("comes"))
+        runtime.sleep(1)
+        lossy.deaf = False
+        kube.create(CONFIG_MAP, config("heard"))  # the watch goes on, and beyond what it lost
+        lost_at = runtime.now()
+        while versions(reflector.cache) != here.versions(CONFIG_MAP):
+            assert runtime.now() < lost_at + RELIST_SECONDS
+            runtime.sleep(1)
+        # Real differences only, each once: nothing is told of what was right all the time.
+        assert sorted(calls) == [
+            ("added", "comes"),
+            ("added", "heard"),
+            ("added", "renewed"),
+            ("changed", "changes"),
+            ("deleted", "goes"),
+            ("deleted", "renewed"),
+        ]
+        runtime.sleep(3600)
+        assert len(calls) == 6
+        assert 7 <= reflector.lists <= 14  # one in 5 to 10 minutes
+        reflector.stop()
+
+    runtime.run(main, until=10_000)
+
+
+def test_a_list_that_is_older_than_the_watch_repairs_nothing(world: Any) -> None:
+    runtime = VirtualRuntime(1)
+
+    def main() -> None:
+        kube = world(runtime).kube()
+        kube.create(CONFIG_MAP, config("a", "1"))
+        old = kube.list(CONFIG_MAP, "default")
+        reflector = Reflector(kube, runtime, CONFIG_MAP, "default")
+        reflector.start()
+        assert reflector.wait_synced(5)
+        kube.patch(CONFIG_MAP, "default", "a", {"data": {"value": "2"}})
+        runtime.sleep(1)
+        told: list[Any] = []
+        reflector.cache.on_change(lambda before, after: told.append(after))
+        real, kube.list = kube.list, lambda *_, **__: old
+        runtime.sleep(RELIST_SECONDS + 1)
+        assert reflector.lists == 2
+        kube.list = real
+        assert [each["data"]["value"] for each in told] == ["2"]
+        kube.patch(CONFIG_MAP, "default", "a", {"data": {"value": "3"}})
+        runtime.sleep(1)
+        assert told[-1]["data"]["value"] == "3"
+        reflector.stop()
+
+    runtime.run(main, until=10_000)

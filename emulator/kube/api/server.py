@@ -24,9 +24,11 @@ from emulator.kube.api.verbs import Verbs
 from emulator.kube.faults import faultserver
 from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.faults.faultserver import FaultControl
+from emulator.kube.faults.faultspec import Asked
 from emulator.kube.kinds.locations import Location
 from emulator.kube.store.collector import Collector
 from emulator.kube.store.store import Store
+from emulator.kube.workloads.routes import subresource
 from emulator.kube.workloads.service import Workloads
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,11 @@ class Api:
         if path not in _ANONYMOUS:
             self._access.admit(request, asked)
         if self.workloads is not None:
+            about = self._about_pod(request, path) if self.faults else None
+            if about is not None:
+                return await faultserver.gate(
+                    self.faults, request, about, lambda _: self._of_workloads(request, asked)
+                )
             answer = await self.workloads.serve(request, asked)
             if answer is not None:
                 return answer
@@ -94,6 +101,23 @@ class Api:
         if request.method != "GET":
             raise MethodNotAllowed("only GET is served here")
         return self._document(request, asked)
+
+    def _about_pod(self, request: web.BaseRequest, path: str) -> Asked | None:
+        """A request for a pod's log, exec and the like in the words of faults."""
+        found = subresource(path)
+        if found is None:
+            return None
+        namespace, name, what = found
+        # As RBAC names them: exec and port-forward are created, however they are asked for.
+        verb = "get" if what == "log" else "create"
+        agent = request.headers.get("User-Agent", "")
+        return Asked(agent, verb, f"Pod/{what}", namespace, name)
+
+    async def _of_workloads(self, request: web.BaseRequest, asked: Target) -> web.StreamResponse:
+        assert self.workloads is not None
+        answer = await self.workloads.serve(request, asked)
+        assert answer is not None
+        return answer
 
     async def _through_faults(
         self, request: web.BaseRequest, asked: Target, at: Location

@@ -52,7 +52,8 @@ async def gate(
         await asyncio.sleep(effect.delay)
     if effect.fault is None:
         return await perform(effect.age)
-    if effect.perform and about.verb != "watch":
+    # What is answered by a stream cannot take effect without its answer.
+    if effect.perform and about.verb != "watch" and "/" not in about.kind:
         with contextlib.suppress(ApiError):  # that answer is lost as well
             await perform(effect.age)
     if effect.outcome == "error":

@@ -60,6 +60,8 @@ class Asked:
 class Scope:
     """Which requests: all given criteria hold; within a list one is enough. All are globs.
 
+    ``kinds`` of what a pod's processes answer are ``Pod/log`` (verb get), ``Pod/exec`` and
+    ``Pod/portforward`` (create), ``Pod/eviction`` (create).
     ``names`` hold for single objects, and for the objects that a watch tells of; a request without
     a name is not hit by a fault that selects names. A request for all namespaces has namespace "".
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -25,7 +26,7 @@ from emulator.kube.store.metadata import rfc3339
 from emulator.kube.store.pipeline import Call
 from emulator.kube.store.selectors import compile_selectors
 from emulator.kube.tables.ages import parse_time
-from emulator.kube.workloads import channels, usage
+from emulator.kube.workloads import channels, forward, usage
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.objects import NODE, POD, meta, spec, status
 from emulator.kube.workloads.podlog import ContainerLog, Wanted, bounded, select
@@ -42,6 +43,12 @@ _METRICS = re.compile(
 )
 
 
+def subresource(path: str) -> tuple[str, str, str] | None:
+    """Namespace and name of the pod, and which of its subresources; None for other paths."""
+    match = _SUBRESOURCE.fullmatch(path)
+    return None if match is None else (match.group(1), match.group(2), match.group(3))
+
+
 async def answer(
     workloads: Workloads, request: web.BaseRequest, asked: Target
 ) -> web.StreamResponse | None:
@@ -50,9 +57,9 @@ async def answer(
     if path == "/metrics":
         text = await workloads.metrics()
         return web.Response(text=text, content_type="text/plain", charset="utf-8")
-    match = _SUBRESOURCE.fullmatch(path)
-    if match is not None:
-        namespace, name, what = match.groups()
+    found = subresource(path)
+    if found is not None:
+        namespace, name, what = found
         if what == "log":
             _only(request, "GET")
             return await _log(workloads, request, asked, namespace, name)
@@ -62,10 +69,10 @@ async def answer(
         if what == "eviction":
             _only(request, "POST")
             return await _evict(workloads, request, asked, namespace, name)
-        raise MethodNotAllowed(
-            f"the lab has no {what}: a pod's ports are open at its address, on this machine "
-            "(kubectl get pods -o wide)"
-        )
+        if what == "portforward":
+            _only(request, "GET", "POST")
+            return await _forward(workloads, request, asked, namespace, name)
+        raise MethodNotAllowed("the lab has no attach: use exec, or logs -f")
     match = _METRICS.fullmatch(path)
     if match is not None:
         _only(request, "GET")
@@ -211,15 +218,38 @@ async def _exec(
         environment=container.environment,
         directory=container.pod.directory,
     )
+    return await _session(workloads, channels.serve(request, made))
+
+
+async def _session(
+    workloads: Workloads, serving: Coroutine[Any, Any, web.StreamResponse]
+) -> web.StreamResponse:
+    """A session that the end of the workloads ends. Raises ``TooManyRequests``."""
     if len(workloads.sessions) >= _MAX_SESSIONS:
-        raise TooManyRequests(f"{_MAX_SESSIONS} exec sessions are open already")
+        serving.close()
+        raise TooManyRequests(f"{_MAX_SESSIONS} sessions of exec and port-forward are open already")
     task = asyncio.current_task()
     assert task is not None
     workloads.sessions.add(task)
     try:
-        return await channels.serve(request, made)
+        return await serving
     finally:
         workloads.sessions.discard(task)
+
+
+async def _forward(
+    workloads: Workloads, request: web.BaseRequest, asked: Target, namespace: str, name: str
+) -> web.StreamResponse:
+    pod = workloads.store.get(POD, namespace, name).obj
+    worker = workloads.kubelet.find(namespace, name)
+    if worker is None or status(pod).get("phase") != "Running":
+        phase = status(pod).get("phase") or "Pending"
+        raise BadRequest(f"unable to forward port because pod is not running. status: {phase}")
+    forward.check(request, worker.ip)
+    query = parse_qs(request.raw_path.partition("?")[2])
+    ports = forward.wanted(query.get("ports", []))
+    wanted = forward.Forward(f"{namespace}/{name}", worker.uid, worker.ip, ports)
+    return await _session(workloads, forward.serve(request, wanted))
 
 
 async def _evict(

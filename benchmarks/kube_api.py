@@ -16,248 +16,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import functools
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from kube_loads import CONNECTIONS, HOSTS, fan_out, populate, rate, size_of
+from kube_servers import BARE, ROOT, Server, ours, started
+
 OUT = ROOT / "out/bench/kube_api.json"
-HOSTS = "/apis/infrastructure.cluster.x-k8s.io/v1beta1/namespaces/default/physicalhosts"
-CONNECTIONS, PIPELINED, WATCHERS, LISTED, MANY = 16, 20, 50, 1000, 10_000
+LISTED, MANY = 1000, 10_000
 SATURATED = 0.9
 GOALS = {"GET, share of the ceiling": 0.6, "LIST CPU ms": 1.0, "MB at 10,000 hosts": 150.0}
-
-BARE = """
-import asyncio, sys
-from aiohttp import web
-import uvloop
-
-async def handle(request):
-    if request.method == "PUT":
-        await request.read()
-    size = int(request.headers["X-Size"])
-    return web.Response(body=b"x" * size, content_type="application/json")
-
-async def main():
-    runner = web.ServerRunner(web.Server(handle, access_log=None))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print('{"url": "http://127.0.0.1:%d"}' % runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
-
-uvloop.run(main())
-"""
-
-
-@dataclass
-class Server:
-    pid: int
-    port: int
-    token: str
-
-    def cpu(self) -> float:
-        """Processor seconds used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def megabytes(self) -> float:
-        """Resident memory."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-class Connection:
-    """A keep-alive HTTP connection that reads answers with a Content-Length."""
-
-    def __init__(self, server: Server, size: int = 0) -> None:
-        self._server = server
-        self._head = f"Host: lab\r\nAuthorization: Bearer {server.token}\r\nUser-Agent: bench/1\r\n"
-        self._head += f"X-Size: {size}\r\n"
-
-    async def __aenter__(self) -> Connection:
-        self.reader, self._writer = await asyncio.open_connection(
-            "127.0.0.1", self._server.port, limit=1 << 26
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._writer.close()
-
-    async def send(
-        self, method: str, path: str, body: bytes = b""
-    ) -> tuple[int, dict[bytes, bytes]]:
-        head = f"{method} {path} HTTP/1.1\r\n{self._head}"
-        if body:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        self._writer.write(head.encode() + b"\r\n" + body)
-        answer = await self.reader.readuntil(b"\r\n\r\n")
-        lines = [line.partition(b": ") for line in answer.lower().split(b"\r\n")[1:] if line]
-        return int(answer[9:12]), {name: value for name, _, value in lines}
-
-    async def length(self, path: str) -> int:
-        """Bytes of the whole answer to a GET: alike each time, while the object is."""
-        self._get = f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode()
-        self._writer.write(self._get)
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        _, _, rest = head.lower().partition(b"content-length: ")
-        body = int(rest.partition(b"\r\n")[0])
-        await self.reader.readexactly(body)
-        return len(head) + body
-
-    async def pipeline(self, depth: int, length: int) -> bytes:
-        """So many GETs sent at once, and all their answers."""
-        self._writer.write(self._get * depth)
-        return await self.reader.readexactly(depth * length)
-
-    async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        status, headers = await self.send(method, path, body)
-        return status, await self.reader.readexactly(int(headers[b"content-length"]))
-
-
-def host(name: str, turn: int = 0) -> dict[str, Any]:
-    """As large as a host in a lab: spec, labels, and the status of an enrolled one."""
-    return {
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1",
-        "kind": "PhysicalHost",
-        "metadata": {"name": name, "labels": {"rack": "rack-1", "vendor": "dell"}},
-        "spec": {
-            "redfishConnection": {
-                "address": "http://127.10.0.1:8000",
-                "credentialsSecretRef": "bmc-credentials",
-            },
-            "bootIsoSource": f"http://images/{turn}.iso",
-        },
-    }
-
-
-async def populate(server: Server, count: int) -> None:
-    async def some(first: int) -> None:
-        async with Connection(server) as connection:
-            for number in range(first, count, CONNECTIONS):
-                body = json.dumps(host(f"bench-{number:05d}")).encode()
-                status, answer = await connection.call("POST", HOSTS, body)
-                assert status == 201, answer
-
-    await asyncio.gather(*(some(first) for first in range(CONNECTIONS)))
-
-
-async def rate(
-    server: Server, size: int, seconds: float, method: str, path: str
-) -> dict[str, float]:
-    """Calls a second over all connections, and the server's processor time in us a call.
-
-    ``size`` 0 is our server; a PUT to it carries the version of the answer before.
-    """
-    done = 0
-    used, begin = server.cpu(), time.perf_counter()
-
-    async def reader(number: int) -> None:
-        nonlocal done
-        at = path.replace("NUMBER", f"{number:05d}")
-        depth = 2 if path == HOSTS else PIPELINED
-        async with Connection(server, size) as connection:
-            length = await connection.length(at)
-            while time.perf_counter() < begin + seconds:
-                answers = await connection.pipeline(depth, length)
-                assert answers.count(b"HTTP/1.1 200 OK") == depth
-                done += depth
-
-    async def writer(number: int) -> None:
-        nonlocal done
-        at = path.replace("NUMBER", f"{number:05d}")
-        async with Connection(server, size) as connection:
-            _, body = await connection.call("GET", at)
-            turn = time.perf_counter_ns()
-            while time.perf_counter() < begin + seconds:
-                turn += 1
-                sent = body
-                if not size:
-                    obj = json.loads(body)
-                    obj["spec"]["bootIsoSource"] = f"http://images/{turn}.iso"
-                    sent = json.dumps(obj).encode()
-                status, body = await connection.call("PUT", at, sent)
-                assert status == 200, body
-                done += 1
-
-    client = reader if method == "GET" else writer
-    clients = 4 if path == HOSTS else CONNECTIONS
-    await asyncio.gather(*(client(number) for number in range(clients)))
-    elapsed = time.perf_counter() - begin
-    cpu = server.cpu() - used
-    return {"rate": done / elapsed, "cpu_us": cpu / done * 1e6, "busy": cpu / elapsed}
-
-
-async def fan_out(server: Server, writes: int) -> dict[str, float]:
-    """Events a second that 50 watchers receive of the writes of one client."""
-
-    async def watch(version: str) -> None:
-        async with Connection(server) as connection:
-            query = f"?watch=true&resourceVersion={version}"
-            status, _ = await connection.send("GET", HOSTS + query)
-            assert status == 200
-            ready.release()
-            left = writes
-            while left:
-                chunk = await connection.reader.read(1 << 18)
-                assert chunk, "the watch ended"
-                left -= chunk.count(b'"type":"MODIFIED"')
-
-    ready = asyncio.Semaphore(0)
-    async with Connection(server) as connection:
-        path = f"{HOSTS}/bench-00000"
-        _, body = await connection.call("GET", path)
-        _, listed = await connection.call("GET", HOSTS)
-        version = json.loads(listed)["metadata"]["resourceVersion"]
-        watchers = [asyncio.create_task(watch(version)) for _ in range(WATCHERS)]
-        for _ in watchers:
-            await ready.acquire()
-        used, begin = server.cpu(), time.perf_counter()
-        for turn in range(writes):
-            obj = json.loads(body)
-            obj["spec"]["bootIsoSource"] = f"http://fan/{begin}/{turn}.iso"
-            status, body = await connection.call("PUT", path, json.dumps(obj).encode())
-            assert status == 200, body
-        await asyncio.gather(*watchers)
-        elapsed = time.perf_counter() - begin
-    events = writes * WATCHERS
-    return {"rate": events / elapsed, "cpu_us": (server.cpu() - used) / events * 1e6}
-
-
-@contextlib.contextmanager
-def started(*arguments: str, directory: Path | None = None) -> Iterator[Server]:
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    ) as process:
-        assert process.stdout
-        try:
-            url = json.loads(process.stdout.readline())["url"]
-            token = (directory / "token").read_text() if directory else ""
-            yield Server(process.pid, int(url.rpartition(":")[2]), token)
-        finally:
-            process.kill()
-
-
-@contextlib.contextmanager
-def ours(*options: str) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as scratch:
-        lab = ("-m", "emulator.kube", "--dir", scratch, "--no-tls", "--exit-with-stdin")
-        with started(*lab, *options, directory=Path(scratch)) as server:
-            yield server
 
 
 def run_rate(server: Server, size: int, seconds: float, method: str, path: str) -> dict[str, float]:
@@ -279,11 +51,6 @@ def in_turns(
         "ceiling_busy": middle(most["busy"] for _, most in pairs),
         "cpu_ratio": middle(most["cpu_us"] / own["cpu_us"] for own, most in pairs),
     }
-
-
-async def size_of(server: Server, path: str) -> int:
-    async with Connection(server) as connection:
-        return len((await connection.call("GET", path))[1])
 
 
 def measure(seconds: float, rounds: int) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Database:
         self.history = History(self._version, history)
         self._objects: dict[Kind, dict[Key, Entry]] = {}
         self._order: dict[Kind, list[Key]] = {}
+        self._listed: dict[Kind, list[Entry]] = {}
+        """Each kind's entries in their order, made by a list and dropped by the next commit."""
         self._slow_watcher = slow_watcher
         self._pending: deque[Change] = deque()
         self._draining = False
@@ -71,13 +73,16 @@ class Database:
     ) -> list[Entry]:
         """Ordered by namespace and name; the list's version is :attr:`resource_version`."""
         self.resource(kind)
-        objects = self._objects.get(kind, {})
         keys = self._order.get(kind, [])
+        found = self._listed.get(kind)
+        if found is None:
+            objects = self._objects.get(kind, {})
+            found = self._listed[kind] = [objects[key] for key in keys]
+        low, high = 0, len(keys)
         if namespace:
             low = bisect.bisect_left(keys, (namespace, ""))
             high = bisect.bisect_left(keys, (namespace + "\0", ""))
-            keys = keys[low:high]
-        entries = [objects[key] for key in keys]
+        entries = found[low:high]  # the caller's own
         return entries if predicate is None else [e for e in entries if predicate(e.obj)]
 
     def watch(
@@ -135,6 +140,7 @@ class Database:
         for kind, entry in found:
             self._objects.setdefault(kind, {})[(entry.namespace, entry.name)] = entry
         self._order = {kind: sorted(objects) for kind, objects in self._objects.items()}
+        self._listed.clear()
         self._version = max(self._version, version)
         now = self.runtime.now()
         added = [Change(kind, "ADDED", entry, None, now) for kind, entry in self.everything()]
@@ -174,6 +180,7 @@ class Database:
         key = (entry.namespace, entry.name)
         objects = self._objects.setdefault(kind, {})
         order = self._order.setdefault(kind, [])
+        self._listed.pop(kind, None)
         if gone:
             del objects[key]
             del order[bisect.bisect_left(order, key)]

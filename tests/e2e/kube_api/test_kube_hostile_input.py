@@ -412,7 +412,7 @@ def test_fuzz(server: Any) -> None:
             http.post(server.url + path, json=minimal(version, named), timeout=10)
         send()
     log.info("%d requests in %g s: %s", sent, SECONDS, dict(sorted(codes.items())))
-    assert sent > 20 * SECONDS
+    assert sent > 5 * SECONDS  # a busy machine sends few; none would show nothing
     assert http.get(f"{server.url}/readyz", timeout=5).status_code == 200
 
 

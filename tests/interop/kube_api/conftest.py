@@ -18,6 +18,7 @@ class Kubectl:
     """Calls kubectl; its discovery cache lives in ``home``, not in the user's."""
 
     program: str
+    minor: int
     home: Path
     kubeconfig: Path
 
@@ -62,4 +63,4 @@ class Kubectl:
 
 @pytest.fixture(scope="module")
 def kubectl(kubectl_lab: Any) -> Kubectl:
-    return Kubectl(kubectl_lab.program, kubectl_lab.home, kubectl_lab.kubeconfig)
+    return Kubectl(kubectl_lab.program, kubectl_lab.minor, kubectl_lab.home, kubectl_lab.kubeconfig)

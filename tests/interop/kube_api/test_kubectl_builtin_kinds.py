@@ -84,7 +84,7 @@ def test_services_accounts_policies(kubectl: Any) -> None:
     kubectl("delete", "svc", "front")
     kubectl("create", "serviceaccount", "bot")
     assert "bot" in kubectl("get", "sa", "-o", "name")
-    assert "Mountable secrets" in kubectl("describe", "sa", "bot")
+    assert "Image pull secrets" in kubectl("describe", "sa", "bot")
     assert kubectl("create", "token", "bot", "--duration=20m").count(".") == 2
     kubectl("delete", "sa", "bot")
     policy = {
@@ -126,7 +126,8 @@ def test_apply_is_validated_strictly(kubectl: Any, web: str) -> None:
 
 def test_access(kubectl: Any) -> None:
     assert kubectl("auth", "can-i", "delete", "pods").strip() == "yes"
-    assert "kubernetes-admin" in kubectl("auth", "whoami")
+    if kubectl.minor >= 28:  # before, it asks for the beta of that API, long gone
+        assert "kubernetes-admin" in kubectl("auth", "whoami")
     assert kubectl.run("auth", "can-i", "get", "secrets", "--as=eve").stdout.strip() == "no"
     assert "cannot list resource" in kubectl.fails("get", "pods", "--as=eve")
     kubectl("create", "role", "reader", "--verb=get,list,watch", "--resource=pods,deployments.apps")

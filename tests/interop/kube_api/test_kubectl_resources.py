@@ -41,7 +41,7 @@ def manifest(kind: str, name: str, **meta: Any) -> str:
 @pytest.fixture
 def host(kubectl: Any, request: pytest.FixtureRequest) -> Iterator[str]:
     """A PhysicalHost of this test's own."""
-    name = "h-" + request.node.name.replace("_", "-").lower()[:50].rstrip("-")
+    name = "h-" + request.node.originalname.replace("_", "-").lower()[:50].rstrip("-")
     kubectl("apply", "-f", "-", stdin=manifest("PhysicalHost", name, labels={"rack": "r1"}))
     yield name
     kubectl("delete", "ph", name, "--ignore-not-found")
@@ -298,5 +298,6 @@ def test_what_the_server_is(kubectl: Any) -> None:
     found = {line.split()[0] for line in resources.splitlines()}
     assert {"physicalhosts", "beskar7machines", "leases", "events", "namespaces"} <= found
     assert "ok" in kubectl("get", "--raw", "/readyz")
-    unknown = kubectl.fails("create", "job", "j", "--image=x")
-    assert "Traceback" not in unknown
+    # Newer kubectls send a Job as protobuf, of which the server does not know the shape.
+    made = kubectl.run("create", "job", "j", "--image=x")
+    assert made.returncode == 0 or "send application/json" in made.stderr

@@ -29,6 +29,7 @@ class Kubectl:
     """Calls kubectl in the managers' namespace."""
 
     program: str
+    minor: int
     home: Path
     kubeconfig: Path
 
@@ -73,6 +74,11 @@ class Kubectl:
             env=self.environment,
         )
 
+    @property
+    def has_exec(self) -> bool:
+        """Over WebSocket; before 1.31 kubectl speaks SPDY only, which the lab refuses."""
+        return self.minor >= 31
+
     def rolled_out(self) -> str:
         return self("rollout", "status", DEPLOYMENT, "--timeout=40s")
 
@@ -103,7 +109,7 @@ def no_manager_left() -> Iterator[list[Path]]:
 @pytest.fixture(scope="module")
 def kubectl(no_manager_left: list[Path], kubectl_lab: Any) -> Kubectl:
     no_manager_left.append(kubectl_lab.directory)
-    return Kubectl(kubectl_lab.program, kubectl_lab.home, kubectl_lab.kubeconfig)
+    return Kubectl(kubectl_lab.program, kubectl_lab.minor, kubectl_lab.home, kubectl_lab.kubeconfig)
 
 
 def _commands() -> Iterator[str]:

@@ -67,7 +67,8 @@ def test_restart_history_and_undo(managers):
     managers.rolled_out()
     path = "jsonpath={.spec.template.spec.containers[0].env[*].name}"
     assert "COLOUR" not in managers("get", DEPLOYMENT, "-o", path)
-    assert managers("exec", DEPLOYMENT, "--", "sh", "-c", "echo -$COLOUR-") == "--\n"
+    if managers.has_exec:
+        assert managers("exec", DEPLOYMENT, "--", "sh", "-c", "echo -$COLOUR-") == "--\n"
 
 
 def test_pause_and_resume(managers):
@@ -77,7 +78,8 @@ def test_pause_and_resume(managers):
     assert names(managers) == before
     managers("rollout", "resume", DEPLOYMENT)
     managers.rolled_out()
-    assert managers("exec", DEPLOYMENT, "--", "sh", "-c", "echo $COLOUR") == "red\n"
+    if managers.has_exec:
+        assert managers("exec", DEPLOYMENT, "--", "sh", "-c", "echo $COLOUR") == "red\n"
 
 
 def test_a_flag_that_the_guide_takes_from_elsewhere_crashes_the_pod_as_it_would(managers):

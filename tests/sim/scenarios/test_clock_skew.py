@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from beskar7.api.meta import parse_rfc3339
+from beskar7.api.problems import DocumentError
 from beskar7.kube.leases import LeaderElector
 from beskar7.redfish.sushy_bmc import agent
 from beskar7.runtime import VirtualRuntime
@@ -17,7 +18,6 @@ from emulator.kube.inprocess import InProcessKube
 from emulator.kube.world import new_store
 from scenarios.engine.history import consumer_uid, dig
 from scenarios.engine.loader import loads
-from scenarios.engine.problems import ScenarioError
 
 pytestmark = pytest.mark.sim
 
@@ -159,6 +159,6 @@ def test_a_skew_begins_ends_and_is_cleared() -> None:
 )
 def test_what_is_wrong_is_told_with_its_line(fault: str, said: str) -> None:
     text = STORM.replace("FAULTS", f"{{id: a, target: api, {fault}}}")
-    with pytest.raises(ScenarioError, match=r"s\.yaml:7") as caught:
+    with pytest.raises(DocumentError, match=r"s\.yaml:7") as caught:
         loads(text, "s.yaml")
     assert said in str(caught.value)

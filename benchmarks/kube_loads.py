@@ -24,7 +24,7 @@ def host(name: str, turn: int = 0) -> dict[str, Any]:
                 "address": "http://127.10.0.1:8000",
                 "credentialsSecretRef": "bmc-credentials",
             },
-            "bootIsoSource": f"http://images/{turn}.iso",
+            "tags": [f"http://images/{turn}.iso"],
         },
     }
 
@@ -72,7 +72,7 @@ async def rate(
                 sent = body
                 if not size:
                     obj = json.loads(body)
-                    obj["spec"]["bootIsoSource"] = f"http://images/{turn}.iso"
+                    obj["spec"]["tags"] = [f"http://images/{turn}.iso"]
                     sent = json.dumps(obj).encode()
                 status, body = await connection.call("PUT", at, sent)
                 assert status == 200, body
@@ -113,7 +113,7 @@ async def fan_out(server: Server, writes: int) -> dict[str, float]:
         used, begin = server.cpu(), time.perf_counter()
         for turn in range(writes):
             obj = json.loads(body)
-            obj["spec"]["bootIsoSource"] = f"http://fan/{begin}/{turn}.iso"
+            obj["spec"]["tags"] = [f"http://fan/{begin}/{turn}.iso"]
             status, body = await connection.call("PUT", path, json.dumps(obj).encode())
             assert status == 200, body
         await asyncio.gather(*watchers)

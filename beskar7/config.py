@@ -14,6 +14,7 @@ from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.problems import closest
 from beskar7.coordination.selection import ALGORITHMS
 from beskar7.logs import LEVELS, STYLES, TIMES, LogSettings
+from beskar7.redfish.vendors import GENERIC, VENDORS, Vendor
 
 CONFIG_MAP_NAME = "beskar7-config"
 
@@ -64,6 +65,25 @@ class Tuning:
     profiling: bool = False
     """Trace allocations from the start, for ``/debug/pprof/heap``."""
     log: LogSettings = field(default_factory=LogSettings)
+    suspect_worker_count: int = 16
+    circuit_threshold: int = 3
+    circuit_max_delay: float = 60.0
+    vendor_cooldowns: Mapping[str, float] = field(default_factory=dict)
+    vendor_ops: Mapping[str, int] = field(default_factory=dict)
+
+    def cooldown(self, vendor: Vendor) -> float:
+        """Seconds of rest for a BMC: what is set for its vendor, for all, else the vendor's own."""
+        common = vendor.cooldown if self.bmc_cooldown is None else self.bmc_cooldown
+        return self.vendor_cooldowns.get(vendor.name, common)
+
+    def concurrent_ops_by_vendor(self) -> dict[str, int]:
+        """Writing operations at once on the BMCs of a vendor, for those with such a limit."""
+        own = {
+            vendor.name: vendor.max_concurrent_ops
+            for vendor in VENDORS
+            if vendor.max_concurrent_ops is not None
+        }
+        return {**own, **self.vendor_ops}
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -151,6 +171,18 @@ KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "log.format": ("log.style", _one_of(STYLES)),
     "log.timeEncoding": ("log.times", _one_of(TIMES)),
     "log.stacktraceLevel": ("log.stacktraces", _one_of(LEVELS)),
+    # The three below are our own: upstream had no protection from BMCs that do not answer (U35).
+    "provisioning.suspectWorkerCount": ("suspect_worker_count", _integer(0, 64)),
+    "bmc.circuitBreaker.failureThreshold": ("circuit_threshold", _integer(0, 20)),
+    "bmc.circuitBreaker.maxRetryDelay": ("circuit_max_delay", _duration(5, 600)),
+    **{
+        f"bmc.vendor.{vendor.name}.{name}": (f"{group}.{vendor.name}", parse)
+        for vendor in (*VENDORS, GENERIC)
+        for name, group, parse in (
+            ("cooldownPeriod", "vendor_cooldowns", _duration(1, 60)),
+            ("maxConcurrentOps", "vendor_ops", _integer(0, 50)),
+        )
+    },
 }
 """ConfigMap key -> (field of :class:`Tuning`, dotted within it; parser that raises ValueError).
 
@@ -178,7 +210,6 @@ def parse_tuning(data: Mapping[str, str], base: Tuning | None = None) -> Tuning:
         ConfigError: naming every unknown key, every bad value and every contradiction.
     """
     values: dict[str, Any] = {}
-    logs: dict[str, Any] = {}
     problems: list[str] = []
     for key, text in sorted(data.items()):
         try:
@@ -186,17 +217,28 @@ def parse_tuning(data: Mapping[str, str], base: Tuning | None = None) -> Tuning:
         except ValueError as error:
             problems.append(f"{key}: {error}")
             continue
-        group, _, inner = field_name.rpartition(".")
-        if group:
-            logs[inner] = value
-        else:
-            values[field_name] = value
-    base = base or Tuning()
-    tuning = replace(base, **values, log=replace(base.log, **logs))
+        values[field_name] = value
+    tuning = with_settings(base or Tuning(), values)
     problems += [f"{key}: {text}" for key, text in contradictions(tuning)]
     if problems:
         raise ConfigError(problems)
     return tuning
+
+
+def with_settings(base: Tuning, values: Mapping[str, Any]) -> Tuning:
+    """``base`` with other values, by the fields' names as in :data:`KEYS`."""
+    plain: dict[str, Any] = {}
+    groups: dict[str, dict[str, Any]] = {"log": {}, "vendor_cooldowns": {}, "vendor_ops": {}}
+    for name, value in values.items():
+        group, _, inner = name.rpartition(".")
+        (groups[group] if group else plain)[inner] = value
+    return replace(
+        base,
+        **plain,
+        log=replace(base.log, **groups["log"]),
+        vendor_cooldowns={**base.vendor_cooldowns, **groups["vendor_cooldowns"]},
+        vendor_ops={**base.vendor_ops, **groups["vendor_ops"]},
+    )
 
 
 def contradictions(tuning: Tuning) -> list[tuple[str, str]]:

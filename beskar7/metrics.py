@@ -113,6 +113,21 @@ class Metrics:
             "Operations that had to wait for their BMC to rest",
             "namespace bmc_address",
         )
+        self.suspects_waiting = self._gauge(
+            "beskar7_provisioning_suspects_waiting",
+            "Writing BMC operations that wait for a BMC that does not answer",
+            "namespace",
+        )
+        self.circuit_state = self._gauge(
+            "beskar7_bmc_circuit_state",
+            "A BMC that does not answer: 1 while it is tried, 2 while it is left alone",
+            "bmc_address",
+        )
+        self.circuit_changes = self._counter(
+            "beskar7_bmc_circuit_changes",
+            "Changes of a BMC's circuit breaker",
+            "state",
+        )
         self.queue_rejections = self._counter(
             "beskar7_provisioning_queue_rejections",
             "Operations turned away because the queue was full",

@@ -195,6 +195,7 @@ class Term:
         self._own_namespace.stop(min(2.0, left()))
         self._metrics.host_states.clear()
         self._metrics.claims_waiting.clear()
+        self._metrics.circuit_state.clear()
         return finished
 
     def _fence(self) -> None:

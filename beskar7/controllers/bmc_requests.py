@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import PhysicalHost
 from beskar7.controllers import bmc_operations
 from beskar7.controllers.environment import Environment
-from beskar7.controllers.grants import Grant
-from beskar7.coordination.pool import OperationPool
-from beskar7.coordination.queue import (
+from beskar7.controllers.grants import Grant, Grants
+from beskar7.coordination.circuit import CircuitPolicy, CircuitState
+from beskar7.coordination.operations import (
+    Ending,
     Operation,
     OperationKind,
-    ProvisioningQueue,
-    QueueFullError,
     QueueLimits,
     bmc_id,
 )
-from beskar7.redfish.port import Bmc, BmcConnector, BmcTarget, CallContext
+from beskar7.coordination.pool import OperationPool, OperationTimedOut, PoolSettings
+from beskar7.coordination.queue import ProvisioningQueue
+from beskar7.kube.backoff import Exponential
+from beskar7.redfish.port import (
+    Bmc,
+    BmcBusy,
+    BmcConnector,
+    BmcError,
+    BmcTarget,
+    BmcUnreachable,
+    CallContext,
+)
 from beskar7.redfish.vendors import vendor_of
-from beskar7.runtime import Deadline
+from beskar7.runtime import Deadline, DeadlineExceeded
 
 log = logging.getLogger(__name__)
 
@@ -65,22 +75,45 @@ class BmcRequests:
         self._wake = wake
         self._outcomes: dict[ObjectKey, Outcome] = {}
         self._verifying_since: dict[ObjectKey, float] = {}
-        self._grants: dict[ObjectKey, Grant] = {}
-        tuning = env.tuning()
+        self._grants = Grants(env.runtime)
         self.pool = OperationPool(
             env.runtime,
-            ProvisioningQueue(self._limits(), self._cooling),
-            tuning.worker_count,
+            ProvisioningQueue(
+                self._limits(), self._cooling, self._circuit_policy(), self._circuit_changed
+            ),
+            self._settings(),
             self._completed,
+            _judge,
         )
 
     def reconfigure(self) -> None:
         """Take over the tuning as it is now."""
-        self.pool.configure(self._limits(), self._env.tuning().worker_count)
+        self.pool.configure(self._limits(), self._settings(), self._circuit_policy())
 
     def _limits(self) -> QueueLimits:
         tuning = self._env.tuning()
-        return QueueLimits(tuning.max_queue_size, tuning.max_concurrent_ops)
+        return QueueLimits(
+            tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
+        )
+
+    def _settings(self) -> PoolSettings:
+        tuning = self._env.tuning()
+        return PoolSettings(
+            tuning.worker_count,
+            tuning.suspect_worker_count,
+            tuning.operation_timeout,
+            longest_call=tuning.connection_timeout + tuning.request_timeout,
+        )
+
+    def _circuit_policy(self) -> CircuitPolicy:
+        tuning = self._env.tuning()
+        base = min(tuning.bmc_retry_delay, tuning.circuit_max_delay)
+        backoff = Exponential(base, tuning.circuit_max_delay)
+        rng = self._env.runtime.rng
+        return CircuitPolicy(
+            tuning.circuit_threshold,
+            lambda bmc, trials: backoff.delay(trials, rng(f"bmc-circuit/{bmc}")),
+        )
 
     def submit(
         self,
@@ -98,9 +131,7 @@ class BmcRequests:
             self._verifying_since.setdefault(host.key, now)
         else:
             self._verifying_since.pop(host.key, None)
-        cooldown = tuning.bmc_cooldown
-        if cooldown is None:
-            cooldown = vendor_of(host.manufacturer).cooldown
+        vendor = vendor_of(host.manufacturer)
         grant = Grant(self._env.runtime, self._fence)
         operation = Operation(
             host=host.key,
@@ -108,31 +139,25 @@ class BmcRequests:
             kind=kind,
             consumer_uid=host.consumer_uid,
             subject=host.raw,
-            cooldown=cooldown,
-            work=lambda: self._run(host, kind, resumed, grant),
+            cooldown=tuning.cooldown(vendor),
+            vendor=vendor.name,
+            work=lambda: self._run(operation, host, resumed, grant),
+            revoke=grant.revoke,
             # Reads are short and tell what to do next; cleaning gives a host back to the pool.
             priority={OperationKind.PROVISION: 0, OperationKind.DEPROVISION: 1}.get(kind, 2),
             not_before=now + delay,
             attempt=attempt,
         )
         # Known before a worker can begin, so that a revocation cannot miss it.
-        former = self._grants.get(host.key)
         if kind.writes:
-            self._grants[host.key] = grant
+            self._grants.add(host.key, grant)
+        taken = False
         try:
             taken = self.pool.submit(operation)
-        except QueueFullError:
-            self._regrant(host.key, former)
-            raise
-        if not taken:
-            self._regrant(host.key, former)
+        finally:
+            if not taken:
+                self._grants.drop(host.key, grant)
         self._gauge(host.namespace)
-
-    def _regrant(self, host: ObjectKey, former: Grant | None) -> None:
-        if former is None:
-            self._grants.pop(host, None)
-        else:
-            self._grants[host] = former
 
     def busy(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
         return self.pool.holds(host, kind)
@@ -143,8 +168,7 @@ class BmcRequests:
         False while a write is still under way: only when it is over may the host be given away.
         """
         self.pool.withdraw(host)
-        grant = self._grants.get(host)
-        return grant is None or grant.revoke()
+        return self._grants.revoke(host)
 
     def outcome(self, host: ObjectKey) -> Outcome | None:
         """How the host's last operation ended, until ``settled``."""
@@ -159,7 +183,11 @@ class BmcRequests:
         self.pool.withdraw(host)
         self._outcomes.pop(host, None)
         self._verifying_since.pop(host, None)
-        self._grants.pop(host, None)
+        self._grants.revoke(host)
+
+    def credentials_changed(self, host: PhysicalHost) -> None:
+        """They may have been what kept the BMC from answering."""
+        self.pool.trust(bmc_id(host.address))
 
     def credentials_problem(self, host: PhysicalHost) -> tuple[str, str] | None:
         """(reason, message) when no call can be made; None when all is there."""
@@ -187,14 +215,27 @@ class BmcRequests:
             host.verify_tls,
         )
 
-    def _run(self, host: PhysicalHost, kind: OperationKind, resumed: bool, grant: Grant) -> object:
+    def _run(self, operation: Operation, host: PhysicalHost, resumed: bool, grant: Grant) -> object:
         runtime = self._env.runtime
+        kind = operation.kind
         nonce = f"{runtime.rng(f'operation-id/{host.key}').getrandbits(32):08x}"
+        deadline = Deadline(runtime, self._env.tuning().operation_timeout, f"BMC {kind}")
+
+        @contextmanager
+        def writing() -> Iterator[None]:
+            self.pool.before_write(operation, deadline.remaining())
+            with grant.writing():
+                yield
+
+        def observe(request: str, outcome: str, seconds: float) -> None:
+            self.pool.progressed(operation)
+            self._env.metrics.request_duration.labels(request, outcome).observe(seconds)
+
         context = CallContext(
             operation=f"{kind}:{host.name}:{host.consumer_uid or '-'}:{nonce}",
-            deadline=Deadline(runtime, self._env.tuning().operation_timeout, f"BMC {kind}"),
-            writing=grant.writing,
-            observe=self._observe_request,
+            deadline=deadline,
+            writing=writing,
+            observe=observe,
         )
         if kind.writes:
             self._gauge(host.namespace)
@@ -206,6 +247,7 @@ class BmcRequests:
             outcome = "success"
             return result
         finally:
+            self._grants.drop(host.key, grant)
             self._report(host, kind, outcome, runtime.now() - started)
 
     @staticmethod
@@ -232,9 +274,6 @@ class BmcRequests:
         slow = " (slow)" if seconds > SLOW_OPERATION else ""
         log.info("BMC operation %s on %s: %s in %.3fs%s", kind, host.key, outcome, seconds, slow)
 
-    def _observe_request(self, operation: str, outcome: str, seconds: float) -> None:
-        self._env.metrics.request_duration.labels(operation, outcome).observe(seconds)
-
     def _completed(self, operation: Operation, result: object, error: BaseException | None) -> None:
         host = operation.host
         if error is not None:
@@ -253,9 +292,44 @@ class BmcRequests:
         log.info("BMC cooldown: %s: %s", operation.host, text)
         self._env.recorder.event(operation.subject, "Normal", "BMCCooldown", text)
 
+    def _circuit_changed(
+        self, bmc: str, before: CircuitState, state: CircuitState, operation: Operation | None
+    ) -> None:
+        metrics = self._env.metrics
+        metrics.circuit_changes.labels(state.value).inc()
+        if state is CircuitState.CLOSED:
+            metrics.circuit_state.remove(bmc)
+        else:
+            metrics.circuit_state.labels(bmc).set(2 if state is CircuitState.OPEN else 1)
+        log.info("BMC circuit of %s: %s -> %s", bmc, before, state)
+        if operation is None:
+            return
+        event = self._env.recorder.event
+        if state is CircuitState.CLOSED:
+            event(operation.subject, "Normal", "BMCCircuitClosed", f"BMC {bmc} answers again")
+        elif before is CircuitState.CLOSED:
+            text = f"BMC {bmc} does not answer: its operations wait, and it is tried now and then"
+            event(operation.subject, "Warning", "BMCCircuitOpen", text)
+
     def _gauge(self, namespace: str) -> None:
         self._env.metrics.queue_length.labels(namespace).set(self.pool.length)
         self._env.metrics.queue_processing.labels(namespace).set(self.pool.processing)
+        self._env.metrics.suspects_waiting.labels(namespace).set(self.pool.suspects)
+
+
+def _judge(error: BaseException | None) -> Ending:
+    """What an operation's end says about its BMC: any answer shows that it lives."""
+    match error:
+        case None:
+            return Ending(answered=True)
+        case BmcUnreachable() | DeadlineExceeded() | OperationTimedOut():
+            return Ending(answered=False)
+        case BmcBusy():
+            return Ending(answered=True, hold=error.retry_after)
+        case BmcError():
+            return Ending(answered=True)
+        case _:  # its host was given back, or this term is over
+            return Ending()
 
 
 def _decoded(secret: View, key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from beskar7.api.meta import ObjectKey
 from beskar7.runtime import Runtime
 
 
@@ -35,8 +36,42 @@ class Grant:
             with self._lock:
                 self._writing = False
 
+    @property
+    def spent(self) -> bool:
+        """Whether nothing can come of it any more: taken back, and no write is under way."""
+        with self._lock:
+            return self._revoked and not self._writing
+
     def revoke(self) -> bool:
         """No write begins after this; False when one is still under way."""
         with self._lock:
             self._revoked = True
             return not self._writing
+
+
+class Grants:
+    """Those of all hosts whose operations may still write."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._lock = runtime.lock()
+        self._grants: dict[ObjectKey, list[Grant]] = {}
+
+    def add(self, host: ObjectKey, grant: Grant) -> None:
+        with self._lock:
+            held = [former for former in self._grants.get(host, ()) if not former.spent]
+            self._grants[host] = [*held, grant]
+
+    def drop(self, host: ObjectKey, grant: Grant) -> None:
+        """The operation is over."""
+        with self._lock:
+            held = [former for former in self._grants.pop(host, ()) if former is not grant]
+            if held:
+                self._grants[host] = held
+
+    def revoke(self, host: ObjectKey) -> bool:
+        """No write to this host begins after this; False while one is under way."""
+        with self._lock:
+            held = [grant for grant in self._grants.pop(host, ()) if not grant.revoke()]
+            if held:
+                self._grants[host] = held
+            return not held

@@ -17,7 +17,7 @@ from beskar7.api.resources import HOST_FINALIZER, PhysicalHost
 from beskar7.controllers.bmc_requests import BmcRequests
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.lifecycle import HostLifecycle, Step
-from beskar7.coordination.queue import QueueFullError
+from beskar7.coordination.operations import QueueFullError
 from beskar7.kube.controller import Result
 
 QUEUE_FULL_DELAY = 5.0
@@ -65,6 +65,9 @@ class HostReconciler:
     def credentials_changed(self, key: ObjectKey) -> None:
         """Whatever failed may work now: no need to wait for the backoff."""
         self._lifecycle.retry_now(key)
+        host = self._host(key)
+        if host is not None:
+            self._requests.credentials_changed(host)
 
     def _carry_out(self, host: PhysicalHost, step: Step) -> Result:
         if step.operation is None:

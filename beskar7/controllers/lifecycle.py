@@ -15,7 +15,7 @@ from beskar7.api.states import HostState, may_move
 from beskar7.controllers.bmc_operations import BootStatus
 from beskar7.controllers.bmc_requests import BmcRequests, Outcome
 from beskar7.controllers.environment import Environment
-from beskar7.coordination.queue import OperationKind
+from beskar7.coordination.operations import OperationKind
 from beskar7.redfish.port import BmcError, BmcFault, Inventory
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from beskar7.config import (
     contradictions,
     doubts,
     read_setting,
+    with_settings,
 )
 
 
@@ -39,8 +40,6 @@ def check(path: Path) -> Verdict:
     """
     data = _settings(read_all(path), Where(str(path)))
     problems = Problems()
-    tuning = Tuning()
-    logs: dict[str, Any] = {}
     values: dict[str, Any] = {}
     for key, node in data.items():
         if not isinstance(node.value, str):
@@ -54,9 +53,8 @@ def check(path: Path) -> Verdict:
         except ValueError as error:
             problems.add(node.where, key, str(error))
             continue
-        group, _, inner = field_name.rpartition(".")
-        (logs if group else values)[inner or field_name] = value
-    tuning = replace(tuning, **values, log=replace(tuning.log, **logs))
+        values[field_name] = value
+    tuning = with_settings(Tuning(), values)
     _judge(contradictions, tuning, data, problems)
     advice = Problems()
     _judge(doubts, tuning, data, advice)

@@ -40,7 +40,11 @@ class BmcRequestRefused(BmcError):
 
 
 class BmcBusy(BmcError):
-    """409, 429 or 503: not now."""
+    """409, 429 or 503: not now. ``retry_after``: seconds that the BMC wants to be left alone."""
+
+    def __init__(self, text: str, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class BmcFault(BmcError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, PHYSICAL_HOST
-from beskar7.config import CONFIG_MAP_NAME, ConfigError, parse_tuning
+from beskar7.config import CONFIG_MAP_NAME, ConfigError, Tuning, parse_tuning
 from beskar7.redfish.vendors import GENERIC, VENDORS
 from beskar7.runtime import Random
 from scenarios.engine.schema import HostsSpec, LoadSpec, Scenario
@@ -167,12 +167,12 @@ def cooldowns(scenario: Scenario) -> dict[str, float]:
     Without a value there it is the vendor's. A ConfigMap that the controller refuses changes none.
     """
     try:
-        common = parse_tuning(scenario.world.config).bmc_cooldown
+        tuning = parse_tuning(scenario.world.config)
     except ConfigError:
-        common = None
-    by_vendor = {vendor.name: vendor.cooldown for vendor in VENDORS}
+        tuning = Tuning()
+    vendors = {vendor.name: vendor for vendor in VENDORS}
     return {
-        host.name: by_vendor.get(host.vendor, GENERIC.cooldown) if common is None else common
+        host.name: tuning.cooldown(vendors.get(host.vendor, GENERIC))
         for host in plan_hosts(scenario.world.hosts)
     }
 

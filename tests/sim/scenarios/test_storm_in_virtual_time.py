@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
+from beskar7.controllers import bmc_requests
 from beskar7.coordination.queue import ProvisioningQueue
 from emulator.kube import admission
 from emulator.kube.store.store import Store
@@ -67,7 +70,8 @@ def test_without_the_resource_version_check_hosts_get_two_owners(play, monkeypat
 
 
 def test_without_the_bmc_lock_operations_meet_on_one_bmc(play, monkeypatch):
-    monkeypatch.setattr(ProvisioningQueue, "_busy", lambda self: set())
+    names = map(str, itertools.count())
+    monkeypatch.setattr(bmc_requests, "bmc_id", lambda address: next(names))
     result = play("claim-storm")
     violated = {name for name, verdict in verdicts(result).items() if verdict == "violated"}
     assert violated & {"bmc-exclusive", "bmc-cooldown"}, verdicts(result)

@@ -12,7 +12,7 @@ from beskar7.controllers.bmc_operations import BootStatus
 from beskar7.controllers.bmc_requests import Outcome
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.lifecycle import CLEAN_TIMEOUT, HostLifecycle
-from beskar7.coordination.queue import OperationKind
+from beskar7.coordination.operations import OperationKind
 from beskar7.metrics import Metrics
 from beskar7.redfish.port import (
     BmcCredentialsRefused,

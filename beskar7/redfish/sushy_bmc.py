@@ -17,10 +17,12 @@ import requests
 import sushy
 from sushy import auth as sushy_auth
 from sushy import connector as sushy_connector
+from sushy import exceptions as sushy_errors
 from sushy.resources.manager import virtual_media
 from sushy.resources.system import system as sushy_system
 
 from beskar7.config import Tuning
+from beskar7.redfish.bounded import BoundedAdapter, read_bounded, retry_after
 from beskar7.redfish.port import (
     Bmc,
     BmcConnector,
@@ -40,6 +42,9 @@ logging.getLogger("sushy").setLevel(logging.CRITICAL)
 KEPT_CLIENTS = 1024
 """How many BMCs' clients are kept; each takes about 33 KB (facts, measured)."""
 
+MAX_REDIRECTS = 2
+"""BMCs redirect between http and https, or by a slash at most."""
+
 SessionSetup = Callable[[requests.Session], None]
 
 
@@ -57,10 +62,17 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         agent: str,
         setup: SessionSetup | None,
     ) -> None:
-        super().__init__(url, verify=verify, server_side_retries=1, connect_timeout=connect_timeout)
+        super().__init__(url, verify=verify, server_side_retries=1)
         self.context: CallContext | None = None
         self._runtime = runtime
         self._request_timeout = request_timeout
+        self._connect_timeout = connect_timeout
+        self._ends_at = 0.0
+        self._retry_after = 0.0
+        self._session.max_redirects = MAX_REDIRECTS
+        self._session.hooks["response"].append(self._read)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, BoundedAdapter(runtime))
         self._session.trust_env = False  # proxies and .netrc of the process are not for BMCs
         self._session.headers["User-Agent"] = agent
         if setup is not None:
@@ -71,9 +83,8 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         if context is None:
             raise RuntimeError("a BMC was called outside of an operation")
         context.deadline.check()
-        remaining = context.deadline.remaining()
         kwargs["server_side_retries_left"] = 0
-        kwargs["timeout"] = min(self._request_timeout, remaining or self._request_timeout)
+        kwargs["stream"] = True
         kwargs["headers"] = {
             **(kwargs.get("headers") or {}),
             "X-Beskar7-Operation": context.operation,
@@ -82,11 +93,26 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         outcome = "error"
         try:
             with nullcontext() if method == "GET" else context.writing():
+                # Taken now: entering may have meant to wait.
+                context.deadline.check()
+                remaining = context.deadline.remaining()
+                patience = self._request_timeout if remaining is None else remaining
+                patience = min(self._request_timeout, patience)
+                self._ends_at = self._runtime.now() + patience
+                kwargs["timeout"] = (min(self._connect_timeout, patience), patience)
                 response: requests.Response = super()._op(method, path, *args, **kwargs)
             outcome = "success"
             return response
+        except sushy_errors.HTTPError as error:
+            error.retry_after = self._retry_after  # sushy keeps no header of the answer
+            raise
         finally:
             context.observe(f"{method} {_subject(path)}", outcome, self._runtime.now() - started)
+
+    def _read(self, response: requests.Response, **_: Any) -> None:
+        """Called by requests for each answer, before anybody looks into it."""
+        self._retry_after = retry_after(self._runtime, response)
+        read_bounded(self._runtime, response, self._ends_at)
 
 
 def _subject(path: str) -> str:

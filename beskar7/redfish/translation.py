@@ -44,7 +44,7 @@ def _from_http(address: str, error: Any) -> BmcError:
     if code in (401, 403):
         return BmcCredentialsRefused(f"{text}: the BMC refused the credentials")
     if code in (409, 429, 503):
-        return BmcBusy(f"{text}: the BMC is busy")
+        return BmcBusy(f"{text}: the BMC is busy", getattr(error, "retry_after", 0.0))
     if code >= 500:
         return BmcFault(f"{text}: {str(error)[:300]}")
     return BmcRequestRefused(f"{text}: {str(error)[:300]}")
@@ -54,6 +54,7 @@ def _cause(error: Any) -> str:
     text = str(error)
     lowered = text.lower()
     for marker, meaning in (
+        ("answer larger than", "the answer is too large"),
         ("read timed out", "no answer in time"),
         ("connecttimeout", "no connection in time"),
         ("connection refused", "connection refused"),

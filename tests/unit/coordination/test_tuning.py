@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from beskar7.api.durations import format_duration, parse_duration
 from beskar7.config import KEYS, ConfigError, Tuning, parse_tuning
 from beskar7.logs import LogSettings
+from beskar7.redfish.vendors import GENERIC, VENDORS, vendor_of
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +36,8 @@ def test_values_are_read():
         ("provisioning.bmcCooldownPeriod", "10", "10s"),
         ("provisioning.bmcCooldownPeriod", "2m", "from 1s to 60s"),
         ("hostSelection.algorithm", "random", "deterministic"),
+        ("bmc.vendor.dell.cooldownPeriod", "2m", "from 1s to 60s"),
+        ("bmc.vendor.acme.maxConcurrentOps", "1", "unknown"),
         ("hostSelection.backoffMultiplier", "nan", "from 1 to 3"),
         ("provisioning.maxconcurrentops", "5", "unknown"),
     ],
@@ -53,7 +56,28 @@ def test_all_problems_are_told_at_once():
 
 def test_every_key_names_a_field():
     known = {*Tuning.__slots__, *(f"log.{name}" for name in LogSettings.__slots__)}
+    for vendor in (*VENDORS, GENERIC):
+        known |= {f"vendor_cooldowns.{vendor.name}", f"vendor_ops.{vendor.name}"}
     assert {name for name, _ in KEYS.values()} <= known
+
+
+def test_a_vendors_values_go_before_those_for_all_and_its_own():
+    tuning = parse_tuning(
+        {
+            "provisioning.bmcCooldownPeriod": "30s",
+            "bmc.vendor.dell.cooldownPeriod": "5s",
+            "bmc.vendor.dell.maxConcurrentOps": "2",
+        }
+    )
+    assert tuning.cooldown(vendor_of("Dell Inc.")) == 5.0
+    assert tuning.cooldown(vendor_of("HPE")) == 30.0
+    assert parse_tuning({}).cooldown(vendor_of("HPE")) == 8.0
+    limits = tuning.concurrent_ops_by_vendor()
+    assert limits["dell"] == 2
+    assert limits["supermicro"] == 4, "the vendor's own"
+    assert "lenovo" not in limits
+    again = parse_tuning({"bmc.vendor.hpe.maxConcurrentOps": "3"}, tuning)
+    assert again.vendor_ops == {"dell": 2, "hpe": 3}
 
 
 @given(st.integers(0, 10**7).map(lambda millis: millis / 1000))

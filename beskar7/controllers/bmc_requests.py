@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 SLOW_OPERATION = 30.0
 """Seconds: the guide's alarm threshold for the P95 of BMC operations."""
+EFFECT_SHOWS = 10.0
+"""Seconds from an action until its BMC shows the effect (assumption: power takes up to ten). Who
+looks sooner after an answer that was lost would take it for not done, and do it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +325,10 @@ def _judge(error: BaseException | None) -> Ending:
     match error:
         case None:
             return Ending(answered=True)
-        case BmcUnreachable() | DeadlineExceeded() | OperationTimedOut():
-            return Ending(answered=False)
+        case BmcUnreachable():
+            return Ending(answered=False, hold=EFFECT_SHOWS if error.lost_write else 0.0)
+        case DeadlineExceeded() | OperationTimedOut():
+            return Ending(answered=False, hold=EFFECT_SHOWS)
         case BmcBusy():
             return Ending(answered=True, hold=error.retry_after)
         case BmcError():

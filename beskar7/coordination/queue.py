@@ -223,7 +223,6 @@ class ProvisioningQueue:
         if lane is None or not lane.circuit.suspect:
             return False
         self._turn(lane, lane.circuit.answered, None)
-        lane.held_until = now
         self._put_all(lane, now)
         return True
 

@@ -21,9 +21,16 @@ class BmcError(Exception):
 
 
 class BmcUnreachable(BmcError):
-    """No connection, no answer in time, or a torn one. A write may have been carried out."""
+    """No connection, no answer in time, or a torn one.
+
+    ``lost_write``: it was a write that got no answer, so it may have been carried out, or will be.
+    """
 
     reason = "RedfishConnectionFailed"
+
+    def __init__(self, text: str, *, lost_write: bool = False) -> None:
+        super().__init__(text)
+        self.lost_write = lost_write
 
 
 class BmcCredentialsRefused(BmcError):

@@ -106,6 +106,9 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         except sushy_errors.HTTPError as error:
             error.retry_after = self._retry_after  # sushy keeps no header of the answer
             raise
+        except sushy_errors.ConnectionError as error:
+            error.lost_write = method != "GET"
+            raise
         finally:
             context.observe(f"{method} {_subject(path)}", outcome, self._runtime.now() - started)
 

@@ -30,7 +30,9 @@ class translated:  # noqa: N801 # reads as a word in "with translated(address)"
             raise _from_http(self._address, error) from error
         if isinstance(error, sushy_errors.ConnectionError | requests.RequestException):
             # The requests library's text names pools and object addresses; its cause is enough.
-            raise BmcUnreachable(f"{self._address}: {_cause(error)}") from error
+            raise BmcUnreachable(
+                f"{self._address}: {_cause(error)}", lost_write=getattr(error, "lost_write", False)
+            ) from error
         if isinstance(
             error, sushy_errors.SushyError | ValueError | TypeError | KeyError | AttributeError
         ):

@@ -34,7 +34,7 @@ CLAIM_COORDINATOR = {
 TEMPLATE = """
 name: small
 world:
-  hosts: {{count: {hosts}, vendors: {{dell: 1}}, scale: {{boot: 0.02, latency: 1}}}}
+  hosts: {{count: {hosts}, vendors: {{dell: 1}}, scale: {{boot: {boot}, latency: 1}}}}
   managers: {{replicas: {managers}, args: {args}}}
   config: {config}
 load: {{machines: 1}}
@@ -128,8 +128,11 @@ def in_world() -> Callable[..., Any]:
         config: dict[str, str] | None = None,
         args: dict[str, str] | None = None,
         seed: int = 3,
+        boot: float = 0.02,
     ) -> T:
-        text = TEMPLATE.format(hosts=hosts, managers=managers, config=config or {}, args=args or {})
+        text = TEMPLATE.format(
+            hosts=hosts, managers=managers, config=config or {}, args=args or {}, boot=boot
+        )
 
         def main(world: Any) -> T:
             world.start()

@@ -55,7 +55,7 @@ def test_provisioning_acts_once_unless_it_truly_was_not_done(in_world, what, kin
         boots = [e for e in driver.world.bmc_log(0, 0)[1] if e.type == "boot-started"]
         assert len(boots) == 1
 
-    in_world(body, hosts=1, config=CONFIG)
+    in_world(body, hosts=1, config=CONFIG, boot=0.5)
 
 
 @pytest.mark.parametrize("perform", [True, False], ids=["performed", "not-performed"])
@@ -74,4 +74,4 @@ def test_cleaning_acts_once_unless_it_truly_was_not_done(in_world, what, kind, p
         seen = actions(driver, word, since)
         assert [done for _, done in seen] == ([True] if perform else [False, True]), seen
 
-    in_world(body, hosts=1, config=CONFIG)
+    in_world(body, hosts=1, config=CONFIG, boot=0.5)

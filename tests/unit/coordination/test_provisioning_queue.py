@@ -214,7 +214,6 @@ class QueueHistories(RuleBasedStateMachine):
         if self.model.suspect(bmc):
             self.model.failures[bmc] = 0
             self.model.retry_at.pop(bmc, None)
-            self.model.held[bmc] = self.now
 
     @rule(seconds=st.sampled_from([0.5, 3.0, COOLDOWN]))
     def pass_time(self, seconds: float) -> None:

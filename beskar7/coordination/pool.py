@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 Completion = Callable[[Operation, object, BaseException | None], None]
 
-STALLED_AFTER = 1.0
-"""Seconds without an answer after which an operation gives up its worker. Most BMCs answer a
-request sooner; one that is slower loses nothing by it."""
+STALLED_AFTER = 0.5
+"""Seconds without an answer after which an operation gives up its worker. BMCs answer in tenths of
+a second; one that is slower loses nothing by it."""
 GRACE = 2.0
 """Seconds beyond its timeout in which an operation may still end by itself."""
 

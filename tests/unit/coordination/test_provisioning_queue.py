@@ -405,6 +405,14 @@ def test_what_is_remembered_of_idle_bmcs_is_bounded():
     assert len(queue._lanes) <= 2 * REMEMBERED
 
 
+def test_what_was_withdrawn_leaves_nothing_behind():
+    queue = ProvisioningQueue(QueueLimits())
+    for _ in range(10 * SLACK):
+        queue.submit(operation("a", not_before=1e6), 0.0)
+        queue.withdraw(ObjectKey("default", "a"))
+    assert sum(map(len, queue._delayed.values())) <= SLACK + 1
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [

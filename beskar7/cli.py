@@ -52,6 +52,13 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _stuck_timeout(text: str) -> float:
+    seconds = _duration(text)
+    if not 60 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration from 1m to 24h")
+    return seconds
+
+
 def _flag(text: str) -> bool:
     if text.lower() in ("true", "1"):
         return True
@@ -115,6 +122,12 @@ def _add_manager_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-concurrent-reconciles", type=_workers, default=10)
     parser.add_argument("--require-owner-machine", default=False, **boolean)
     parser.add_argument(
+        "--stuck-state-timeout",
+        type=_stuck_timeout,
+        default=os.environ.get("STUCK_STATE_TIMEOUT", "15m"),
+        help="how long a host may enrol, provision or deprovision before it is tried anew",
+    )
+    parser.add_argument(
         "--log-level",
         choices=LEVELS,
         default=os.environ.get("BESKAR7_LOG_LEVEL", "info"),
@@ -153,6 +166,7 @@ def settings_of(args: argparse.Namespace) -> ManagerSettings:
         webhook_port=args.webhook_port,
         webhook_cert_dir=args.webhook_cert_dir,
         require_owner_machine=args.require_owner_machine,
+        stuck_state_timeout=args.stuck_state_timeout,
     )
 
 

@@ -323,5 +323,7 @@ class ManagerSettings:
     """0: no webhooks are served."""
     webhook_cert_dir: str = ""
     require_owner_machine: bool = False
+    stuck_state_timeout: float = 900.0
+    """Seconds that a host may stay in a transitional state (facts section 2)."""
     shutdown_timeout: float = 10.0
     """Seconds that a stop may take: the Deployment's termination grace (facts section 7)."""

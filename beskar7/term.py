@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from beskar7.api.errors import ApiError
+from beskar7.api.errors import ApiError, NotFound
 from beskar7.api.hostclaims import HostClaim
 from beskar7.api.kinds import (
     BESKAR7_MACHINE,
+    CAPI_CLUSTER,
     CONFIG_MAP,
     HOST_CLAIM,
     LEASE,
@@ -26,6 +27,7 @@ from beskar7.config import CONFIG_MAP_NAME, ConfigError, ManagerSettings, Tuning
 from beskar7.controllers.bmc_requests import BmcRequests
 from beskar7.controllers.claim_protocol import ClaimProtocol
 from beskar7.controllers.claims import Claims
+from beskar7.controllers.clusters import ClusterControllers
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.handover import Handover, Leadership
 from beskar7.controllers.host import HostReconciler
@@ -83,6 +85,8 @@ class Term:
         self._own_namespace = SharedCaches(
             kube, runtime, settings.namespace, owner=f"{settings.identity}/own"
         )
+        self._owners = SharedCaches(kube, runtime, owner=f"{settings.identity}/owners")
+        """Kinds of Cluster API, which need not be installed."""
         self._recorder = EventRecorder(kube, runtime, "beskar7-controller", settings.identity)
         self._hosts = self._caches.cache(PHYSICAL_HOST)
         self._machines = self._caches.cache(BESKAR7_MACHINE)
@@ -108,7 +112,13 @@ class Term:
             self._fence,
             lambda host: self._host_controller.queue.add(host),
         )
-        self._host_reconciler = HostReconciler(self._env, self._requests, self._host)
+        self._host_reconciler = HostReconciler(
+            self._env,
+            self._requests,
+            self._host,
+            self._machine,
+            stuck_timeout=settings.stuck_state_timeout,
+        )
         claims = Claims(self._env, self._pool, self._named, self._requests.revoke)
         handover = Handover(
             self._env,
@@ -126,10 +136,25 @@ class Term:
             self._pool,
             self._waiting,
             self._machine,
+            lambda machine: self._cluster_controllers.owner_of(machine),
             require_owner=settings.require_owner_machine,
         )
         self._host_controller = self._controller("physicalhost", self._host_reconciler.reconcile)
         self._machine_controller = self._controller("beskar7machine", machine_reconciler.reconcile)
+        self._cluster_controllers = ClusterControllers(
+            self._env,
+            self._caches,
+            self._owners,
+            self._controller,
+            self._queue_machine,
+            require_owner=settings.require_owner_machine,
+        )
+        self._controllers = (
+            self._machine_controller,
+            self._host_controller,
+            self._cluster_controllers.clusters,
+            self._cluster_controllers.templates,
+        )
         self._wire()
 
     def _controller(self, name: str, reconcile: Callable[..., object]) -> Controller:
@@ -148,6 +173,7 @@ class Term:
         # Before the reconcilers hear of a host, the pool knows it.
         self._hosts.on_change(self._host_changed)
         self._host_controller.watch(self._hosts)
+        self._machines.on_change(self._machine_changed)
         self._machine_controller.watch(self._machines)
         self._machine_controller.watch(self._hosts, _consumer_of)
         self._machine_controller.watch(self._claims)
@@ -161,18 +187,20 @@ class Term:
         self._recorder.start()
         self._caches.start()
         self._own_namespace.start()
-        while not (
-            self._caches.wait_synced(SYNC_WARNING) and self._own_namespace.wait_synced(SYNC_WARNING)
-        ):
+        self._owners.start()
+        needed = [self._caches, self._own_namespace]
+        if self._cluster_api_installed():
+            needed.append(self._owners)
+        while not all(caches.wait_synced(SYNC_WARNING) for caches in needed):
             if not self._holds():
                 return
-            missing = self._caches.unsynced() | self._own_namespace.unsynced()
+            missing = {kind: why for caches in needed for kind, why in caches.unsynced().items()}
             for kind, reason in missing.items():
                 log.warning("cannot list %s: %s", kind, reason)
         self._requests.reconfigure()
         self._requests.pool.start(after_takeover=self._somebody_led_before())
-        self._host_controller.start()
-        self._machine_controller.start()
+        for controller in self._controllers:
+            controller.start()
         self.ready = True
         log.info("reconciling %d hosts, %d machines", len(self._hosts), len(self._machines))
 
@@ -184,19 +212,31 @@ class Term:
         def left() -> float:
             return max(0.0, end - self._runtime.now())
 
-        self._machine_controller.queue.shut_down()
-        self._host_controller.queue.shut_down()
+        for controller in self._controllers:
+            controller.queue.shut_down()
         finished = self._requests.pool.stop(left())
-        finished = self._machine_controller.stop(left()) and finished
-        finished = self._host_controller.stop(left()) and finished
+        for controller in self._controllers:
+            finished = controller.stop(left()) and finished
         self._over = True
         self._recorder.stop(min(2.0, left()))
         self._caches.stop(min(2.0, left()))
         self._own_namespace.stop(min(2.0, left()))
+        self._owners.stop(min(2.0, left()))
         self._metrics.host_states.clear()
         self._metrics.claims_waiting.clear()
         self._metrics.circuit_state.clear()
         return finished
+
+    def _cluster_api_installed(self) -> bool:
+        """Without its kinds nothing can be paused by an owner, and nobody has to wait for them."""
+        try:
+            self._kube.list(CAPI_CLUSTER, self._settings.namespace)
+        except NotFound:
+            log.info("Cluster API is not installed: no Cluster can pause its machines")
+            return False
+        except ApiError as error:
+            log.warning("cannot tell whether Cluster API is installed: %s", error)
+        return True
 
     def _fence(self) -> None:
         if self._over or not self._holds():
@@ -255,6 +295,12 @@ class Term:
         host = now or was
         if host is not None and self._pool.update(host.key, now):
             self._waiting.wake(host.namespace)
+
+    def _machine_changed(self, old: Object | None, new: Object | None) -> None:
+        """A machine that is gone should have released its host; whether it did is looked at."""
+        if old is not None and new is None:
+            for raw in self._hosts.by_index("consumer", str(View(old).key)):
+                self._host_controller.queue.add(PhysicalHost(raw).key)
 
     def _secret_changed(self, old: Object | None, new: Object | None) -> None:
         secret = View(new or old or {})

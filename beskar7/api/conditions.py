@@ -24,6 +24,16 @@ def get_condition(status: dict[str, Any], type: str) -> dict[str, Any] | None:
     return None
 
 
+def summarize(status: dict[str, Any], of: str) -> None:
+    """``Ready`` as Cluster API sums it up: what condition ``of`` says, once it says anything."""
+    told = get_condition(status, of)
+    if told is None:
+        return
+    ready = told | {"type": READY}
+    others = [item for item in status["conditions"] if item.get("type") != READY]
+    status["conditions"] = [ready, *others]
+
+
 def set_condition(
     status: dict[str, Any],
     type: str,

@@ -45,6 +45,7 @@ BESKAR7_MACHINE_TEMPLATE = Kind(
     GROUP, "v1beta1", "Beskar7MachineTemplate", "beskar7machinetemplates"
 )
 HOST_CLAIM = Kind(GROUP, "v1beta1", "HostClaim", "hostclaims")
+CAPI_CLUSTER = Kind(CAPI_GROUP, "v1beta1", "Cluster", "clusters")
 MACHINE_DEPLOYMENT = Kind(CAPI_GROUP, "v1beta1", "MachineDeployment", "machinedeployments")
 MACHINE_SET = Kind(CAPI_GROUP, "v1beta1", "MachineSet", "machinesets")
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)

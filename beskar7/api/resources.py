@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from beskar7.api.kinds import BESKAR7_MACHINE, Kind
-from beskar7.api.meta import ObjectKey, View
+from beskar7.api.kinds import BESKAR7_MACHINE, BESKAR7_MACHINE_TEMPLATE, Kind
+from beskar7.api.meta import ObjectKey, View, parse_rfc3339
 from beskar7.api.states import HostState
 
 HOST_FINALIZER = "physicalhost.infrastructure.cluster.x-k8s.io"
 MACHINE_FINALIZER = "beskar7machine.infrastructure.cluster.x-k8s.io"
+CLONED_FROM_NAME = "cluster.x-k8s.io/cloned-from-name"
+CLONED_FROM_GROUP_KIND = "cluster.x-k8s.io/cloned-from-groupkind"
+"""By these annotations Cluster API marks what it made from a template."""
 PAUSED_ANNOTATION = "cluster.x-k8s.io/paused"
+BOOT_MECHANISM_ANNOTATION = "beskar7.infrastructure.cluster.x-k8s.io/boot-parameter-mechanism"
+KERNEL_ARG_ATTRIBUTE_ANNOTATION = (
+    "beskar7.infrastructure.cluster.x-k8s.io/bios-kernel-arg-attribute"
+)
+"""On a host: how kernel parameters reach what it boots, where the vendor's way does not fit."""
+PROVIDER_ID_SCHEME = "b7://"
+NETWORK_MODES = ("PXE", "iPXE")
+"""Provisioning modes in which the network has the image, and no media goes in."""
+CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
+CONTROL_PLANE_LABEL = "cluster.x-k8s.io/control-plane"
+ZONE_LABEL = "topology.kubernetes.io/zone"
 CONSUMER_LABEL = "infrastructure.cluster.x-k8s.io/consumer-uid"
 """On a claimed host, the owner's uid: lets a machine find its host with one selective list."""
 
@@ -72,6 +86,32 @@ class PhysicalHost(View):
         return str(self.spec.get("bootIsoSource") or "")
 
     @property
+    def provider_id(self) -> str:
+        """What its machine, and the Node that runs on it, are known by."""
+        return f"{PROVIDER_ID_SCHEME}{self.namespace}/{self.name}"
+
+    @property
+    def boot_wish(self) -> dict[str, Any]:
+        """``spec.boot``: how the owner wants its image booted; empty: as a plain ISO."""
+        return self.spec.get("boot") or {}
+
+    @property
+    def zone(self) -> str:
+        """The failure domain that it stands in; empty when nobody said."""
+        return self.labels.get(ZONE_LABEL, "")
+
+    @property
+    def boot(self) -> dict[str, Any]:
+        """``status.boot``: the boot that the controller took up last."""
+        return self.status.get("boot") or {}
+
+    @property
+    def state_since(self) -> float | None:
+        """UTC seconds since the epoch; None when the state was never written."""
+        text = self.status.get("stateSince")
+        return parse_rfc3339(text) if text else None
+
+    @property
     def state(self) -> HostState:
         """Unknown for a word that is no state."""
         try:
@@ -94,12 +134,15 @@ class PhysicalHost(View):
     @property
     def boot_consumer_uid(self) -> str:
         """For whom the controller asked the BMC to boot last; empty before it did."""
-        return str((self.status.get("boot") or {}).get("consumerUID") or "")
+        return str(self.boot.get("consumerUID") or "")
 
     def claim(self, machine: Beskar7Machine, at: str) -> None:
         """Make ``machine`` the owner; an update with this object's resourceVersion decides."""
         self.spec["consumerRef"] = reference(BESKAR7_MACHINE, machine)
-        self.spec["bootIsoSource"] = machine.image
+        self.spec.pop("bootIsoSource", None)
+        if machine.provisioning_mode not in NETWORK_MODES:
+            self.spec["bootIsoSource"] = machine.image
+        self.spec["boot"] = machine.boot_wish
         self.metadata.setdefault("labels", {})[CONSUMER_LABEL] = machine.uid
         self.annotate(claimed_at=at, claimed_by=str(machine.key))
 
@@ -107,6 +150,7 @@ class PhysicalHost(View):
         """Let go; cleaning the host is the host controller's work."""
         self.spec.pop("consumerRef", None)
         self.spec.pop("bootIsoSource", None)
+        self.spec.pop("boot", None)
         self.metadata.get("labels", {}).pop(CONSUMER_LABEL, None)
         self.annotate(released_at=at)
 
@@ -127,6 +171,21 @@ class Beskar7Machine(View):
         return str(self.spec.get("provisioningMode") or default)
 
     @property
+    def boot_wish(self) -> dict[str, Any]:
+        """What a host that it claims has to know of the boot, beside the image."""
+        wish = {
+            "mode": self.provisioning_mode,
+            "osFamily": self.spec.get("osFamily"),
+            "configURL": self.spec.get("configURL"),
+            "bootMode": self.spec.get("bootMode"),
+        }
+        return {name: value for name, value in wish.items() if value}
+
+    @property
+    def provider_id(self) -> str:
+        return str(self.spec.get("providerID") or "")
+
+    @property
     def phase(self) -> str:
         return str(self.status.get("phase") or "")
 
@@ -137,6 +196,70 @@ class Beskar7Machine(View):
     @property
     def paused(self) -> bool:
         return is_paused(self)
+
+    @property
+    def boot_problem(self) -> tuple[str, str] | None:
+        """(failureReason, failureMessage) of a boot that no host could do; None when all is well.
+
+        Admission refuses these, too; but nobody has to run it.
+        """
+        url = str(self.spec.get("configURL") or "")
+        if self.provisioning_mode == "RemoteConfig" and not url:
+            return (
+                "InvalidConfiguration",
+                "spec.configURL: missing, and provisioningMode RemoteConfig needs one",
+            )
+        if any(character.isspace() or not character.isprintable() for character in url):
+            return (
+                "InvalidConfiguration",
+                f"spec.configURL: {url!r} holds blanks, which would end the kernel parameter; "
+                "write them as %20",
+            )
+        return None
+
+    @property
+    def provider_id_problem(self) -> tuple[str, str] | None:
+        """As ``boot_problem``, of ``spec.providerID``."""
+        if not self.provider_id:
+            return None
+        namespace, _, host = self.provider_id.removeprefix(PROVIDER_ID_SCHEME).partition("/")
+        form = f"{PROVIDER_ID_SCHEME}{self.namespace}/HOST"
+        if not self.provider_id.startswith(PROVIDER_ID_SCHEME) or not host or "/" in host:
+            return "InvalidProviderID", f"spec.providerID: {self.provider_id!r} is not {form}"
+        if namespace != self.namespace:
+            return (
+                "ProviderIDNamespaceMismatch",
+                f"spec.providerID: {self.provider_id!r} is not of this namespace: {form}",
+            )
+        return None
+
+    @property
+    def controls(self) -> bool:
+        """Whether it is of its cluster's control plane."""
+        return CONTROL_PLANE_LABEL in self.labels
+
+    @property
+    def first_address(self) -> str:
+        """Where to reach it: an internal IP address if there is one; empty without any."""
+        found = self.status.get("addresses") or []
+        ranked = sorted(found, key=lambda item: item.get("type") != "InternalIP")
+        return str(ranked[0].get("address") or "") if ranked else ""
+
+    @property
+    def template(self) -> ObjectKey | None:
+        """The Beskar7MachineTemplate that it was made from, by annotation or by owner."""
+        kind = BESKAR7_MACHINE_TEMPLATE.kind
+        if self.annotations.get(CLONED_FROM_GROUP_KIND, "").partition(".")[0] == kind:
+            return ObjectKey(self.namespace, self.annotations.get(CLONED_FROM_NAME, ""))
+        for owner in self.metadata.get("ownerReferences") or []:
+            if owner.get("kind") == kind:
+                return ObjectKey(self.namespace, str(owner.get("name")))
+        return None
+
+    @property
+    def cluster_name(self) -> str:
+        """Of the Cluster (of Cluster API) that it belongs to; empty for none."""
+        return self.labels.get(CLUSTER_LABEL, "")
 
     @property
     def has_owner_machine(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import PhysicalHost
 from beskar7.controllers import bmc_operations
+from beskar7.controllers.boot import BootPlan
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.grants import Grant, Grants
 from beskar7.coordination.circuit import CircuitPolicy, CircuitState
@@ -79,6 +80,7 @@ class BmcRequests:
         self._outcomes: dict[ObjectKey, Outcome] = {}
         self._verifying_since: dict[ObjectKey, float] = {}
         self._grants = Grants(env.runtime)
+        self._running_since: dict[ObjectKey, float] = {}
         self.pool = OperationPool(
             env.runtime,
             ProvisioningQueue(
@@ -207,6 +209,15 @@ class BmcRequests:
             )
         return None
 
+    def credentials_version(self, host: PhysicalHost) -> str:
+        """What tells one content of the host's Secret from another; empty without a Secret."""
+        secret = self._secret(ObjectKey(host.namespace, host.secret_name))
+        return "" if secret is None else secret.resource_version
+
+    def running_since(self, host: ObjectKey) -> float | None:
+        """``now()`` of when the host's operation began; None while none runs."""
+        return self._running_since.get(host)
+
     def _target(self, host: PhysicalHost) -> BmcTarget:
         secret = self._secret(ObjectKey(host.namespace, host.secret_name))
         if secret is None:
@@ -242,7 +253,7 @@ class BmcRequests:
         )
         if kind.writes:
             self._gauge(host.namespace)
-        started = runtime.now()
+        started = self._running_since[host.key] = runtime.now()
         outcome = "error"
         try:
             with closing(self._connector.connect(self._target(host), context)) as bmc:
@@ -251,21 +262,23 @@ class BmcRequests:
             return result
         finally:
             self._grants.drop(host.key, grant)
+            self._running_since.pop(host.key, None)
             self._report(host, kind, outcome, runtime.now() - started)
 
     @staticmethod
     def _perform(bmc: Bmc, host: PhysicalHost, kind: OperationKind, resumed: bool) -> object:
+        plan = BootPlan.from_status(host.boot)
         match kind:
             case OperationKind.INSPECT:
                 return bmc_operations.inspect(bmc)
             case OperationKind.VERIFY if host.consumer is None:
-                return bmc_operations.verify_clean(bmc)
+                return bmc_operations.verify_clean(bmc, plan)
             case OperationKind.VERIFY:
-                return bmc_operations.verify(bmc, host.image)
+                return bmc_operations.verify(bmc, plan)
             case OperationKind.PROVISION:
-                bmc_operations.provision(bmc, host.image, resumed=resumed)
+                bmc_operations.provision(bmc, plan, resumed=resumed)
             case OperationKind.DEPROVISION:
-                bmc_operations.deprovision(bmc)
+                bmc_operations.deprovision(bmc, plan)
         return None
 
     def _report(

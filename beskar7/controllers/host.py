@@ -8,17 +8,23 @@ in the API says what has to be done again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from beskar7.api.kinds import PHYSICAL_HOST
-from beskar7.api.meta import ObjectKey
+from beskar7.api.errors import NotFound
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
+from beskar7.api.meta import ObjectKey, rfc3339
 from beskar7.api.objects import copy_json
-from beskar7.api.resources import HOST_FINALIZER, PhysicalHost
+from beskar7.api.resources import HOST_FINALIZER, Beskar7Machine, PhysicalHost
 from beskar7.controllers.bmc_requests import BmcRequests
+from beskar7.controllers.claims import RELEASE_RETRY
 from beskar7.controllers.environment import Environment
-from beskar7.controllers.lifecycle import HostLifecycle, Step
+from beskar7.controllers.lifecycle import HostLifecycle
+from beskar7.controllers.steps import Step
 from beskar7.coordination.operations import QueueFullError
 from beskar7.kube.controller import Result
+
+log = logging.getLogger(__name__)
 
 QUEUE_FULL_DELAY = 5.0
 """Seconds until rejected work comes back; the documented retry of a contended claim (U20)."""
@@ -32,11 +38,16 @@ class HostReconciler:
         env: Environment,
         requests: BmcRequests,
         host: Callable[[ObjectKey], PhysicalHost | None],
+        machine: Callable[[ObjectKey], Beskar7Machine | None],
+        *,
+        stuck_timeout: float,
     ) -> None:
+        """``host`` and ``machine`` read a cache; ``stuck_timeout`` in seconds."""
         self._env = env
         self._requests = requests
         self._host = host
-        self._lifecycle = HostLifecycle(env, requests)
+        self._machine = machine
+        self._lifecycle = HostLifecycle(env, requests, stuck_timeout)
 
     def reconcile(self, key: ObjectKey) -> Result:
         cached = self._host(key)
@@ -49,6 +60,8 @@ class HostReconciler:
         if not host.deleting and host.add_finalizer(HOST_FINALIZER):
             updated = self._env.kube.update(PHYSICAL_HOST, host.raw)
             host = self._env.copy(PhysicalHost(updated))
+        if self._orphaned(host):
+            return self._release_orphan(host)
         outcome = self._requests.outcome(key)
         before = copy_json(host.status)
         step = self._lifecycle.next_step(host, outcome)
@@ -70,8 +83,9 @@ class HostReconciler:
             self._requests.credentials_changed(host)
 
     def _carry_out(self, host: PhysicalHost, step: Step) -> Result:
+        later = Result(requeue_after=step.look_again)
         if step.operation is None:
-            return Result(requeue_after=step.look_again)
+            return later
         try:
             self._requests.submit(
                 host, step.operation, delay=step.delay, attempt=step.attempt, resumed=step.resumed
@@ -85,6 +99,33 @@ class HostReconciler:
                 f"Provisioning queue is full ({error}); trying again in {QUEUE_FULL_DELAY:g}s",
             )
             return Result(requeue_after=QUEUE_FULL_DELAY)
+        return later
+
+    def _orphaned(self, host: PhysicalHost) -> bool:
+        """Whether its owner is gone without having released it, by the API server's word."""
+        key = host.consumer_key
+        if key is None or (host.consumer or {}).get("kind") != BESKAR7_MACHINE.kind:
+            return False
+        namespace = key.namespace or host.namespace
+        known = self._machine(ObjectKey(namespace, key.name))
+        if known is not None and host.consumer_uid in ("", known.uid):
+            return False
+        try:
+            found = Beskar7Machine(self._env.kube.get(BESKAR7_MACHINE, namespace, key.name))
+        except NotFound:
+            return True
+        return host.consumer_uid not in ("", found.uid)
+
+    def _release_orphan(self, host: PhysicalHost) -> Result:
+        if not self._requests.revoke(host.key):
+            return Result(requeue_after=RELEASE_RETRY)
+        owner = host.consumer_key
+        host.release(rfc3339(self._env.runtime.wall()))
+        self._env.kube.update(PHYSICAL_HOST, host.raw)
+        log.warning("released host %s: its machine %s is gone", host.key, owner)
+        self._env.recorder.event(
+            host.raw, "Warning", "Released", f"Machine {owner} is gone and never released it"
+        )
         return Result()
 
     def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> None:

@@ -6,10 +6,16 @@ import logging
 from collections.abc import Callable
 
 from beskar7.api import conditions
+from beskar7.api.clusters import cluster_paused
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
-from beskar7.api.meta import ObjectKey
+from beskar7.api.meta import ObjectKey, View
 from beskar7.api.objects import copy_json
-from beskar7.api.resources import MACHINE_FINALIZER, Beskar7Machine, PhysicalHost, reference
+from beskar7.api.resources import (
+    MACHINE_FINALIZER,
+    Beskar7Machine,
+    PhysicalHost,
+    reference,
+)
 from beskar7.api.states import HostState
 from beskar7.controllers.claims import Claims
 from beskar7.controllers.environment import Environment
@@ -22,12 +28,15 @@ from beskar7.kube.controller import Result
 
 log = logging.getLogger(__name__)
 
-SUPPORTED_MODES = ("PreBakedISO",)
 WAIT_FOR_HOST = 60.0
 """Seconds until a machine without a host looks again by itself; a host that becomes free wakes it
 at once, so this is only the net below (facts section 3)."""
 SERVED_SOON = 1.0
 """Seconds that a claim may be with the coordinator before its machine says that it waits."""
+
+
+class HostLost(Exception):
+    """The machine was on a host once, and no host belongs to it any more."""
 
 
 class MachineReconciler:
@@ -41,15 +50,18 @@ class MachineReconciler:
         pool: HostPool,
         waiting: WaitingMachines,
         machine: Callable[[ObjectKey], Beskar7Machine | None],
+        cluster: Callable[[Beskar7Machine], View | None],
         *,
         require_owner: bool,
     ) -> None:
+        """``machine`` and ``cluster`` (the machine's owner Cluster) read a cache."""
         self._env = env
         self._claims = claims
         self._handover = handover
         self._pool = pool
         self._waiting = waiting
         self._machine = machine
+        self._cluster = cluster
         self._require_owner = require_owner
         self._first_seen: dict[str, float] = {}
 
@@ -60,13 +72,10 @@ class MachineReconciler:
             self._forget(key)
             return Result()
         machine = self._env.copy(cached)
-        if machine.paused:
+        if machine.paused or cluster_paused(self._cluster(machine)):
             return Result()
         if machine.deleting:
             return self._delete(machine)
-        if self._require_owner and not machine.has_owner_machine:
-            log.info("machine %s waits for its owner Machine", key)
-            return Result()
         new = machine.add_finalizer(MACHINE_FINALIZER)
         if new:
             # Before the claim: a machine that goes away must be able to give its host back.
@@ -77,15 +86,20 @@ class MachineReconciler:
         return result
 
     def _follow(self, machine: Beskar7Machine, new: bool) -> Result:
-        if machine.provisioning_mode not in SUPPORTED_MODES:
-            self._fail(
-                machine,
-                "UnsupportedProvisioningMode",
-                f"provisioningMode {machine.provisioning_mode} is not supported yet; "
-                f"supported: {', '.join(SUPPORTED_MODES)}",
-            )
+        problem = machine.boot_problem or machine.provider_id_problem
+        if problem is not None:
+            self._fail(machine, *problem)
             return Result()
-        host = self._own_host(machine, new)
+        if self._require_owner and not machine.has_owner_machine:
+            self._wait_for_owner(machine)
+            return Result()
+        try:
+            host = self._own_host(machine, new)
+        except HostLost as error:
+            self._fail(machine, "PhysicalHostLost", str(error))
+            return Result()
+        for field in ("failureReason", "failureMessage"):
+            machine.status.pop(field, None)
         if host is None:
             return self._wait_for_host(machine)
         self._settled(machine)
@@ -108,6 +122,9 @@ class MachineReconciler:
             owned = self._claims.owned(machine)
             if owned:
                 return owned[0]
+        if machine.provider_id and handed_over is None:
+            # A node runs, or ran, under this ID: another host would be another machine (U8).
+            raise HostLost(f"providerID is {machine.provider_id}, and no host names this machine")
         self._first_seen.setdefault(machine.uid, self._env.runtime.now())
         if handed_over is None and not self._handover.enabled:
             return self._claims.claim(machine)
@@ -122,6 +139,18 @@ class MachineReconciler:
             self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(
                 self._env.runtime.now() - started
             )
+
+    def _wait_for_owner(self, machine: Beskar7Machine) -> None:
+        log.info("machine %s waits for its owner Machine", machine.key)
+        machine.status.update(phase="Pending", ready=False)
+        self._env.condition(
+            machine,
+            conditions.INFRASTRUCTURE_READY,
+            False,
+            "WaitingForOwnerMachine",
+            "No Machine is the owner yet",
+            "Info",
+        )
 
     def _wait_for_host(self, machine: Beskar7Machine) -> Result:
         look_again = self._handover.look_again(machine)
@@ -169,8 +198,9 @@ class MachineReconciler:
             conditions.INFRASTRUCTURE_READY,
             False,
             "PhysicalHostNotReady",
-            f"Host {host.name} is {host.state or 'not enrolled'}",
-            "Info",
+            f"Host {host.name} is {host.state or 'not enrolled'}"
+            + (f": {trouble}" if (trouble := host.status.get("errorMessage")) else ""),
+            "Warning" if trouble else "Info",
         )
 
     def _ready(self, machine: Beskar7Machine, host: PhysicalHost) -> None:
@@ -182,7 +212,7 @@ class MachineReconciler:
             self._env.metrics.provisioning_duration.labels(machine.namespace).observe(
                 max(0.0, self._env.runtime.wall() - machine.created)
             )
-        provider_id = f"b7://{host.namespace}/{host.name}"
+        provider_id = host.provider_id
         if machine.spec.get("providerID") != provider_id:
             status = machine.status
             machine.spec["providerID"] = provider_id
@@ -190,8 +220,7 @@ class MachineReconciler:
             machine.raw = updated.raw
             machine.raw["status"] = status
         machine.status.update(phase="Provisioned", ready=True)
-        if host.status.get("addresses"):
-            machine.status["addresses"] = host.status["addresses"]
+        machine.status["addresses"] = host.status.get("addresses") or []
         self._env.condition(machine, conditions.INFRASTRUCTURE_READY, True)
 
     def _delete(self, machine: Beskar7Machine) -> Result:
@@ -225,5 +254,6 @@ class MachineReconciler:
         return self._env.copy(Beskar7Machine(updated))
 
     def _write_status(self, machine: Beskar7Machine, before: dict[str, object]) -> None:
+        conditions.summarize(machine.status, conditions.INFRASTRUCTURE_READY)
         if machine.status != before:
             self._env.kube.update_status(BESKAR7_MACHINE, machine.raw)

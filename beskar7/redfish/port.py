@@ -65,6 +65,15 @@ class HostAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Nic:
+    """One Ethernet interface; ``mac`` as the BMC writes it."""
+
+    name: str
+    mac: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What enrolment learns. Memory in GiB."""
 
@@ -78,6 +87,30 @@ class Inventory:
     state: str
     power: str
     addresses: tuple[HostAddress, ...] = ()
+    nics: tuple[Nic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BootOverride:
+    """A one-time boot, in Redfish's words.
+
+    ``source``: BootSourceOverrideTarget. ``path``: for UefiTarget, loader and arguments.
+    ``option``: for UefiBootNext, the BootOptionReference. ``mode``: UEFI or Legacy, set where the
+    BMC offers a choice; empty: as it is.
+    """
+
+    source: str
+    path: str = ""
+    option: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BiosAttribute:
+    """A BIOS setting: what holds now, and what holds after the next reset."""
+
+    current: str
+    future: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +121,9 @@ class SystemState:
     boot_progress: str
     override_target: str
     override_enabled: str
+    uefi_target: str = ""
+    boot_next: str = ""
+    mode: str = ""
 
     @property
     def on(self) -> bool:
@@ -96,6 +132,16 @@ class SystemState:
     @property
     def one_time_boot_pending(self) -> bool:
         return self.override_enabled == "Once"
+
+    def awaits(self, override: BootOverride) -> bool:
+        """Whether the next boot is the one that ``override`` asks for."""
+        return (
+            self.one_time_boot_pending
+            and self.override_target.removeprefix("Usb") == override.source
+            and (not override.path or self.uefi_target == override.path)
+            and (not override.option or self.boot_next == override.option)
+            and (not override.mode or self.mode in ("", override.mode))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +178,20 @@ class Bmc(Protocol):
         """``reset_type`` is Redfish's ResetType: On, ForceOff, ForceRestart..."""
         ...
 
-    def boot_once(self, source: str) -> None:
-        """Boot from Redfish's BootSource (Cd, Pxe...) at the next boot only."""
+    def boot_once(self, override: BootOverride) -> None:
+        """Boot so at the next boot only."""
+        ...
+
+    def cd_boot_option(self) -> str:
+        """The reference of the boot option that is the virtual CD; empty when none looks so."""
+        ...
+
+    def bios_attribute(self, name: str) -> BiosAttribute | None:
+        """None when the BIOS, as the BMC shows it, has no such setting."""
+        ...
+
+    def set_bios_attribute(self, name: str, value: str) -> None:
+        """Have the setting take effect at the next reset."""
         ...
 
     def boot_normally(self) -> None:

@@ -22,14 +22,16 @@ from sushy.resources.manager import virtual_media
 from sushy.resources.system import system as sushy_system
 
 from beskar7.config import Tuning
+from beskar7.redfish import firmware, hardware
 from beskar7.redfish.bounded import BoundedAdapter, read_bounded, retry_after
 from beskar7.redfish.port import (
+    BiosAttribute,
     Bmc,
     BmcConnector,
     BmcRequestRefused,
     BmcTarget,
+    BootOverride,
     CallContext,
-    HostAddress,
     Inventory,
     SystemState,
 )
@@ -126,6 +128,11 @@ def _subject(path: str) -> str:
         "EjectMedia",
         "VirtualMedia",
         "EthernetInterfaces",
+        "Bios",
+        "BIOS",
+        "BootOptions",
+        "Processors",
+        "Memory",
         "Managers",
         "Systems",
     ):
@@ -175,28 +182,7 @@ class SushyBmc:
 
     def inventory(self) -> Inventory:
         with translated(self.target.address):
-            body = self._resource().json
-            addresses = []
-            interfaces = (body.get("EthernetInterfaces") or {}).get("@odata.id")
-            for path in self._members(interfaces) if interfaces else ():
-                for entry in self._json(path).get("IPv4Addresses") or ():
-                    if entry.get("Address"):
-                        addresses.append(HostAddress("InternalIP", entry["Address"]))
-            status = body.get("Status") or {}
-            processors = body.get("ProcessorSummary") or {}
-            memory = body.get("MemorySummary") or {}
-            return Inventory(
-                manufacturer=body.get("Manufacturer") or "",
-                model=body.get("Model") or "",
-                serial_number=body.get("SerialNumber") or "",
-                cpu_cores=int(processors.get("CoreCount") or processors.get("Count") or 0),
-                memory_gib=int(memory.get("TotalSystemMemoryGiB") or 0),
-                health=status.get("Health") or "",
-                health_rollup=status.get("HealthRollup") or "",
-                state=status.get("State") or "",
-                power=body.get("PowerState") or "",
-                addresses=tuple(addresses),
-            )
+            return hardware.inventory(self._resource().json, self._json)
 
     def system(self) -> SystemState:
         with translated(self.target.address):
@@ -207,17 +193,42 @@ class SushyBmc:
                 boot_progress=(body.get("BootProgress") or {}).get("LastState") or "",
                 override_target=boot.get("BootSourceOverrideTarget") or "",
                 override_enabled=boot.get("BootSourceOverrideEnabled") or "",
+                uefi_target=boot.get("UefiTargetBootSourceOverride") or "",
+                boot_next=boot.get("BootNext") or "",
+                mode=boot.get("BootSourceOverrideMode") or "",
             )
 
     def power(self, reset_type: str) -> None:
         with translated(self.target.address):
             self._resource().reset_system(sushy.ResetType(reset_type))
 
-    def boot_once(self, source: str) -> None:
+    def boot_once(self, override: BootOverride) -> None:
         with translated(self.target.address):
-            self._resource().set_system_boot_options(
-                target=sushy.BootSource(source), enabled=sushy.BootSourceOverrideEnabled.ONCE
-            )
+            system = self._resource()
+            if not override.path and not override.option:
+                # sushy knows what some vendors mean by a CD.
+                mode = firmware.boot_mode(system.json, override.mode)
+                system.set_system_boot_options(
+                    target=sushy.BootSource(override.source),
+                    enabled=sushy.BootSourceOverrideEnabled.ONCE,
+                    mode=sushy.BootSourceOverrideMode(mode) if mode else None,
+                )
+                return
+            patch = {"Boot": firmware.boot_patch(system.json, override)}
+            self.connector.patch(system.path, data=patch, etag=system._get_etag())
+
+    def cd_boot_option(self) -> str:
+        with translated(self.target.address):
+            return firmware.cd_boot_option(self._resource().json, self._json)
+
+    def bios_attribute(self, name: str) -> BiosAttribute | None:
+        with translated(self.target.address):
+            return firmware.bios_attribute(self._resource().json, self._json, name)
+
+    def set_bios_attribute(self, name: str, value: str) -> None:
+        with translated(self.target.address):
+            path, patch = firmware.bios_patch(self._resource().json, self._json, name, value)
+            self.connector.patch(path, data=patch)
 
     def boot_normally(self) -> None:
         with translated(self.target.address):
@@ -227,8 +238,8 @@ class SushyBmc:
 
     def media(self) -> str:
         with translated(self.target.address):
-            device = self._media_device()
-            return str(device.image or "") if device.inserted else ""
+            device = self._find_media_device()
+            return str(device.image or "") if device is not None and device.inserted else ""
 
     def insert_media(self, image: str) -> None:
         with translated(self.target.address):
@@ -242,6 +253,12 @@ class SushyBmc:
         self._keep(self)
 
     def _media_device(self) -> Any:
+        device = self._find_media_device()
+        if device is None:
+            raise BmcRequestRefused("the BMC has no virtual CD or DVD")
+        return device
+
+    def _find_media_device(self) -> Any:
         """The first virtual CD or DVD of the first manager that has one, freshly read."""
         if self._media_path:
             return self._virtual_media(self._media_path)
@@ -253,7 +270,7 @@ class SushyBmc:
                 if {"CD", "DVD"} & {kind.value for kind in device.media_types}:
                     self._media_path = path
                     return device
-        raise BmcRequestRefused("the BMC has no virtual CD or DVD")
+        return None
 
     def _virtual_media(self, path: str) -> Any:
         return virtual_media.VirtualMedia(

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mechanism(StrEnum):
+    """How kernel parameters get to the image that a host boots, in the annotation's words."""
+
+    UEFI_TARGET = "uefi-target"
+    """The one-time boot override names a loader and its arguments."""
+    BIOS_ATTRIBUTE = "bios-attribute"
+    """A BIOS setting, applied on reset, holds them; the override names the drive."""
+    BOOT_OPTIONS = "boot-options"
+    """The override names one of the firmware's boot options, which carries no parameters."""
+    UNSUPPORTED = "unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,12 +23,15 @@ class Vendor:
     """``cooldown``: seconds of rest that a BMC needs between two operations.
 
     ``max_concurrent_ops``: writing operations at once on BMCs of this vendor; None: no such limit.
+    ``attribute``: the BIOS attribute that holds kernel parameters, where there is one.
     """
 
     name: str
     markers: tuple[str, ...]
     cooldown: float
     max_concurrent_ops: int | None = None
+    mechanism: Mechanism = Mechanism.UEFI_TARGET
+    attribute: str = ""
 
 
 GENERIC = Vendor("generic", (), 10.0)
@@ -23,11 +39,19 @@ GENERIC = Vendor("generic", (), 10.0)
 
 # Cooldowns: the vendor table of the concurrent-provisioning guide (facts section 12, row M).
 # Limits: that of the configuration guide (row C), which has none for Lenovo.
+# Mechanisms and attributes: facts section 5.
 VENDORS = (
-    Vendor("dell", ("dell",), 10.0, max_concurrent_ops=8),
-    Vendor("hpe", ("hpe", "hewlett", "hp enterprise"), 8.0, max_concurrent_ops=12),
+    Vendor("dell", ("dell",), 10.0, 8, Mechanism.BIOS_ATTRIBUTE, "KernelArgs"),
+    Vendor("hpe", ("hpe", "hewlett", "hp enterprise"), 8.0, 12),
     Vendor("lenovo", ("lenovo",), 12.0),
-    Vendor("supermicro", ("supermicro", "super micro"), 15.0, max_concurrent_ops=4),
+    Vendor(
+        "supermicro",
+        ("supermicro", "super micro"),
+        15.0,
+        4,
+        Mechanism.BIOS_ATTRIBUTE,
+        "BootArgs",
+    ),
 )
 
 

@@ -100,6 +100,7 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
                 f"BootSourceOverrideMode must be UEFI or Legacy, not {boot_mode!r}"
             )
         super().set_boot_mode(identity, boot_mode)
+        self._bmc.machine.boot_mode = boot_mode
 
     def set_boot_image(
         self,

@@ -85,10 +85,16 @@ class Bmc:
             fleet.runtime.now(),
         )
         self.drivers = Drivers(self)
+        self.machine.firmware = self._settings_in_force
         self.version = 0
         """Counts what may have changed an answer."""
         self.watched: float | None = None
         """The earliest time for which the fleet has an entry of this machine."""
+
+    def _settings_in_force(self, at: float) -> str:
+        """A boot begins: pending BIOS settings hold from now on; their kernel arguments."""
+        settings = self.drivers.peek("bios_settings")
+        return "" if settings is None else str(settings.booted(at))
 
     @property
     def manager_uuid(self) -> str:

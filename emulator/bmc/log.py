@@ -46,7 +46,8 @@ class BmcEvent:
     """What the machine did at ``time``, on its own clock.
 
     ``type``: power-on, power-off, boot-started, boot-finished, media-inserted, media-ejected.
-    ``detail`` of a boot is ``<source>:<image URL or nothing>``, of media ``<device>:<image URL>``.
+    ``detail`` of a boot is that of :class:`emulator.bmc.boot.Booted` (``<source>:<image URL or
+    nothing>``, then mode and arguments where there are), of media ``<device>:<image URL>``.
     """
 
     seq: int

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sushy_tools import error
 
-from emulator.bmc.boot import OPTIONS, by_device_path
+from emulator.bmc.boot import OPTIONS, UEFI_ONLY, Booted, uefi_target
 
 BOOT_TARGETS = ("None", "Pxe", "Hdd", "Cd", "UefiHttp", "UefiTarget", "UefiBootNext")
 OVERRIDES = ("Disabled", "Once", "Continuous")
@@ -41,16 +41,15 @@ class Durations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """A boot, running or done. ``image`` is the URL that it was booted from, or empty."""
+    """A boot, running or done."""
 
-    source: str
-    image: str
+    what: Booted
     started: float
     finishes: float
 
     @property
     def detail(self) -> str:
-        return f"{self.source}:{self.image}"
+        return str(self.what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,8 @@ class Machine:
     """The hardware. Callers advance it to the present before they read or command it."""
 
     __slots__ = (
-        *("_durations", "_emit", "boot", "boot_finished", "boot_next", "boot_order"),
-        *("http_boot_uri", "media", "override_enabled", "override_target", "pending"),
+        *("_durations", "_emit", "boot", "boot_finished", "boot_mode", "boot_next", "boot_order"),
+        *("firmware", "http_boot_uri", "media", "override_enabled", "override_target", "pending"),
         *("power", "power_since", "uefi_target"),
     )
 
@@ -75,7 +74,7 @@ class Machine:
         self._emit = emit
         self.power = power
         self.power_since = now
-        self.boot: Boot | None = Boot("Hdd", "", now, now) if power == "On" else None
+        self.boot: Boot | None = Boot(Booted("Hdd"), now, now) if power == "On" else None
         self.boot_finished = power == "On"
         self.pending: Change | None = None
         self.override_target = "None"
@@ -85,7 +84,10 @@ class Machine:
         self.boot_order: tuple[str, ...] | None = None
         """Boot options as they are tried; None: as they are listed."""
         self.uefi_target: str | None = None
-        """The device path that ``UefiTarget`` means."""
+        """What ``UefiTarget`` means: a path, and arguments after a blank."""
+        self.boot_mode = "UEFI"
+        self.firmware: Callable[[float], str] = lambda at: ""
+        """Called as a boot begins: settings take effect; gives their kernel arguments."""
         self.http_boot_uri: str | None = None
         self.media: dict[str, str] = {}
 
@@ -121,12 +123,16 @@ class Machine:
         self._start_boot(change.at)
 
     def _start_boot(self, at: float) -> None:
+        arguments = self.firmware(at)
         wanted = self.override_target if self.override_enabled != "Disabled" else "None"
+        if self.boot_mode == "Legacy" and wanted in UEFI_ONLY:
+            wanted = "None"
+        targeted = ""
         if wanted == "UefiBootNext":
             wanted = OPTIONS[self.boot_next].source if self.boot_next else "None"
             self.boot_next = None  # It is for one boot, whatever the override's kind.
         elif wanted == "UefiTarget":
-            option = by_device_path(self.uefi_target or "")
+            option, targeted = uefi_target(self.uefi_target or "")
             wanted = option.source if option else "None"
         if self.override_enabled == "Once":
             self.override_target, self.override_enabled = "None", "Disabled"
@@ -135,7 +141,10 @@ class Machine:
         image = {"Cd": self.media.get("Cd", ""), "UefiHttp": self.http_boot_uri or ""}.get(
             source, ""
         )
-        self.boot = Boot(source, image, at, at + self._durations.boot())
+        if source == wanted:
+            arguments = " ".join(filter(None, (arguments, targeted)))
+        what = Booted(source, image, arguments, self.boot_mode)
+        self.boot = Boot(what, at, at + self._durations.boot())
         self.boot_finished = False
         self._emit(at, "boot-started", self.boot.detail)
 

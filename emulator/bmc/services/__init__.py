@@ -72,10 +72,9 @@ def happened(bmc: Bmc, event: BmcEvent, wall: float) -> None:
     drivers = bmc.drivers
     drivers.get("journal").add(event)
     if event.type == "boot-started":
-        for name in ("bios_settings", "updates"):
-            state = drivers.peek(name)
-            if state is not None:
-                state.booted(event.time)
+        firmware = drivers.peek("updates")
+        if firmware is not None:
+            firmware.booted(event.time)
     subscriptions = drivers.peek("events")
     if subscriptions is not None:
         subscriptions.publish(event, wall)

@@ -24,6 +24,9 @@ ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ProcVirtualization": ("Enabled", ("Enabled", "Disabled")),
     "SriovGlobalEnable": ("Disabled", ("Enabled", "Disabled")),
 }
+KERNEL_ARGUMENTS = {"dell": "KernelArgs", "supermicro": "BootArgs"}
+"""By vendor, the attribute whose text the firmware hands to the kernel (facts section 5)."""
+ARGUMENTS_LENGTH = 4096
 APPLY = {
     "@odata.type": "#Settings.v1_3_5.PreferredApplyTime",
     "ApplyTime": "OnReset",
@@ -34,6 +37,9 @@ class Bios:
     """The attributes of one machine's BIOS. Only what differs from the defaults is kept."""
 
     def __init__(self, bmc: Bmc) -> None:
+        self._arguments = KERNEL_ARGUMENTS.get(bmc.personality.vendor, "")
+        defaults = {name: default for name, (default, _) in ATTRIBUTES.items()}
+        self.defaults = defaults | ({self._arguments: ""} if self._arguments else {})
         self._changed: dict[str, str] = {}
         self._pending: dict[str, str] = {}
         self.applied: float | None = None
@@ -41,7 +47,7 @@ class Bios:
 
     @property
     def current(self) -> dict[str, str]:
-        return {name: self._changed.get(name, default) for name, (default, _) in ATTRIBUTES.items()}
+        return self.defaults | self._changed
 
     @property
     def future(self) -> dict[str, str]:
@@ -54,14 +60,15 @@ class Bios:
 
     def reset(self) -> None:
         """The defaults, from the next boot on."""
-        self._pending = {name: default for name, (default, _) in ATTRIBUTES.items()}
+        self._pending = dict(self.defaults)
 
-    def booted(self, at: float) -> None:
-        """A boot applies what was pending."""
+    def booted(self, at: float) -> str:
+        """A boot applies what was pending; the kernel arguments that hold for it."""
         if self._pending:
             self._changed = {**self._changed, **self._pending}
             self._pending = {}
             self.applied = at
+        return self.current.get(self._arguments, "")
 
 
 def _attributes(value: Any) -> dict[str, str]:
@@ -69,9 +76,13 @@ def _attributes(value: Any) -> dict[str, str]:
         raise refuse(400, "PropertyValueTypeError", value, "Attributes", related="Attributes")
     for name, item in value.items():
         where = f"Attributes/{name}"
-        if name not in ATTRIBUTES:
+        state: Bios = base.state("bios_settings")
+        if name not in state.defaults:
             raise refuse(400, "PropertyUnknown", where, related=where)
-        base.choice(item, where, ATTRIBUTES[name][1])
+        if name in ATTRIBUTES:
+            base.choice(item, where, ATTRIBUTES[name][1])
+        else:
+            base.text(item, where, ARGUMENTS_LENGTH)
     return value
 
 

@@ -65,6 +65,20 @@ def _attributes() -> dict[str, Any]:
         }
         for name, (default, values) in bios.ATTRIBUTES.items()
     ]
+    settings: bios.Bios = base.state("bios_settings")
+    attributes += [
+        {
+            "AttributeName": name,
+            "DisplayName": name,
+            "Type": "String",
+            "DefaultValue": default,
+            "MaxLength": bios.ARGUMENTS_LENGTH,
+            "ReadOnly": False,
+            "ResetRequired": True,
+        }
+        for name, default in settings.defaults.items()
+        if name not in bios.ATTRIBUTES
+    ]
     return {
         "@odata.type": "#AttributeRegistry.v1_3_6.AttributeRegistry",
         "Id": bios.REGISTRY,

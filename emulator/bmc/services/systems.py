@@ -6,7 +6,7 @@ from typing import Any
 
 import flask
 
-from emulator.bmc.boot import OPTIONS, by_device_path
+from emulator.bmc.boot import OPTIONS, uefi_target
 from emulator.bmc.machine import BOOT_TARGETS, OVERRIDES, RESET_TYPES, Machine
 from emulator.bmc.services import base
 from emulator.bmc.services.messages import refuse
@@ -49,7 +49,7 @@ def _check_boot(where: str, name: str, value: Any) -> Any:
     if name == "HttpBootUri":
         return None if value is None else base.text(value, where, 2048)
     if name == "UefiTargetBootSourceOverride":
-        if value is not None and by_device_path(base.text(value, where)) is None:
+        if value is not None and uefi_target(base.text(value, where, 4096))[0] is None:
             raise refuse(400, "PropertyValueNotInList", value, where, related=where)
         return value
     if name == "BootNext":

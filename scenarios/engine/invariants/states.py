@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import Any
 
+from emulator.bmc.boot import Booted
 from emulator.bmc.log import BmcEvent
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import (
@@ -17,6 +19,14 @@ from scenarios.engine.history import (
     state,
 )
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
+
+CONFIG_ARGUMENTS = {
+    "kairos": "config_url",
+    "flatcar": "flatcar.ignition.config.url",
+    "LeapMicro": "combustion.path",
+}
+"""By osFamily, the kernel argument that names its configuration. Written down here, too, so that
+the controller is not judged by its own table."""
 
 
 def legal_state_edges(evidence: Evidence, rules: Rules) -> Judged:
@@ -103,7 +113,7 @@ def released_clean(evidence: Evidence, rules: Rules) -> Judged:
 
 
 def provisioned_means_booted(evidence: Evidence, rules: Rules) -> Judged:
-    """Whatever is called Provisioned booted its machine's image from CD since it was claimed."""
+    """Whatever is called Provisioned booted what its machine asks for since it was claimed."""
     history = evidence.history
     log = MachineLog(evidence.events)
     ownerships = _by_owner(history)
@@ -171,20 +181,30 @@ def _not_booted(
     if not owner or held is None:
         return "called Provisioned while it belonged to nobody"
     machine = history.machines.get(owner)
-    image = dig(machine.last or machine.versions[0].object, "spec", "imageURL") if machine else None
-    if image is None and machine is not None:
-        image = next(
-            (u for v in machine.versions if (u := dig(v.object, "spec", "imageURL"))), None
-        )
-    if image is None:
-        image = dig(version.object, "spec", "bootIsoSource")
-    wanted = f"Cd:{image}"
+    spec = (
+        next((spec for v in reversed(machine.versions) if (spec := dig(v.object, "spec"))), None)
+        if machine
+        else None
+    )
+    wanted = wanted_boot(spec or {"imageURL": dig(version.object, "spec", "bootIsoSource")})
     boots = [e for e in log.until(host, version.time) if e.type == "boot-finished"]
     since = [e for e in boots if e.time >= held.start]
-    if any(event.detail == wanted for event in since):
+    if any(Booted.parse(event.detail) == wanted for event in since):
         return ""
     seen = f"its last boot was {since[-1].detail}" if since else "it did not boot since its claim"
     return f"called Provisioned without having booted {wanted}: {seen}"
+
+
+def wanted_boot(spec: dict[str, Any]) -> Booted:
+    """What a machine with this spec has to boot: source, image, kernel arguments and mode."""
+    config, firmware = spec.get("configURL"), spec.get("bootMode") or "UEFI"
+    mode = spec.get("provisioningMode") or ("RemoteConfig" if config else "PreBakedISO")
+    if mode in ("PXE", "iPXE"):
+        return Booted("Pxe", mode=firmware)
+    arguments = ""
+    if mode == "RemoteConfig":
+        arguments = f"{CONFIG_ARGUMENTS.get(str(spec.get('osFamily')), '')}={config}"
+    return Booted("Cd", str(spec.get("imageURL") or ""), arguments, firmware)
 
 
 def _unbooted(

@@ -124,14 +124,14 @@ def test_an_unreachable_bmc_is_an_error_with_a_reason_and_an_event(world, waiter
     waiter.until(PHYSICAL_HOST, "gone", lambda obj: not obj)
 
 
-def test_an_unsupported_mode_fails_with_what_is_supported(world, waiter):
+def test_a_boot_that_cannot_be_fails_with_what_is_missing(world, waiter):
     wanted = machine("remote")
-    wanted["spec"]["provisioningMode"] = "PXE"
+    wanted["spec"]["provisioningMode"] = "RemoteConfig"
     world.kube.create(BESKAR7_MACHINE, wanted)
     failed = waiter.until(
         BESKAR7_MACHINE, "remote", lambda obj: obj.get("status", {}).get("phase") == "Failed"
     )
-    assert "PreBakedISO" in failed["status"]["failureMessage"]
+    assert "spec.configURL" in failed["status"]["failureMessage"]
     world.kube.delete(BESKAR7_MACHINE, "default", "remote")
     waiter.until(BESKAR7_MACHINE, "remote", lambda obj: not obj)
 

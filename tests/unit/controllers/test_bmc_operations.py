@@ -7,11 +7,29 @@ from dataclasses import dataclass, field
 import pytest
 
 from beskar7.controllers import bmc_operations
-from beskar7.redfish.port import BmcFault, BmcUnreachable, SystemState
+from beskar7.controllers.boot import BootPlan
+from beskar7.redfish.port import (
+    BiosAttribute,
+    BmcFault,
+    BmcRequestRefused,
+    BmcUnreachable,
+    BootOverride,
+    SystemState,
+)
 
 pytestmark = pytest.mark.unit
 
 IMAGE = "http://images.lab/new.iso"
+PARAMETERS = "config_url=http://config.lab/a.yaml"
+ISO = BootPlan("PreBakedISO", IMAGE)
+PLANS = {
+    "iso": ISO,
+    "uefi-target": BootPlan("RemoteConfig", IMAGE, PARAMETERS, "uefi-target"),
+    "bios-attribute": BootPlan(
+        "RemoteConfig", IMAGE, PARAMETERS, "bios-attribute", attribute="KernelArgs"
+    ),
+    "boot-options": BootPlan("PreBakedISO", IMAGE, mechanism="boot-options"),
+}
 
 
 @dataclass
@@ -26,6 +44,10 @@ class FakeBmc:
     target: str = "Hdd"
     image: str = ""
     progress: str = "OSRunning"
+    path: str = ""
+    option: str = ""
+    current: dict[str, str] = field(default_factory=lambda: {"KernelArgs": ""})
+    future: dict[str, str] = field(default_factory=lambda: {"KernelArgs": ""})
     fail_at: int = -1
     lost_answer: bool = False
     calls: list[str] = field(default_factory=list)
@@ -45,7 +67,14 @@ class FakeBmc:
 
     def system(self) -> SystemState:
         self._call("system")
-        return SystemState(self.power_state, self.progress, self.target, self.override)
+        return SystemState(
+            self.power_state,
+            self.progress,
+            self.target,
+            self.override,
+            uefi_target=self.path,
+            boot_next=self.option,
+        )
 
     def media(self) -> str:
         self._call("media")
@@ -57,14 +86,42 @@ class FakeBmc:
                 self.power_state = "Off"
                 return
             self.power_state = "On"
-            once = self.override == "Once" and self.target == "Cd"
-            self.boots.append(self.image if once else "disk")
+            self.current = dict(self.future)
+            self.boots.append(self._boot() if self.override == "Once" else "disk")
             self.override = "Disabled"
 
         self._call(f"power {reset_type}", effect)
 
-    def boot_once(self, source: str) -> None:
-        self._call("boot_once", lambda: self.__dict__.update(override="Once", target=source))
+    def _boot(self) -> str:
+        settings = self.current.get("KernelArgs", "")
+        match self.target:
+            case "Cd":
+                return f"{self.image} {settings}".strip()
+            case "UefiTarget":
+                return f"{self.image} {self.path.partition(' ')[2]} {settings}".strip()
+            case "UefiBootNext":
+                return self.image if self.option == "Boot0003" else "disk"
+        return self.target
+
+    def boot_once(self, override: BootOverride) -> None:
+        def effect() -> None:
+            self.override, self.target = "Once", override.source
+            self.path, self.option = override.path or self.path, override.option or self.option
+
+        self._call("boot_once", effect)
+
+    def cd_boot_option(self) -> str:
+        self._call("cd_boot_option")
+        return "Boot0003"
+
+    def bios_attribute(self, name: str) -> BiosAttribute | None:
+        self._call("bios_attribute")
+        if name not in self.future:
+            return None
+        return BiosAttribute(self.current[name], self.future[name])
+
+    def set_bios_attribute(self, name: str, value: str) -> None:
+        self._call("set_bios_attribute", lambda: self.future.update({name: value}))
 
     def boot_normally(self) -> None:
         self._call("boot_normally", lambda: self.__dict__.update(override="Disabled"))
@@ -89,43 +146,94 @@ STARTS = {
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
 def test_provision_boots_the_image(start):
     bmc = FakeBmc(**start)
-    bmc_operations.provision(bmc, IMAGE, resumed=False)
+    bmc_operations.provision(bmc, ISO, resumed=False)
     assert bmc.boots == [IMAGE]
-    assert bmc_operations.verify(bmc, IMAGE).booted
+    assert bmc_operations.verify(bmc, ISO).booted
 
 
+@pytest.mark.upstream("U10")
 @pytest.mark.parametrize("lost_answer", [False, True])
 @pytest.mark.parametrize("start", list(STARTS.values())[:3], ids=list(STARTS)[:3])
-def test_provision_interrupted_anywhere_and_resumed_boots_exactly_once(start, lost_answer):
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
+def test_provision_interrupted_anywhere_and_resumed_boots_exactly_once(plan, start, lost_answer):
     complete = FakeBmc(**start)
-    bmc_operations.provision(complete, IMAGE, resumed=False)
+    bmc_operations.provision(complete, plan, resumed=False)
     for fail_at in range(len(complete.calls)):
         bmc = FakeBmc(**start, fail_at=fail_at, lost_answer=lost_answer)
         with pytest.raises(BmcUnreachable):
-            bmc_operations.provision(bmc, IMAGE, resumed=False)
-        bmc_operations.provision(bmc, IMAGE, resumed=True)
-        assert bmc.boots == [IMAGE], f"interrupted at {complete.calls[fail_at]}"
+            bmc_operations.provision(bmc, plan, resumed=False)
+        bmc_operations.provision(bmc, plan, resumed=True)
+        wanted = f"{IMAGE} {plan.parameters}".strip()
+        assert bmc.boots == [wanted], f"interrupted at {complete.calls[fail_at]}"
+        assert bmc_operations.verify(bmc, plan).booted
+
+
+@pytest.mark.upstream("U12")
+@pytest.mark.parametrize("mode", ["PXE", "iPXE"])
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
+def test_a_network_boot_touches_no_media(mode, start):
+    bmc = FakeBmc(**start)
+    bmc_operations.provision(bmc, BootPlan(mode, ""), resumed=False)
+    assert bmc.boots == ["Pxe"]
+    assert not {"insert", "eject", "media"} & set(bmc.calls)
+
+
+@pytest.mark.upstream("U9")
+def test_a_host_that_is_on_is_reset():
+    bmc = FakeBmc(power_state="On")
+    bmc_operations.provision(bmc, ISO, resumed=False)
+    assert bmc.calls[-1] == "power ForceRestart"
+
+
+def test_a_bios_without_the_attribute_gets_the_parameters_by_the_loaders_arguments():
+    bmc = FakeBmc(current={}, future={})
+    plan = PLANS["bios-attribute"]
+    bmc_operations.provision(bmc, plan, resumed=False)
+    assert bmc.boots == [f"{IMAGE} {PARAMETERS}"]
+    assert bmc_operations.verify(bmc, plan).booted
+    legacy = BootPlan("RemoteConfig", IMAGE, PARAMETERS, "bios-attribute", "KernelArgs", "Legacy")
+    with pytest.raises(BmcRequestRefused, match="KernelArgs"):
+        bmc_operations.provision(FakeBmc(current={}, future={}), legacy, resumed=False)
+
+
+def test_parameters_that_did_not_take_effect_are_noticed():
+    bmc = FakeBmc(power_state="On", image=IMAGE)
+    with pytest.raises(BmcFault, match="was not applied"):
+        bmc_operations.verify(bmc, PLANS["bios-attribute"])
+
+
+def test_an_owners_kernel_parameters_are_not_left_for_the_next():
+    bmc = FakeBmc()
+    plan = PLANS["bios-attribute"]
+    bmc_operations.provision(bmc, plan, resumed=False)
+    bmc.power("ForceOff")
+    bmc.eject_media()
+    assert not bmc_operations.verify_clean(bmc, plan)
+    bmc_operations.deprovision(bmc, plan)
+    assert bmc_operations.verify_clean(bmc, plan)
+    bmc_operations.provision(bmc, ISO, resumed=False)
+    assert bmc.boots[-1] == IMAGE
 
 
 def test_verify_waits_for_the_boot_and_notices_missing_media():
     booting = FakeBmc(power_state="On", image=IMAGE, progress="OSBootStarted")
-    assert not bmc_operations.verify(booting, IMAGE).booted
+    assert not bmc_operations.verify(booting, ISO).booted
     pending = FakeBmc(power_state="On", image=IMAGE, override="Once", target="Cd")
-    assert not bmc_operations.verify(pending, IMAGE).booted
+    assert not bmc_operations.verify(pending, ISO).booted
     off = FakeBmc(power_state="Off", image=IMAGE)
-    assert not bmc_operations.verify(off, IMAGE).booted
+    assert not bmc_operations.verify(off, ISO).booted
     with pytest.raises(BmcFault, match="no longer"):
-        bmc_operations.verify(FakeBmc(power_state="On"), IMAGE)
+        bmc_operations.verify(FakeBmc(power_state="On"), ISO)
 
 
 @pytest.mark.parametrize("lost_answer", [False, True])
 def test_deprovision_interrupted_anywhere_leaves_the_host_off_and_empty(lost_answer):
     start = {"power_state": "On", "image": IMAGE, "override": "Once", "target": "Cd"}
     complete = FakeBmc(**start)
-    bmc_operations.deprovision(complete)
+    bmc_operations.deprovision(complete, ISO)
     for fail_at in range(len(complete.calls)):
         bmc = FakeBmc(**start, fail_at=fail_at, lost_answer=lost_answer)
         with pytest.raises(BmcUnreachable):
-            bmc_operations.deprovision(bmc)
-        bmc_operations.deprovision(bmc)
+            bmc_operations.deprovision(bmc, ISO)
+        bmc_operations.deprovision(bmc, ISO)
         assert (bmc.power_state, bmc.image, bmc.override) == ("Off", "", "Disabled")

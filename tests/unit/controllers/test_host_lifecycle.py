@@ -10,8 +10,9 @@ from beskar7.api.resources import PhysicalHost
 from beskar7.config import Tuning
 from beskar7.controllers.bmc_operations import BootStatus
 from beskar7.controllers.bmc_requests import Outcome
+from beskar7.controllers.cleaning import CLEAN_TIMEOUT
 from beskar7.controllers.environment import Environment
-from beskar7.controllers.lifecycle import CLEAN_TIMEOUT, HostLifecycle
+from beskar7.controllers.lifecycle import HostLifecycle
 from beskar7.coordination.operations import OperationKind
 from beskar7.metrics import Metrics
 from beskar7.redfish.port import (
@@ -44,9 +45,11 @@ def lifecycle() -> HostLifecycle:
     requests = SimpleNamespace(
         busy=lambda host, kind=None: False,
         credentials_problem=lambda host: None,
+        credentials_version=lambda host: "7",
+        running_since=lambda host: None,
         revoke=lambda host: True,
     )
-    made = HostLifecycle(env, requests)  # type: ignore[arg-type] # as much as a step asks
+    made = HostLifecycle(env, requests, 900.0)  # type: ignore[arg-type] # as much as a step asks
     made.events = events  # type: ignore[attr-defined] # for the assertions
     return made
 

@@ -34,7 +34,7 @@ CLAIM_COORDINATOR = {
 TEMPLATE = """
 name: small
 world:
-  hosts: {{count: {hosts}, vendors: {{dell: 1}}, scale: {{boot: {boot}, latency: 1}}}}
+  hosts: {{count: {hosts}, vendors: {vendors}, scale: {{boot: {boot}, latency: 1}}}}
   managers: {{replicas: {managers}, args: {args}}}
   config: {config}
 load: {{machines: 1}}
@@ -60,6 +60,26 @@ class Driver:
         if wish:
             body["spec"]["hostRequirements"] = wish
         self.kube.create(BESKAR7_MACHINE, body)
+
+    def add_machine(
+        self, name: str, *, labels: dict[str, str] | None = None, **spec: Any
+    ) -> dict[str, Any]:
+        wanted = machine(self.world._scenario.load, 1)
+        wanted["metadata"].update(name=name, labels=labels or {})
+        wanted["spec"].update(spec)
+        return self.kube.create(BESKAR7_MACHINE, wanted)
+
+    def host_of(self, name: str) -> dict[str, Any]:
+        """The host that machine ``name`` owns."""
+        return next(
+            host
+            for host in self.hosts().values()
+            if host["spec"].get("consumerRef", {}).get("name") == name
+        )
+
+    def condition(self, obj: dict[str, Any], type: str) -> dict[str, Any]:
+        found = obj.get("status", {}).get("conditions", [])
+        return next((item for item in found if item["type"] == type), {})
 
     def hosts(self) -> dict[str, dict[str, Any]]:
         return {item["metadata"]["name"]: item for item in self.kube.list(PHYSICAL_HOST).items}
@@ -129,9 +149,15 @@ def in_world() -> Callable[..., Any]:
         args: dict[str, str] | None = None,
         seed: int = 3,
         boot: float = 0.02,
+        vendors: str = "{dell: 1}",
     ) -> T:
         text = TEMPLATE.format(
-            hosts=hosts, managers=managers, config=config or {}, args=args or {}, boot=boot
+            hosts=hosts,
+            managers=managers,
+            config=config or {},
+            args=args or {},
+            boot=boot,
+            vendors=vendors,
         )
 
         def main(world: Any) -> T:

@@ -123,11 +123,17 @@ class Logs:
         )
 
     def machine(
-        self, time: float, name: str, *, phase: str | None = None, deleting: bool = False
+        self,
+        time: float,
+        name: str,
+        *,
+        phase: str | None = None,
+        deleting: bool = False,
+        spec: dict[str, Any] | None = None,
     ) -> WriteRecord:
         def change(obj: dict[str, Any]) -> None:
             obj["metadata"].setdefault("finalizers", ["f"])
-            obj.setdefault("spec", {"imageURL": IMAGE})
+            obj.setdefault("spec", {"imageURL": IMAGE} | (spec or {}))
             if phase is not None:
                 obj.setdefault("status", {})["phase"] = phase
             if deleting:

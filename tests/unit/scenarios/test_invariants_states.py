@@ -112,6 +112,44 @@ def test_anything_else_does_not(logs: Any, detail: str, at: float, says: str) ->
     assert {(v.host, v.machine) for v in violations} == {("h1", "m1")}
 
 
+REMOTE = {"osFamily": "flatcar", "configURL": "http://c/a.yaml"}
+ARGUMENTS = "flatcar.ignition.config.url=http://c/a.yaml"
+
+
+@pytest.mark.parametrize(
+    ("spec", "detail"),
+    [
+        (REMOTE, f"Cd:{IMAGE} -- {ARGUMENTS}"),
+        ({"provisioningMode": "PXE"}, "Pxe:"),
+        ({"provisioningMode": "iPXE", "bootMode": "UEFI"}, "Pxe:"),
+        ({"bootMode": "Legacy"}, f"Cd:{IMAGE} mode=Legacy"),
+        (REMOTE | {"bootMode": "Legacy"}, f"Cd:{IMAGE} mode=Legacy -- {ARGUMENTS}"),
+    ],
+)
+def test_image_arguments_and_mode_have_to_be_as_asked(logs, spec, detail) -> None:
+    logs.machine(0.0, "m1", spec=spec)
+    booted(logs, detail)
+    assert provisioned_means_booted(logs.evidence(), RULES).violations == []
+
+
+@pytest.mark.upstream("U10")
+@pytest.mark.parametrize(
+    ("spec", "detail"),
+    [
+        (REMOTE, f"Cd:{IMAGE}"),
+        (REMOTE, f"Cd:{IMAGE} -- config_url=http://c/a.yaml"),
+        ({}, f"Cd:{IMAGE} -- {ARGUMENTS}"),
+        ({"provisioningMode": "PXE"}, f"Cd:{IMAGE}"),
+        ({"bootMode": "Legacy"}, f"Cd:{IMAGE}"),
+        ({}, f"Cd:{IMAGE} mode=Legacy"),
+    ],
+)
+def test_lost_arguments_and_another_mode_break_it(logs, spec, detail) -> None:
+    logs.machine(0.0, "m1", spec=spec)
+    booted(logs, detail)
+    assert len(provisioned_means_booted(logs.evidence(), RULES).violations) == 2
+
+
 def test_a_machine_without_a_host_is_not_provisioned(logs: Any) -> None:
     logs.machine(0.0, "m1")
     logs.machine(1.0, "m1", phase="Provisioned")

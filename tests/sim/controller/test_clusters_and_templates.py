@@ -56,8 +56,8 @@ def cluster_writes(driver) -> int:
 def test_the_endpoint_is_that_of_the_first_control_plane_machine_that_is_ready(in_world):
     def body(driver) -> None:
         create_cluster(driver)
-        driver.create_machine("worker", labels=WORKER)
-        driver.create_machine(
+        driver.add_machine("worker", labels=WORKER)
+        driver.add_machine(
             "other", labels=CONTROL_PLANE | {"cluster.x-k8s.io/cluster-name": "green"}
         )
         driver.until(lambda: driver.phases() == ["Provisioned"] * 2, "provisioned")
@@ -66,7 +66,7 @@ def test_the_endpoint_is_that_of_the_first_control_plane_machine_that_is_ready(i
         assert "controlPlaneEndpoint" not in cluster.get("spec", {})
         condition = driver.condition(cluster, "ControlPlaneEndpointReady")
         assert (condition["status"], condition["reason"]) == ("False", "ControlPlaneEndpointNotSet")
-        driver.create_machine("first", labels=CONTROL_PLANE)
+        driver.add_machine("first", labels=CONTROL_PLANE)
         driver.until(lambda: cluster_ready(driver), "endpoint")
         cluster = the_cluster(driver)
         address = driver.machines()["first"]["status"]["addresses"][0]["address"]
@@ -87,7 +87,7 @@ def test_an_endpoint_that_the_user_gave_is_kept(in_world):
         given = {"host": "api.blue.lab", "port": 443}
         create_cluster(driver, controlPlaneEndpoint=given)
         driver.until(lambda: cluster_ready(driver), "ready")
-        driver.create_machine("first", labels=CONTROL_PLANE)
+        driver.add_machine("first", labels=CONTROL_PLANE)
         driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
         driver.runtime.sleep(10)
         cluster = the_cluster(driver)
@@ -165,7 +165,7 @@ def test_a_cluster_waits_for_its_owner_follows_its_pause_and_goes(in_world):
         driver.kube.delete(BESKAR7_CLUSTER, "default", "blue")
         driver.until(lambda: not driver.kube.list(BESKAR7_CLUSTER).items, "gone")
 
-    in_world(body, args="{require-owner-machine: 'true'}")
+    in_world(body, args={"require-owner-machine": "true"})
 
 
 def create_template(driver) -> None:
@@ -186,7 +186,7 @@ def test_a_template_in_use_outlives_its_deletion_until_its_last_machine(in_world
     def body(driver) -> None:
         create_template(driver)
         for name in ("a", "b", "not-of-it"):
-            driver.create_machine(name)
+            driver.add_machine(name)
             if name != "not-of-it":
                 annotations = {
                     "cluster.x-k8s.io/cloned-from-name": "pool",

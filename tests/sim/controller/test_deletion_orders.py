@@ -130,7 +130,7 @@ def test_a_paused_cluster_stops_its_machines_and_only_them(in_world, how):
         driver.kube.create(CAPI_CLUSTER, paused)
         driver.runtime.sleep(1)
         for name in ("blue", "green"):
-            driver.create_machine(name, labels={"cluster.x-k8s.io/cluster-name": name})
+            driver.add_machine(name, labels={"cluster.x-k8s.io/cluster-name": name})
         driver.until(lambda: "Provisioned" in driver.phases(), "the other one")
         driver.runtime.sleep(60)
         assert driver.machines()["green"]["status"]["phase"] == "Provisioned"

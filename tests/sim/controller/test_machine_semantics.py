@@ -34,7 +34,7 @@ def own(driver, name: str) -> None:
 
 def test_a_required_owner_is_waited_for_and_its_coming_is_enough(in_world):
     def body(driver) -> None:
-        driver.create_machine("m")
+        driver.add_machine("m")
         driver.runtime.sleep(120)
         machine = driver.machines()["m"]
         assert driver.condition(machine, "Ready")["reason"] == "WaitingForOwnerMachine"
@@ -42,14 +42,14 @@ def test_a_required_owner_is_waited_for_and_its_coming_is_enough(in_world):
         own(driver, "m")
         driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned", limit=60)
 
-    in_world(body, hosts=1, args="{require-owner-machine: 'true'}")
+    in_world(body, hosts=1, args={"require-owner-machine": "true"})
 
 
 @pytest.mark.upstream("U26")
 @pytest.mark.parametrize("owner", ["never came", "gone"])
 def test_deletion_needs_no_owner(in_world, owner):
     def body(driver) -> None:
-        driver.create_machine("m")
+        driver.add_machine("m")
         if owner == "gone":
             own(driver, "m")
             driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
@@ -61,7 +61,7 @@ def test_deletion_needs_no_owner(in_world, owner):
         driver.until(lambda: not driver.machines(), "gone", limit=20)
         driver.until(lambda: driver.states() == ["Available"], "released")
 
-    in_world(body, hosts=1, args="{require-owner-machine: 'true'}")
+    in_world(body, hosts=1, args={"require-owner-machine": "true"})
 
 
 @pytest.mark.upstream("U1")
@@ -70,7 +70,7 @@ def test_a_provisioned_machine_says_all_that_cluster_api_reads(in_world):
     def body(driver) -> None:
         host = driver.hosts()["host-001"]
         assert host["status"]["ready"], "enrolled and claimable"
-        driver.create_machine("m")
+        driver.add_machine("m")
         driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
         machine, host = driver.machines()["m"], driver.hosts()["host-001"]
         assert machine["spec"]["providerID"] == "b7://default/host-001"
@@ -89,7 +89,7 @@ def test_a_provisioned_machine_says_all_that_cluster_api_reads(in_world):
 @pytest.mark.upstream("U36")
 def test_a_provisioned_host_stays_so_and_its_media_goes_in_once(in_world):
     def body(driver) -> None:
-        driver.create_machine("m")
+        driver.add_machine("m")
         driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
         for number in range(20):
             patch = {"metadata": {"labels": {"touched": str(number)}}}
@@ -110,7 +110,7 @@ def test_a_provisioned_host_stays_so_and_its_media_goes_in_once(in_world):
 @pytest.mark.upstream("U8")
 def test_a_machine_that_lost_its_host_fails_and_takes_no_other(in_world):
     def body(driver) -> None:
-        driver.create_machine("m")
+        driver.add_machine("m")
         driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
         lost = driver.host_of("m")["metadata"]["name"]
         driver.kube.delete(PHYSICAL_HOST, "default", lost)
@@ -136,7 +136,7 @@ def test_a_machine_that_lost_its_host_fails_and_takes_no_other(in_world):
 )
 def test_a_provider_id_that_is_none_of_ours_is_refused(in_world, provider_id, reason):
     def body(driver) -> None:
-        driver.create_machine("m", providerID=provider_id)
+        driver.add_machine("m", providerID=provider_id)
         driver.until(lambda: driver.phases() == ["Failed"], "failed")
         status = driver.machines()["m"]["status"]
         assert status["failureReason"] == reason
@@ -148,7 +148,7 @@ def test_a_provider_id_that_is_none_of_ours_is_refused(in_world, provider_id, re
 @pytest.mark.upstream("U5")
 def test_release_powers_off_and_ejects_before_the_host_is_available(in_world):
     def body(driver) -> None:
-        driver.create_machine("m")
+        driver.add_machine("m")
         driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
         driver.kube.delete(BESKAR7_MACHINE, "default", "m")
         driver.until(lambda: driver.states() == ["Available"], "released")

@@ -105,6 +105,10 @@ class Driver:
     def manager(self, identity: str) -> tuple[VirtualProcess, Manager]:
         return self.world._managers[identity]
 
+    def without_admission(self) -> None:
+        """As in a cluster whose webhooks are not installed: the controller has to cope alone."""
+        self.world.store.webhooks.clear()
+
     def owners(self) -> dict[str, str]:
         """Machine by host."""
         owned = {}

@@ -183,6 +183,7 @@ def test_a_wish_that_the_host_cannot_fulfil_is_told_and_fulfilled_once_it_can(in
 
 def test_configuration_without_a_url_fails_until_it_is_given(in_world):
     def body(driver) -> None:
+        driver.without_admission()
         driver.add_machine("m", imageURL=IMAGE, provisioningMode="RemoteConfig")
         driver.until(lambda: driver.phases() == ["Failed"], "failed")
         status = driver.machines()["m"]["status"]

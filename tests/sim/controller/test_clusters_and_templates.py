@@ -184,6 +184,7 @@ def create_template(driver) -> None:
 
 def test_a_template_in_use_outlives_its_deletion_until_its_last_machine(in_world):
     def body(driver) -> None:
+        driver.without_admission()
         create_template(driver)
         for name in ("a", "b", "not-of-it"):
             driver.add_machine(name)

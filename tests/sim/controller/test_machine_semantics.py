@@ -136,6 +136,7 @@ def test_a_machine_that_lost_its_host_fails_and_takes_no_other(in_world):
 )
 def test_a_provider_id_that_is_none_of_ours_is_refused(in_world, provider_id, reason):
     def body(driver) -> None:
+        driver.without_admission()
         driver.add_machine("m", providerID=provider_id)
         driver.until(lambda: driver.phases() == ["Failed"], "failed")
         status = driver.machines()["m"]["status"]
@@ -161,7 +162,13 @@ def test_release_powers_off_and_ejects_before_the_host_is_available(in_world):
 @pytest.mark.upstream("U7")
 def test_a_host_without_an_image_waits_for_one(in_world):
     def body(driver) -> None:
-        reference = {"kind": "Other", "name": "by-hand", "namespace": "default", "uid": "u-1"}
+        reference = {
+            "apiVersion": "lab/v1",
+            "kind": "Other",
+            "name": "by-hand",
+            "namespace": "default",
+            "uid": "u-1",
+        }
         patch = {"spec": {"consumerRef": reference}}
         driver.kube.patch(PHYSICAL_HOST, "default", "host-001", patch)
         driver.runtime.sleep(3600)

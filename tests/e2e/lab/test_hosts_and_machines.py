@@ -128,7 +128,7 @@ def test_an_unreachable_bmc_is_an_error_with_a_reason_and_an_event(world, waiter
 def test_a_boot_that_cannot_be_is_refused_with_what_is_missing(world):
     wanted = machine("remote")
     wanted["spec"]["provisioningMode"] = "RemoteConfig"
-    with pytest.raises(Invalid, match="spec.configURL"):
+    with pytest.raises(Invalid, match=r"spec\.configURL"):
         world.kube.create(BESKAR7_MACHINE, wanted)
 
 

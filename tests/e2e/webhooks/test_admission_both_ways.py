@@ -142,6 +142,7 @@ def test_the_lab_and_the_webhooks_agree(
 
     wanted = case.get("refused", {})
     assert (refused is not None) == bool(wanted), refused
+    assert (refused_by_hook is not None) == bool(wanted), refused_by_hook
     if refused is not None:
         name = f"validation.{case['kind'].lower()}.infrastructure.cluster.x-k8s.io"
         said = f'admission webhook "{name}" denied the request: {refused_by_hook["message"]}'

@@ -42,6 +42,8 @@ class World:
         self.asked.append(f"{kind} {name}")
         if isinstance(self._answer, ApiError):
             raise self._answer
+        if isinstance(self._answer, dict) and "by kind" in self._answer:
+            return self._answer["by kind"][kind.kind]
         if self._answer is None:
             raise NotFound("not found")
         return self._answer
@@ -268,10 +270,26 @@ def test_a_namespace_takes_its_templates_along() -> None:
     }
     machine = obj(BESKAR7_MACHINE, {}, annotations=annotations)
     template = obj(BESKAR7_MACHINE_TEMPLATE, {})
-    assert admission.validate("DELETE", None, template, context(machine)).causes
-    # World gives the same object for the Namespace: this one is going, but its machine is not.
-    machine["metadata"]["deletionTimestamp"] = rfc3339(NOW)
-    assert not admission.validate("DELETE", None, template, context(machine)).causes
+    around: dict[str, Any] = {"metadata": {"name": "default"}}
+    world = {
+        "Beskar7Machine": machine,
+        "MachineDeployment": {},
+        "MachineSet": {},
+        "Namespace": around,
+    }
+    judged = admission.validate("DELETE", None, template, context({"by kind": world}))
+    assert judged.causes
+    around["metadata"]["deletionTimestamp"] = rfc3339(NOW)
+    judged = admission.validate("DELETE", None, template, context({"by kind": world}))
+    assert not judged.causes
+
+
+def test_a_template_from_before_a_default_is_not_changed_by_it() -> None:
+    spec = {"template": {"spec": {"imageURL": "http://i/a.iso", "osFamily": "kairos"}}}
+    old = obj(BESKAR7_MACHINE_TEMPLATE, spec)
+    new = admission.default(copy_json(old))
+    assert new["spec"] != old["spec"]
+    assert admission.validate("UPDATE", new, old, context()).causes == []
 
 
 @pytest.mark.parametrize(

@@ -119,11 +119,23 @@ def test_nobody_owns_what_a_default_gave(guarded: Store, form: str) -> None:
     assert changed["spec"]["provisioningMode"] == "RemoteConfig"
 
 
-def test_status_is_not_judged(guarded: Store) -> None:
-    made = guarded.create(BESKAR7_MACHINE, machine()).copy()
-    made["spec"]["imageURL"] = "http:///none.iso"
+class Never:
+    """Webhooks that must not be asked."""
+
+    def mutate(self, obj: Any) -> Any:
+        raise AssertionError("asked to mutate")
+
+    def validate(self, new: Any, old: Any, call: Any) -> None:
+        raise AssertionError("asked to validate")
+
+
+def test_status_is_not_judged(store: Store) -> None:
+    made = store.create(BESKAR7_MACHINE, machine()).copy()
+    store.webhooks[BESKAR7_MACHINE] = Never()
     made["status"] = {"phase": "Pending"}
-    assert guarded.update_status(BESKAR7_MACHINE, made).obj["status"] == {"phase": "Pending"}
+    assert store.update_status(BESKAR7_MACHINE, made).obj["status"] == {"phase": "Pending"}
+    with pytest.raises(AssertionError, match="asked to mutate"):
+        store.update(BESKAR7_MACHINE, store.get(BESKAR7_MACHINE, "default", "m1").copy())
 
 
 def test_a_dry_run_is_judged_and_leaves_nothing(guarded: Store) -> None:

@@ -106,7 +106,7 @@ def create(runtime: Runtime, kube: Kube, machines: int) -> None:
 
 def available(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """A host as enrolment leaves it, and its status."""
-    body = {
+    body: dict[str, Any] = {
         "apiVersion": PHYSICAL_HOST.api_version,
         "kind": PHYSICAL_HOST.kind,
         "metadata": {
@@ -121,8 +121,19 @@ def available(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
             }
         },
     }
-    details = {"manufacturer": "lab", "cpuCores": 32, "memoryGiB": 128}
-    return body, {"state": "Available", "ready": True, "hardwareDetails": details}
+    connection = body["spec"]["redfishConnection"]
+    status = {
+        "state": "Available",
+        "ready": True,
+        "hardwareDetails": {"manufacturer": "lab", "cpuCores": 32, "memoryGiB": 128},
+        # There is no such Secret: what would be proven with it is said to be proven.
+        "goodCredentials": {
+            "address": connection["address"],
+            "secretName": connection["credentialsSecretRef"],
+            "secretVersion": "",
+        },
+    }
+    return body, status
 
 
 def virtual(

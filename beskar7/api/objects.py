@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import orjson
+
 T = TypeVar("T")
 
 Object = dict[str, Any]
@@ -26,9 +28,5 @@ class ObjectList:
 
 
 def copy_json(value: T) -> T:
-    """A deep copy of plain data; several times quicker than ``copy.deepcopy``."""
-    if isinstance(value, dict):
-        return {key: copy_json(item) for key, item in value.items()}  # type: ignore[return-value] # as dict as T
-    if isinstance(value, list):
-        return [copy_json(item) for item in value]  # type: ignore[return-value] # as list as T
-    return value
+    """A deep copy of plain data, through JSON: less than half the time of copying it by hand."""
+    return orjson.loads(orjson.dumps(value))  # type: ignore[no-any-return] # JSON is untyped

@@ -10,11 +10,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import orjson
-
 from beskar7.api.errors import ServiceUnavailable
 from beskar7.api.kinds import Kind
-from beskar7.api.objects import Object, ObjectList, WatchEvent
+from beskar7.api.objects import Object, ObjectList, WatchEvent, copy_json
 from beskar7.runtime import Event, Random, Runtime
 from emulator.kube.faults.faultclient import FaultyCalls
 from emulator.kube.faults.faults import ApiFaults, Follower
@@ -221,19 +219,19 @@ class InProcessKube:
         return left > 0 and self._wait(woken, left)
 
     def create(self, kind: Kind, obj: Object) -> Object:
-        sent = _clone(obj)
+        sent = copy_json(obj)
         return self._write(
             "create", kind, sent, lambda: self._store.create(kind, sent, call=self._by())
         )
 
     def update(self, kind: Kind, obj: Object) -> Object:
-        sent = _clone(obj)
+        sent = copy_json(obj)
         return self._write(
             "update", kind, sent, lambda: self._store.update(kind, sent, call=self._by())
         )
 
     def update_status(self, kind: Kind, obj: Object) -> Object:
-        sent = _clone(obj)
+        sent = copy_json(obj)
         return self._write(
             "update_status",
             kind,
@@ -251,7 +249,7 @@ class InProcessKube:
         type: Literal["merge", "json"] = "merge",
         subresource: str | None = None,
     ) -> Object:
-        sent = _clone(patch)
+        sent = copy_json(patch)
         status = subresource == "status"
 
         def run() -> Entry:
@@ -348,11 +346,6 @@ class InProcessKube:
         if not label and not fields:
             return None
         return compile_selectors(label, fields, self._store.resource(kind).selectable)
-
-
-def _clone(obj: Any) -> Any:
-    """A copy through JSON: what could not travel over HTTP fails here as well."""
-    return orjson.loads(orjson.dumps(obj))
 
 
 def _nothing() -> None:

@@ -29,7 +29,7 @@ from beskar7.api.kinds import (
     Kind,
 )
 from beskar7.api.resources import HOST_FINALIZER
-from beskar7.cli import manager_settings
+from beskar7.flags import manager_settings
 from beskar7.kube.port import Kube
 from beskar7.manager import Manager
 from beskar7.redfish.sushy_bmc import bmc_connector

@@ -7,15 +7,17 @@ again after every loss.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from beskar7.claim_term import CLAIM_LEASE, ClaimTerm
-from beskar7.config import LeaseSettings, ManagerSettings
+from beskar7.config import LeaseSettings, Tuning
 from beskar7.controllers.handover import Leadership
 from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
 from beskar7.metrics import Metrics
 from beskar7.runtime import Runtime
+from beskar7.settings import ManagerSettings
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +34,19 @@ class ClaimLeadership:
         lease: LeaseSettings,
         metrics: Metrics,
         recorder: Recorder,
+        tuning: Callable[[], Tuning],
     ) -> None:
         self._runtime = runtime
         self._kube = kube
         self._settings = settings
         self._metrics = metrics
+        self._tuning = tuning
         self._term: ClaimTerm | None = None
         self._began = 0.0
         self._elector = LeaderElector(
             runtime,
             election_kube,
-            settings.namespace,
+            settings.lease_namespace,
             CLAIM_LEASE,
             settings.identity,
             lease_duration=lease.lease_duration,
@@ -74,6 +78,7 @@ class ClaimLeadership:
             self._kube,
             self._settings,
             self._metrics,
+            self._tuning,
             self._elector.is_leader,
             self._elector.transitions,
         )

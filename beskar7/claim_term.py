@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from beskar7.api.hostclaims import HostClaim
-from beskar7.api.kinds import CONFIG_MAP, HOST_CLAIM, PHYSICAL_HOST
-from beskar7.api.meta import ObjectKey, View
+from beskar7.api.kinds import HOST_CLAIM, PHYSICAL_HOST
 from beskar7.api.resources import PhysicalHost
-from beskar7.config import CONFIG_MAP_NAME, ConfigError, ManagerSettings, Tuning, parse_tuning
+from beskar7.config import Tuning
 from beskar7.controllers.claim_coordinator import ClaimCoordinator
 from beskar7.controllers.claim_protocol import ClaimProtocol
 from beskar7.controllers.environment import Environment
@@ -23,7 +21,9 @@ from beskar7.kube.informers import SharedCaches, WriteThroughKube
 from beskar7.kube.port import Kube, Object
 from beskar7.metrics import Metrics
 from beskar7.runtime import Runtime
+from beskar7.settings import ManagerSettings
 from beskar7.term import SYNC_WARNING, LeadershipLost
+from beskar7.views import ClaimViews
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +41,19 @@ class ClaimTerm:
         kube: Kube,
         settings: ManagerSettings,
         metrics: Metrics,
+        tuning: Callable[[], Tuning],
         holds: Callable[[], bool],
         number: Callable[[], int],
     ) -> None:
         self._runtime = runtime
         self._holds = holds
         self._over = False
-        self._tuning = Tuning()
         owner = f"{settings.identity}/claims"
         self._caches = SharedCaches(kube, runtime, owner=owner)
-        self._own_namespace = SharedCaches(kube, runtime, settings.namespace, owner=f"{owner}/own")
         self._recorder = EventRecorder(
             kube, runtime, "beskar7-claim-coordinator", settings.identity
         )
+        views = ClaimViews(self._caches)
         self._hosts = self._caches.cache(PHYSICAL_HOST)
         self._claims = self._caches.cache(HOST_CLAIM)
         self._pool = HostPool(runtime)
@@ -62,33 +62,28 @@ class ClaimTerm:
             kube=WriteThroughKube(kube, self._caches, self._fence),
             recorder=self._recorder,
             metrics=metrics,
-            tuning=lambda: self._tuning,
+            tuning=tuning,
             observe=self._caches.observe,
         )
         self.coordinator = ClaimCoordinator(
             env,
             ClaimProtocol(env, settings.identity, number),
             self._pool,
-            self._claim,
-            self._host,
+            views.claim,
+            views.host,
             WORKERS,
         )
         self._hosts.on_change(self._host_changed)
         self._claims.on_change(self.coordinator.claim_changed)
-        self._own_namespace.cache(CONFIG_MAP).on_change(self._config_changed)
 
     def start(self) -> None:
         """Fill the caches, then begin to serve. Returns early when the term ends before."""
         self._recorder.start()
         self._caches.start()
-        self._own_namespace.start()
-        while not (
-            self._caches.wait_synced(SYNC_WARNING) and self._own_namespace.wait_synced(SYNC_WARNING)
-        ):
+        while not self._caches.wait_synced(SYNC_WARNING):
             if not self._holds():
                 return
-            missing = self._caches.unsynced() | self._own_namespace.unsynced()
-            for kind, reason in missing.items():
+            for kind, reason in self._caches.unsynced().items():
                 log.warning("claim coordinator: cannot list %s: %s", kind, reason)
         log.info("coordinating %d claims on %d hosts", len(self._claims), len(self._hosts))
         self.coordinator.start()
@@ -98,7 +93,7 @@ class ClaimTerm:
         end = self._runtime.now() + timeout
         finished = self.coordinator.stop(timeout)
         self._over = True
-        for part in (self._recorder, self._caches, self._own_namespace):
+        for part in (self._recorder, self._caches):
             part.stop(max(0.0, min(2.0, end - self._runtime.now())))
         return finished
 
@@ -106,24 +101,7 @@ class ClaimTerm:
         if self._over or not self._holds():
             raise LeadershipLost
 
-    def _claim(self, key: ObjectKey) -> HostClaim | None:
-        raw = self._claims.peek(key.namespace, key.name)
-        return None if raw is None else HostClaim(raw)
-
-    def _host(self, key: ObjectKey) -> PhysicalHost | None:
-        raw = self._hosts.peek(key.namespace, key.name)
-        return None if raw is None else PhysicalHost(raw)
-
     def _host_changed(self, old: Object | None, new: Object | None) -> None:
         key = PhysicalHost(new or old or {}).key
         if self._pool.update(key, None if new is None else PhysicalHost(new)):
             self.coordinator.host_freed()
-
-    def _config_changed(self, old: Object | None, new: Object | None) -> None:
-        if View(new or old or {}).name != CONFIG_MAP_NAME:
-            return
-        try:
-            self._tuning = parse_tuning((new or {}).get("data") or {})
-        except ConfigError as error:
-            # The manager's term says so by an event as well.
-            log.error("claim coordinator: keeping the last good configuration: %s", error)

@@ -1,4 +1,4 @@
-"""Settings of the controller: flags for the process, the ConfigMap ``beskar7-config`` for tuning.
+"""The tuning of the controller: what the ConfigMap ``beskar7-config`` may say, and means.
 
 Ranges and defaults are those of the documented configuration (facts section 7). An invalid
 value is refused with its key, what was read and what would be right.
@@ -28,6 +28,15 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseSettings:
+    """Seconds, as client-go's leader election names them."""
+
+    lease_duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
     """What ``beskar7-config`` sets. Times are seconds; None: the vendor's own value."""
 
@@ -52,8 +61,9 @@ class Tuning:
     """Whether the delay between repetitions of an operation doubles."""
     max_retry_delay: float | None = None
     """Upper end of that delay; None: ``max_backoff_delay``."""
-    sync_period: float = 30.0
-    """Every object is reconciled again after this time, in case that a change was missed."""
+    sync_period: float = 300.0
+    """Every object is reconciled again after this time, in case that a change was missed. The
+    documented default is 30 s; changes come by watches, so the longest allowed is enough."""
     reconcile_timeout: float = 120.0
     """A reconcile that took longer writes nothing more; it begins anew."""
     max_concurrent_reconciles: int = 10
@@ -70,6 +80,11 @@ class Tuning:
     circuit_max_delay: float = 60.0
     vendor_cooldowns: Mapping[str, float] = field(default_factory=dict)
     vendor_ops: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def lease(self) -> LeaseSettings:
+        """The times of the manager's leader election."""
+        return LeaseSettings(self.lease_duration, self.renew_deadline, self.retry_period)
 
     def cooldown(self, vendor: Vendor) -> float:
         """Seconds of rest for a BMC: what is set for its vendor, for all, else the vendor's own."""
@@ -203,8 +218,8 @@ def read_setting(key: str, text: str) -> tuple[str, Any]:
     return field_name, parse(text)
 
 
-def parse_tuning(data: Mapping[str, str], base: Tuning | None = None) -> Tuning:
-    """The tuning that a ConfigMap's ``data`` asks for; what it leaves out is as in ``base``.
+def parse_tuning(data: Mapping[str, str], fixed: Mapping[str, Any] | None = None) -> Tuning:
+    """The tuning that a ConfigMap's ``data`` asks for; ``fixed`` holds fields that flags set.
 
     Raises:
         ConfigError: naming every unknown key, every bad value and every contradiction.
@@ -218,7 +233,7 @@ def parse_tuning(data: Mapping[str, str], base: Tuning | None = None) -> Tuning:
             problems.append(f"{key}: {error}")
             continue
         values[field_name] = value
-    tuning = with_settings(base or Tuning(), values)
+    tuning = with_settings(Tuning(), {**values, **(fixed or {})})
     problems += [f"{key}: {text}" for key, text in contradictions(tuning)]
     if problems:
         raise ConfigError(problems)
@@ -292,38 +307,3 @@ def doubts(tuning: Tuning) -> list[tuple[str, str]]:
             )
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseSettings:
-    """Seconds, as client-go's leader election names them."""
-
-    lease_duration: float = 15.0
-    renew_deadline: float = 10.0
-    retry_period: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ManagerSettings:
-    """What the flags of ``beskar7 manager`` set; see :mod:`beskar7.cli`."""
-
-    identity: str
-    namespace: str = "beskar7-system"
-    kubeconfig: str | None = None
-    leader_elect: bool = True
-    release_on_cancel: bool = True
-    lease: LeaseSettings = field(default_factory=LeaseSettings)
-    claim_lease: LeaseSettings | None = None
-    """None: no claim coordinator, machines claim for themselves."""
-    max_concurrent_reconciles: int = 10
-    metrics_address: str = "127.0.0.1:8080"
-    probe_address: str = "127.0.0.1:8081"
-    webhook_host: str = "127.0.0.1"
-    webhook_port: int = 0
-    """0: no webhooks are served."""
-    webhook_cert_dir: str = ""
-    require_owner_machine: bool = False
-    stuck_state_timeout: float = 900.0
-    """Seconds that a host may stay in a transitional state (facts section 2)."""
-    shutdown_timeout: float = 10.0
-    """Seconds that a stop may take: the Deployment's termination grace (facts section 7)."""

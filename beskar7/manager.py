@@ -6,14 +6,17 @@ import logging
 from collections.abc import Callable
 
 from beskar7.claim_leadership import ClaimLeadership
-from beskar7.config import ManagerSettings, Tuning
+from beskar7.config import LeaseSettings, Tuning
+from beskar7.configuration import Configuration
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
 from beskar7.metrics import Metrics
 from beskar7.redfish.port import BmcConnector
 from beskar7.runtime import Deadline, Event, Runtime
+from beskar7.settings import ManagerSettings
 from beskar7.term import MANAGER_LEASE, Term
+from beskar7.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,8 @@ log = logging.getLogger(__name__)
 class Manager:
     """One manager process.
 
-    The clients for elections should give up requests well within the lease's renewDeadline.
+    ``patient``: a client that gives a request up after so many seconds; elections need one that
+    does so well within the lease's renewDeadline. None: ``kube`` does.
     """
 
     def __init__(
@@ -31,21 +35,85 @@ class Manager:
         connector: Callable[[Callable[[], Tuning]], BmcConnector],
         settings: ManagerSettings,
         *,
-        election_kube: Kube | None = None,
-        claim_election_kube: Kube | None = None,
+        patient: Callable[[float], Kube] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._runtime = runtime
         self._kube = kube
         self._connector = connector
         self._settings = settings
+        self._tracer = tracer
+        self._patient = patient or (lambda _: kube)
         self._term: Term | None = None
         self._recorder = EventRecorder(kube, runtime, "beskar7-manager", settings.identity)
-        lease = settings.lease
-        self._elector = LeaderElector(
-            runtime,
-            election_kube or kube,
-            settings.namespace,
+        self.configuration = Configuration(
+            runtime, kube, settings, self._recorder, self.metrics, lambda: self.leading
+        )
+        self._elector: LeaderElector | None = None
+        self._claim_leadership = (
+            ClaimLeadership(
+                runtime,
+                kube,
+                self._election_kube(settings.claim_lease),
+                settings,
+                settings.claim_lease,
+                self.metrics,
+                self._recorder,
+                lambda: self.configuration.tuning,
+            )
+            if settings.claim_lease
+            else None
+        )
+
+    @property
+    def leading(self) -> bool:
+        return self._term is not None and (self._elector is None or self._elector.is_leader())
+
+    @property
+    def ready(self) -> bool:
+        """A leader that reconciles, or a follower that knows its leader."""
+        term = self._term
+        if term is not None:
+            return term.ready
+        return self._elector is not None and bool(self._elector.leader())
+
+    def run(self, stop: Event) -> None:
+        """Until ``stop`` is set; then finish what runs, within the shutdown timeout."""
+        self._recorder.start()
+        self.configuration.start()
+        if self._claim_leadership is not None:
+            self._claim_leadership.start()
+        if self._settings.leader_elect:
+            log.info("manager %s contends for %s", self._settings.identity, MANAGER_LEASE)
+            self._elector = self._new_elector()
+            self._elector.start()
+        else:
+            # BMC exclusivity and cooldowns are kept by the one manager that reconciles.
+            log.warning("no leader election: this has to be the only manager of its hosts")
+            self._begin()
+        stop.wait()
+        log.info("manager %s stops", self._settings.identity)
+        deadline = Deadline(self._runtime, self._settings.shutdown_timeout)
+        if self._elector is not None:
+            self._elector.stop(self._settings.shutdown_timeout)
+        else:
+            self._end()
+        if self._claim_leadership is not None:
+            self._claim_leadership.stop(max(1.0, deadline.remaining() or 0.0))
+        self.configuration.stop(1.0)
+        self._recorder.stop(1.0)
+
+    def _election_kube(self, lease: LeaseSettings) -> Kube:
+        return self._patient(lease.renew_deadline / 2)
+
+    def _new_elector(self) -> LeaderElector:
+        """With the times that are set now; an election keeps those that it began with."""
+        settings, lease = self._settings, self.configuration.tuning.lease
+        return LeaderElector(
+            self._runtime,
+            self._election_kube(lease),
+            settings.lease_namespace,
             MANAGER_LEASE,
             settings.identity,
             lease_duration=lease.lease_duration,
@@ -56,60 +124,10 @@ class Manager:
             on_stopped_leading=self._end,
             recorder=self._recorder,
         )
-        self._claim_leadership = (
-            ClaimLeadership(
-                runtime,
-                kube,
-                claim_election_kube or kube,
-                settings,
-                settings.claim_lease,
-                self.metrics,
-                self._recorder,
-            )
-            if settings.claim_lease
-            else None
-        )
-
-    @property
-    def leading(self) -> bool:
-        return self._term is not None and (
-            not self._settings.leader_elect or self._elector.is_leader()
-        )
-
-    @property
-    def ready(self) -> bool:
-        """A leader that reconciles, or a follower that knows its leader."""
-        term = self._term
-        if term is not None:
-            return term.ready
-        return self._settings.leader_elect and bool(self._elector.leader())
-
-    def run(self, stop: Event) -> None:
-        """Until ``stop`` is set; then finish what runs, within the shutdown timeout."""
-        self._recorder.start()
-        if self._claim_leadership is not None:
-            self._claim_leadership.start()
-        if self._settings.leader_elect:
-            log.info("manager %s contends for %s", self._settings.identity, MANAGER_LEASE)
-            self._elector.start()
-        else:
-            # BMC exclusivity and cooldowns are kept by the one manager that reconciles.
-            log.warning("no leader election: this has to be the only manager of its hosts")
-            self._begin()
-        stop.wait()
-        log.info("manager %s stops", self._settings.identity)
-        deadline = Deadline(self._runtime, self._settings.shutdown_timeout)
-        if self._settings.leader_elect:
-            self._elector.stop(self._settings.shutdown_timeout)
-        else:
-            self._end()
-        if self._claim_leadership is not None:
-            self._claim_leadership.stop(max(1.0, deadline.remaining() or 0.0))
-        self._recorder.stop(1.0)
 
     def _begin(self) -> None:
         elector = self._elector
-        holds = elector.is_leader if self._settings.leader_elect else _always
+        holds = _always if elector is None else elector.is_leader
         claims = self._claim_leadership
         self._term = Term(
             self._runtime,
@@ -117,8 +135,10 @@ class Manager:
             self._connector,
             self._settings,
             self.metrics,
+            self.configuration,
             holds,
             claims.leadership if claims is not None else None,
+            self._tracer,
         )
         self.metrics.leader.labels(self._settings.identity).set(1)
         self._term.start()

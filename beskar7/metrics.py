@@ -14,12 +14,13 @@ from prometheus_client import (
     generate_latest,
 )
 
+from beskar7.controller_metrics import ControllerMetrics
+
 # A series of creation times beside each counter would double the guide's one-line sums.
 disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
 
 BMC_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds; from one request to the documented operation timeout of five minutes."""
-PROVISIONING_BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
 
 
 class Metrics:
@@ -133,31 +134,18 @@ class Metrics:
             "Operations turned away because the queue was full",
             "namespace",
         )
-        self.leader = self._gauge("beskar7_leader", "1 while this manager leads", "identity")
-        self.reconciliations = self._counter(
-            "beskar7_controller_reconciliation",
-            "Reconciles that ended",
-            "controller outcome namespace",
-        )
-        self.reconciliation_duration = self._histogram(
-            "beskar7_controller_reconciliation_duration_seconds",
-            "Time of a reconcile",
-            "controller outcome namespace",
-        )
-        self.errors = self._counter(
-            "beskar7_controller_errors", "Reconciles that failed", "controller error_type namespace"
-        )
-        self.host_states = self._gauge(
-            "beskar7_controller_physicalhost_states_total",
-            "Hosts that are in a state now",
-            "state namespace",
-        )
-        self.provisioning_duration = self._histogram(
-            "beskar7_controller_beskar7machine_provisioning_duration_seconds",
-            "From a machine's creation to Provisioned",
+        self.security_findings = self._gauge(
+            "beskar7_security_findings",
+            "What the last hourly look at credentials and TLS found",
             "namespace",
-            PROVISIONING_BUCKETS,
         )
+        self.configuration_valid = Gauge(
+            "beskar7_configuration_valid",
+            "0 while the ConfigMap is refused and the last good values hold",
+            registry=self.registry,
+        )
+        self.leader = self._gauge("beskar7_leader", "1 while this manager leads", "identity")
+        self.controllers = ControllerMetrics(self.registry)
 
     def exposition(self) -> bytes:
         """Prometheus' text format."""

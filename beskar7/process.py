@@ -6,16 +6,21 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from beskar7.config import ManagerSettings
+from beskar7.config import Tuning
 from beskar7.kube.client import KubeClient, KubeconfigError
+from beskar7.kube.ratelimit import TokenBucket
+from beskar7.logs import configure
 from beskar7.manager import Manager
+from beskar7.profiling import heap
 from beskar7.profiling.pages import pages as profiles
 from beskar7.redfish.sushy_bmc import agent, bmc_connector
 from beskar7.runtime import LiveRuntime
 from beskar7.runtime.skew import from_environment
-from beskar7.serving import AddressError, Answer, Server, plain
+from beskar7.serving import AddressError, Answer, Page, Server, plain
+from beskar7.settings import ManagerSettings
+from beskar7.tracing import OpenTelemetryTracer, TracingUnavailable
 from beskar7.webhooks import READ_TIMEOUT, CertificateError, WebhookServer
 
 log = logging.getLogger(__name__)
@@ -23,6 +28,9 @@ log = logging.getLogger(__name__)
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 POLL = 0.5
 """Seconds between looks at the stop flag: a signal handler must not take locks."""
+
+
+MISTAKES = (AddressError, CertificateError, KubeconfigError, TracingUnavailable)
 
 
 class StartError(Exception):
@@ -36,37 +44,48 @@ class LiveManager:
         self._runtime = LiveRuntime(skew=from_environment(os.environ))
         self._stopped = False
         self._settings = settings
-        name = agent(settings.identity)
         try:
+            options: dict[str, Any] = {"user_agent": agent(settings.identity)}
+            if settings.kube_api_qps:
+                options["limit"] = TokenBucket(
+                    self._runtime, settings.kube_api_qps, settings.kube_api_burst
+                )
             if settings.kubeconfig:
-                kube = KubeClient.from_kubeconfig(settings.kubeconfig, user_agent=name)
+                kube = KubeClient.from_kubeconfig(settings.kubeconfig, **options)
             else:
-                kube = KubeClient.in_cluster(user_agent=name)
+                kube = KubeClient.in_cluster(**options)
+            self._tracer = (
+                OpenTelemetryTracer.to_collector(settings.otlp_endpoint, settings.identity)
+                if settings.otlp_endpoint
+                else None
+            )
             self._manager = Manager(
                 self._runtime,
                 kube,
                 bmc_connector(self._runtime, settings.identity),
                 settings,
-                election_kube=kube.with_timeout(settings.lease.renew_deadline / 2),
-                claim_election_kube=(
-                    kube.with_timeout(settings.claim_lease.renew_deadline / 2)
-                    if settings.claim_lease
-                    else None
-                ),
+                patient=kube.with_timeout,
+                tracer=self._tracer,
             )
             self._servers = [
-                Server(
-                    settings.metrics_address,
-                    {"/metrics": lambda _: self._metrics(), **profiles(self._runtime)},
-                ),
+                Server(settings.metrics_address, self._pages()),
                 Server(
                     settings.probe_address,
                     {"/healthz": lambda _: plain("ok\n"), "/readyz": lambda _: self._ready()},
                 ),
             ]
+            if settings.pprof_address:
+                self._servers.append(Server(settings.pprof_address, profiles(self._runtime)))
             self._webhooks = self._serve_webhooks(kube) if settings.webhook_port else None
-        except (AddressError, CertificateError, KubeconfigError, ValueError) as error:
+        except (*MISTAKES, ValueError) as error:
             raise StartError(str(error)) from None
+
+    def _pages(self) -> dict[str, Page]:
+        found: dict[str, Page] = {
+            "/metrics": lambda _: self._metrics(),
+            "/debug/config": lambda _: self._shown(),
+        }
+        return found | (profiles(self._runtime) if self._settings.enable_pprof else {})
 
     def _serve_webhooks(self, kube: KubeClient) -> WebhookServer:
         settings = self._settings
@@ -96,6 +115,7 @@ class LiveManager:
     def run(self) -> int:
         """Until stopped; the exit code."""
         done = self._runtime.event()
+        self._manager.configuration.subscribe(self._tuned)
         for server in self._servers:
             server.start(self._runtime)
         if self._webhooks is not None:
@@ -128,6 +148,18 @@ class LiveManager:
 
     def _metrics(self) -> Answer:
         return Answer(200, PROMETHEUS_TEXT, self._manager.metrics.exposition())
+
+    def _shown(self) -> Answer:
+        body = json.dumps(self._manager.configuration.shown(), indent=2)
+        return Answer(200, "application/json", body.encode() + b"\n")
+
+    def _tuned(self, tuning: Tuning) -> None:
+        """What the tuning says of the process as a whole."""
+        configure(tuning.log)
+        if tuning.profiling:
+            heap.keep_tracing()
+        else:
+            heap.stop_tracing()
 
     def _ready(self) -> Answer:
         return plain("ok\n") if self._manager.ready else plain("not ready\n", 503)

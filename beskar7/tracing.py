@@ -122,8 +122,11 @@ class OpenTelemetryTracer:
     def span(
         self, name: str, claim: str, start: float, end: float, attributes: Mapping[str, Any]
     ) -> None:
+        try:
+            identity = UUID(claim).int
+        except ValueError:
+            return  # nobody's work: what is done for no machine belongs to no claim
         trace = self._trace
-        identity = UUID(claim).int
         parent = trace.SpanContext(
             trace_id=identity,
             span_id=identity & 0xFFFF_FFFF_FFFF_FFFF or 1,

@@ -36,6 +36,7 @@ from beskar7.redfish.port import (
 )
 from beskar7.redfish.vendors import vendor_of
 from beskar7.runtime import Deadline, DeadlineExceeded
+from beskar7.tracing import about, traced
 
 log = logging.getLogger(__name__)
 
@@ -250,20 +251,28 @@ class BmcRequests:
             deadline=deadline,
             writing=writing,
             observe=observe,
+            powered=lambda action, outcome: self._env.metrics.controllers.power_operations.labels(
+                action, outcome, host.namespace
+            ).inc(),
         )
         if kind.writes:
             self._gauge(host.namespace)
         started = self._running_since[host.key] = runtime.now()
         outcome = "error"
-        try:
-            with closing(self._connector.connect(self._target(host), context)) as bmc:
-                result = self._perform(bmc, host, kind, resumed)
-            outcome = "success"
-            return result
-        finally:
-            self._grants.drop(host.key, grant)
-            self._running_since.pop(host.key, None)
-            self._report(host, kind, outcome, runtime.now() - started)
+        owner = host.consumer_uid
+        with (
+            about(host=host.key, machine=host.consumer_key, claim=owner),
+            traced(self._env.tracer, runtime, f"bmc {kind}", owner, host=host.key),
+        ):
+            try:
+                with closing(self._connector.connect(self._target(host), context)) as bmc:
+                    result = self._perform(bmc, host, kind, resumed)
+                outcome = "success"
+                return result
+            finally:
+                self._grants.drop(host.key, grant)
+                self._running_since.pop(host.key, None)
+                self._report(host, kind, outcome, runtime.now() - started)
 
     @staticmethod
     def _perform(bmc: Bmc, host: PhysicalHost, kind: OperationKind, resumed: bool) -> object:
@@ -292,6 +301,10 @@ class BmcRequests:
 
     def _completed(self, operation: Operation, result: object, error: BaseException | None) -> None:
         host = operation.host
+        reason = "" if error is None else getattr(error, "reason", type(error).__name__)
+        self._env.metrics.controllers.connections.labels(
+            "success" if error is None else "error", host.namespace, reason
+        ).inc()
         if error is not None:
             log.warning("BMC operation %s on %s failed: %s", operation.kind, host, error)
         since = self._verifying_since.get(host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from beskar7.api import conditions
@@ -15,6 +15,7 @@ from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
 from beskar7.metrics import Metrics
 from beskar7.runtime import Runtime
+from beskar7.tracing import NoTracer, Tracer
 
 V = TypeVar("V", bound=View)
 
@@ -34,6 +35,7 @@ class Environment:
     metrics: Metrics
     tuning: Callable[[], Tuning]
     observe: Callable[[Kind, Object], None]
+    tracer: Tracer = field(default_factory=NoTracer)
 
     @staticmethod
     def copy(view: V) -> V:

@@ -136,9 +136,9 @@ class MachineReconciler:
         self._handover.forget(machine.key)
         started = self._first_seen.pop(machine.uid, None)
         if started is not None:
-            self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(
-                self._env.runtime.now() - started
-            )
+            took, now = self._env.runtime.now() - started, self._env.runtime.wall()
+            self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(took)
+            self._env.tracer.span("claim", machine.uid, now - took, now, {"machine": machine.key})
 
     def _wait_for_owner(self, machine: Beskar7Machine) -> None:
         log.info("machine %s waits for its owner Machine", machine.key)
@@ -209,9 +209,13 @@ class MachineReconciler:
             self._env.recorder.event(
                 machine.raw, "Normal", "Provisioned", f"Host {host.name} runs {machine.image}"
             )
-            self._env.metrics.provisioning_duration.labels(machine.namespace).observe(
-                max(0.0, self._env.runtime.wall() - machine.created)
+            now = self._env.runtime.wall()
+            took = max(0.0, now - machine.created)
+            self._env.metrics.controllers.provisioning_duration.labels(machine.namespace).observe(
+                took
             )
+            about = {"machine": machine.key, "host": host.key}
+            self._env.tracer.span("machine", machine.uid, now - took, now, about)
         provider_id = host.provider_id
         if machine.spec.get("providerID") != provider_id:
             status = machine.status

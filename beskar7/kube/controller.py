@@ -22,6 +22,9 @@ Request = ObjectKey
 
 Outcome = Literal["success", "error", "requeue", "not_found"]
 
+CONFLICT_DELAY = 0.01
+"""Seconds to the first repetition after a conflict, twice that to the second, and so on: as
+client-go's ``RetryOnConflict`` begins, and of the order of a watch event's way."""
 INITIAL_PRIORITY = -100
 """Of what the first list brings, so that a restart's backlog does not hold up what changes now."""
 
@@ -51,14 +54,18 @@ class PermanentError(Exception):
 
 
 Reconcile = Callable[[Request], Result]
-Observer = Callable[[str, Outcome, float], None]
-"""Hears (controller, outcome, seconds) of every reconcile."""
+Observer = Callable[[Request, Outcome, float, str], None]
+"""Hears (request, outcome, seconds, reason) of every reconcile; the reason says why it failed or
+comes again, in a word or two."""
 
 Mapper = Callable[[Object], Iterable[Request]]
 
 
 class Controller:
-    """``workers`` tasks that call ``reconcile``, never two for the same request at once."""
+    """``workers`` tasks that call ``reconcile``, never two for the same request at once.
+
+    ``patience``: conflicts of one request in a row before its delay grows.
+    """
 
     def __init__(
         self,
@@ -68,6 +75,7 @@ class Controller:
         queue: WorkQueue[Request] | None = None,
         workers: int = 1,
         *,
+        patience: int = 3,
         observe: Observer | None = None,
     ) -> None:
         if workers < 1:
@@ -77,8 +85,13 @@ class Controller:
         self._runtime = runtime
         self._reconcile = reconcile
         self._workers = workers
+        self._patience = patience
         self._observe = observe
-        self._tasks: list[Task] = []
+        self._started = False
+        self._tasks: dict[int, Task] = {}
+        self._lock = runtime.lock()
+        self._conflicts: dict[Request, int] = {}
+        """In a row, of requests that have not been done since."""
 
     def watch(self, cache: Cache, mapper: Mapper | None = None, *, priority: int = 0) -> None:
         """Reconcile when an object of ``cache`` changes.
@@ -100,68 +113,96 @@ class Controller:
         cache.on_change(changed)
 
     def start(self) -> None:
-        if not self._tasks:
-            self._tasks = [
-                self._runtime.spawn(self._work, name=f"{self.name}-{number}")
-                for number in range(self._workers)
-            ]
+        with self._lock:
+            self._started = True
+            self._grow()
+
+    def resize(self, workers: int) -> None:
+        """Another number of workers from now on; a surplus one leaves after its next request."""
+        with self._lock:
+            self._workers = workers
+            if self._started:
+                self._grow()
+
+    def _grow(self) -> None:
+        for number in range(self._workers):
+            if number not in self._tasks:
+                self._tasks[number] = self._runtime.spawn(
+                    self._work, number, name=f"{self.name}-{number}"
+                )
 
     def stop(self, timeout: float | None = None) -> bool:
         """Take nothing more and wait for what runs; False when ``timeout`` seconds came first."""
         self.queue.shut_down()
         deadline = Deadline(self._runtime, timeout)
-        return all(task.join(deadline.remaining()) for task in self._tasks)
+        with self._lock:
+            tasks = list(self._tasks.values())
+        return all(task.join(deadline.remaining()) for task in tasks)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         while (request := self.queue.get()) is not None:
             try:
                 self._process(request)
             finally:
                 self.queue.done(request)
+            with self._lock:
+                if number >= self._workers:
+                    del self._tasks[number]
+                    return
 
     def _process(self, request: Request) -> None:
         start = self._runtime.now()
-        outcome = self._attempt(request)
+        outcome, reason = self._attempt(request)
         if self._observe is not None:
             try:
-                self._observe(self.name, outcome, self._runtime.now() - start)
+                self._observe(request, outcome, self._runtime.now() - start, reason)
             except Exception:
                 log.exception("%s: the observer failed", self.name)
 
-    def _attempt(self, request: Request) -> Outcome:
+    def _attempt(self, request: Request) -> tuple[Outcome, str]:
         queue = self.queue
         try:
             result = self._reconcile(request)
         except Conflict as error:
             # Somebody else was quicker. Reading again is all that is needed.
-            delay = queue.add_rate_limited(request)
+            delay = self._retry_conflict(request)
             log.debug("%s %s: conflict, again in %.3f s: %s", self.name, request, delay, error)
-            return "requeue"
+            return "requeue", "Conflict"
         except NotFound as error:
             delay = queue.add_rate_limited(request)
             log.info("%s %s: again in %.3f s: %s", self.name, request, delay, error)
-            return "not_found"
+            return "not_found", ""
         except ApiError as error:
             delay = self._retry(request, _retry_after(error))
             log.warning("%s %s: again in %.3f s: %s", self.name, request, delay, error)
-            return "error"
+            return "error", error.reason
         except TemporaryError as error:
             delay = self._retry(request, error.delay)
             log.info("%s %s: again in %.3f s: %s", self.name, request, delay, error)
-            return "requeue"
+            return "requeue", type(error).__name__
         except PermanentError as error:
             queue.forget(request)
             log.error("%s %s: given up until a change: %s", self.name, request, error)
-            return "error"
-        except Exception:
+            return "error", type(error).__name__
+        except Exception as error:
             delay = queue.add_rate_limited(request)
             log.exception("%s %s: failed, again in %.3f s", self.name, request, delay)
-            return "error"
+            return "error", type(error).__name__
         queue.forget(request)
+        self._conflicts.pop(request, None)
         if result.requeue_after is not None:
             queue.add_after(request, result.requeue_after)
-            return "requeue"
-        return "success" if result.found else "not_found"
+            return "requeue", "Scheduled"
+        return ("success" if result.found else "not_found"), ""
+
+    def _retry_conflict(self, request: Request) -> float:
+        """At first as soon as a cache may have caught up; for long only if that does not help."""
+        conflicts = self._conflicts.get(request, 0) + 1
+        if conflicts > self._patience:
+            return self.queue.add_rate_limited(request)
+        self._conflicts[request] = conflicts
+        self.queue.add_after(request, CONFLICT_DELAY * conflicts)
+        return CONFLICT_DELAY * conflicts
 
     def _retry(self, request: Request, delay: float | None) -> float:
         if delay is None:

@@ -160,13 +160,15 @@ class CallContext:
 
     ``writing`` surrounds each request that changes something; entering it raises when the caller
     may no longer act (a deposed leader, a host that was given back).
-    ``observe`` gets (operation, outcome, seconds) of each request for the metrics.
+    ``observe`` gets (operation, outcome, seconds) of each request for the metrics, ``powered``
+    (ResetType, outcome) of each power action.
     """
 
     operation: str
     deadline: Deadline
     writing: Callable[[], AbstractContextManager[None]]
     observe: Callable[[str, str, float], None]
+    powered: Callable[[str, str], None] = lambda action, outcome: None
 
 
 class Bmc(Protocol):

@@ -199,8 +199,15 @@ class SushyBmc:
             )
 
     def power(self, reset_type: str) -> None:
-        with translated(self.target.address):
-            self._resource().reset_system(sushy.ResetType(reset_type))
+        context = self.connector.context
+        outcome = "error"
+        try:
+            with translated(self.target.address):
+                self._resource().reset_system(sushy.ResetType(reset_type))
+            outcome = "success"
+        finally:
+            if context is not None:
+                context.powered(reset_type, outcome)
 
     def boot_once(self, override: BootOverride) -> None:
         with translated(self.target.address):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from beskar7.api.documents import Node, parse, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
-from beskar7.cli import manager_settings
+from beskar7.flags import manager_settings
 from emulator.bmc.shards import MAX_SHARDS
 from scenarios.engine.act_fields import MAX_MACHINES, read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from beskar7.api.errors import NotFound
 from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
-from beskar7.cli import manager_settings
+from beskar7.flags import manager_settings
 from beskar7.kube.port import Kube
 from beskar7.manager import Manager
 from beskar7.redfish.sushy_bmc import agent, bmc_connector

@@ -129,7 +129,7 @@ def test_the_managers_webhooks_see_the_cluster(
     [
         (["--webhook-port=9443"], "--webhook-cert-dir: must name the directory of tls.crt"),
         (["--webhook-port=9443", "--webhook-cert-dir=/nowhere"], "/nowhere/tls.crt: No such file"),
-        (["--webhook-port=70000"], "'70000' is not a port: 0 to 65535"),
+        (["--webhook-port=70000"], "'70000' is not a whole number from 0 to 65535"),
     ],
 )
 def test_a_users_mistake_is_one_message(

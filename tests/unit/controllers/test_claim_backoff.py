@@ -7,11 +7,11 @@ import pytest
 from beskar7.api.errors import Conflict
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
-from beskar7.cli import manager_settings
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.controllers.claims import Claims, Contended
 from beskar7.controllers.environment import Environment
 from beskar7.coordination.hostpool import HostPool
+from beskar7.flags import manager_settings
 from beskar7.metrics import Metrics
 from beskar7.runtime import LiveRuntime
 

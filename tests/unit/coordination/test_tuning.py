@@ -76,8 +76,18 @@ def test_a_vendors_values_go_before_those_for_all_and_its_own():
     assert limits["dell"] == 2
     assert limits["supermicro"] == 4, "the vendor's own"
     assert "lenovo" not in limits
-    again = parse_tuning({"bmc.vendor.hpe.maxConcurrentOps": "3"}, tuning)
-    assert again.vendor_ops == {"dell": 2, "hpe": 3}
+
+
+def test_what_a_flag_sets_holds_against_the_config_map():
+    fixed = {"max_concurrent_reconciles": 7, "log.level": "debug"}
+    tuning = parse_tuning(
+        {"reconcile.maxConcurrentReconciles": "3", "log.level": "error", "log.format": "json"},
+        fixed,
+    )
+    assert tuning.max_concurrent_reconciles == 7
+    assert (tuning.log.level, tuning.log.style) == ("debug", "json")
+    with pytest.raises(ConfigError, match="renewDeadline"):
+        parse_tuning({"leaderElection.renewDeadline": "20s"}, {"lease_duration": 15.0})
 
 
 @given(st.integers(0, 10**7).map(lambda millis: millis / 1000))

@@ -48,7 +48,7 @@ def attempts(
         return step
 
     controller = Controller(
-        runtime, "test", reconcile, observe=lambda name, outcome, took: seen.append(outcome)
+        runtime, "test", reconcile, observe=lambda request, outcome, took, why: seen.append(outcome)
     )
 
     def main() -> None:
@@ -261,3 +261,50 @@ def test_an_unknown_api_error_backs_off() -> None:
     times, seen, _ = attempts([ApiError("odd"), DONE], 10)
     assert seen == ["error", "success"]
     assert 0 < times[1] <= 0.005
+
+
+def test_conflicts_are_tried_again_at_once_and_then_ever_later() -> None:
+    times, seen, _ = attempts([Conflict("changed"), Conflict("changed"), DONE], 5)
+    assert times == pytest.approx([0.0, 0.01, 0.03])
+    assert seen == ["requeue", "requeue", "success"]
+    times, _, _ = attempts([Conflict("changed")], 3)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert gaps[:3] == pytest.approx([0.01, 0.02, 0.03])
+    assert gaps[-1] > 0.5, "somebody who always wins is not raced for ever"
+
+
+def test_workers_can_be_added_and_taken_away_while_it_runs() -> None:
+    runtime = VirtualRuntime(1)
+    at_once = most = 0
+
+    def reconcile(request: Request) -> Result:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        runtime.sleep(1.0)
+        at_once -= 1
+        return DONE
+
+    def main() -> None:
+        nonlocal most
+        controller = Controller(runtime, "test", reconcile, workers=2)
+        controller.resize(3)
+        controller.start()
+
+        def burst() -> int:
+            nonlocal most
+            most = 0
+            for number in range(30):
+                controller.queue.add(ObjectKey("ns", str(number)))
+            runtime.sleep(40.0)
+            return most
+
+        assert burst() == 3
+        controller.resize(8)
+        assert burst() == 8
+        controller.resize(1)
+        burst()  # each surplus worker ends with the request that it gets
+        assert burst() == 1
+        assert controller.stop(5.0)
+
+    runtime.run(main)

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from beskar7.api.kinds import CRD
-from beskar7.cli import main, manager_settings
+from beskar7.cli import main
+from beskar7.flags import manager_settings
 from beskar7.manifests.rights import rights
 from beskar7.runtime import VirtualRuntime
 from emulator.kube.kinds.registry import Registry
@@ -52,7 +53,7 @@ def test_the_manager_knows_every_flag_of_its_deployment(
     assert spec["replicas"] == 3  # type: ignore[index] # JSON
     flags = dict(arg.removeprefix("--").partition("=")[::2] for arg in container["args"])
     settings = manager_settings("one", flags)
-    assert settings.lease.lease_duration == 30.0
+    assert settings.tuned({}).lease.lease_duration == 30.0
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     pod = spec["template"]["spec"]  # type: ignore[index] # JSON
     assert pod["securityContext"]["runAsNonRoot"] is True

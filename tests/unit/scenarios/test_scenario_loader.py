@@ -31,7 +31,7 @@ world:
     labels: {zone: a, example.com/tier: 1}
   managers:
     replicas: 2
-    args: {leader-elect-lease-duration: 4s}
+    args: {leader-elect-lease-duration: 30s}
   config:
     provisioning.maxConcurrentOps: 20
 load:
@@ -68,7 +68,7 @@ def test_everything_is_read() -> None:
     assert scenario.world.hosts.vendors == {"dell": 2.0, "hpe": 1.0}
     assert scenario.world.hosts.boot_scale == 0.5
     assert scenario.world.hosts.labels == {"zone": "a", "example.com/tier": "1"}
-    assert scenario.world.managers.args == {"leader-elect-lease-duration": "4s"}
+    assert scenario.world.managers.args == {"leader-elect-lease-duration": "30s"}
     assert scenario.world.config == {"provisioning.maxConcurrentOps": "20"}
     assert scenario.load.arrivals == Arrivals("poisson", 5.0)
     assert scenario.faults[0]["latency"]["mean"] == 0.5
@@ -110,7 +110,7 @@ def test_the_examples_of_the_readme_are_valid() -> None:
         ("{dell: 2, hpe: 1}", "{del: 2}", 6, 'vendors.del: unknown field; did you mean "dell"'),
         ("{dell: 2, hpe: 1}", "{dell: 0}", 6, "needs a weight above zero"),
         ("{dell: 2, hpe: 1}", "[dell]", 6, "has to be a mapping, not a list"),
-        ("duration: 4s}", "duration: soon}", 12, "not a duration"),
+        ("duration: 30s}", "duration: soon}", 12, "not a duration"),
         ("leader-elect-lease-duration", "leader-elekt", 12, "unrecognized"),
         ("machines: 12", "machines: -1", 16, "load.machines: is -1"),
         ("poisson: 5/s", "poisson: 5/h", 17, "has to be a number, for example 5/s"),

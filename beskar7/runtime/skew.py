@@ -44,21 +44,29 @@ class SkewWindow:
         return [self.offset, self.drift, self.begins, self.ends]
 
 
+REFRESH = 0.05
+"""Seconds for which a file that was read counts: time is asked for thousands of times a second."""
+
+
 class SkewFile:
-    """The windows in a JSON file, read anew each time: another process may change them.
+    """The windows in a JSON file, which another process may change.
 
     Without the file the clock is right. Whoever writes it replaces it in one step.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._windows: list[SkewWindow] = []
+        self._stale_at = float("-inf")
 
     def __call__(self, now: float) -> float:
-        try:
-            text = self._path.read_bytes()
-        except FileNotFoundError:
-            return 0.0
-        return sum(SkewWindow(*fields).error(now) for fields in json.loads(text))
+        if now >= self._stale_at:
+            self._stale_at = now + REFRESH
+            try:
+                self._windows = [SkewWindow(*each) for each in json.loads(self._path.read_bytes())]
+            except FileNotFoundError:
+                self._windows = []
+        return sum(window.error(now) for window in self._windows)
 
 
 def from_environment(environment: Mapping[str, str]) -> Skew | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from beskar7.claim_term import CLAIM_LEASE, ClaimTerm
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.controllers.handover import Leadership
-from beskar7.kube.leases import LeaderElector
+from beskar7.elections import elector
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
 from beskar7.metrics import Metrics
@@ -43,19 +43,15 @@ class ClaimLeadership:
         self._tuning = tuning
         self._term: ClaimTerm | None = None
         self._began = 0.0
-        self._elector = LeaderElector(
+        self._elector = elector(
             runtime,
             election_kube,
-            settings.lease_namespace,
+            settings,
             CLAIM_LEASE,
-            settings.identity,
-            lease_duration=lease.lease_duration,
-            renew_deadline=lease.renew_deadline,
-            retry_period=lease.retry_period,
-            release_on_cancel=settings.release_on_cancel,
-            on_started_leading=self._begin,
-            on_stopped_leading=self._end,
-            recorder=recorder,
+            lease,
+            recorder,
+            self._begin,
+            self._end,
         )
         self.leadership = Leadership(self._elector.vacant, lease.renew_deadline)
         metrics.claim_leadership.labels(settings.namespace, settings.identity).set_function(

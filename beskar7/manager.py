@@ -8,6 +8,7 @@ from collections.abc import Callable
 from beskar7.claim_leadership import ClaimLeadership
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.configuration import Configuration
+from beskar7.elections import elector
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
@@ -109,25 +110,20 @@ class Manager:
 
     def _new_elector(self) -> LeaderElector:
         """With the times that are set now; an election keeps those that it began with."""
-        settings, lease = self._settings, self.configuration.tuning.lease
-        return LeaderElector(
+        lease = self.configuration.tuning.lease
+        return elector(
             self._runtime,
             self._election_kube(lease),
-            settings.lease_namespace,
+            self._settings,
             MANAGER_LEASE,
-            settings.identity,
-            lease_duration=lease.lease_duration,
-            renew_deadline=lease.renew_deadline,
-            retry_period=lease.retry_period,
-            release_on_cancel=settings.release_on_cancel,
-            on_started_leading=self._begin,
-            on_stopped_leading=self._end,
-            recorder=self._recorder,
+            lease,
+            self._recorder,
+            self._begin,
+            self._end,
         )
 
     def _begin(self) -> None:
-        elector = self._elector
-        holds = _always if elector is None else elector.is_leader
+        holds = _always if self._elector is None else self._elector.is_leader
         claims = self._claim_leadership
         self._term = Term(
             self._runtime,

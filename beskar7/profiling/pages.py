@@ -7,6 +7,7 @@ program's tasks, a line with that word for each.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 
 from beskar7.profiling import cpu, heap, pprof
 from beskar7.runtime import Runtime
@@ -14,6 +15,8 @@ from beskar7.runtime.stacks import thread_stacks
 from beskar7.serving import Answer, Page, Query, plain
 
 MAX_SECONDS = 120.0
+Samples = dict[pprof.Stack, tuple[int, int]]
+Units = tuple[tuple[str, str], tuple[str, str]]
 INDEX = """/debug/pprof/goroutine?debug=1   tasks and their stacks (debug=2: every call)
 /debug/pprof/profile?seconds=10  processor time, for pprof (debug=1: folded stacks)
 /debug/pprof/heap?seconds=10     allocations in use, for pprof (debug=1: text)
@@ -46,31 +49,30 @@ def _tasks(query: Query) -> Answer:
 
 
 def _profile(runtime: Runtime, query: Query) -> Answer:
-    seconds = _seconds(query)
-    if seconds is None:
-        return _bad()
-    samples = cpu.sample(runtime, seconds)
-    if query.get("debug") == "1":
-        return plain(pprof.folded(samples))
-    body = pprof.encode(
-        samples,
-        (("cpu", "nanoseconds"), ("samples", "count")),
-        wall=runtime.wall(),
-        duration=seconds,
-    )
-    return Answer(200, "application/octet-stream", body)
+    units = (("cpu", "nanoseconds"), ("samples", "count"))
+    return _sampled(runtime, query, cpu.sample, units, pprof.folded)
 
 
 def _heap(runtime: Runtime, query: Query) -> Answer:
+    units = (("inuse_objects", "count"), ("inuse_space", "bytes"))
+    return _sampled(runtime, query, heap.in_use, units, heap.text)
+
+
+def _sampled(
+    runtime: Runtime,
+    query: Query,
+    take: Callable[[Runtime, float], Samples],
+    units: Units,
+    text: Callable[[Samples], str],
+) -> Answer:
+    """What was found in the time that was asked for: for pprof, or for people."""
     seconds = _seconds(query)
     if seconds is None:
-        return _bad()
-    samples = heap.in_use(runtime, seconds)
+        return plain(f"seconds must be a number above 0, up to {MAX_SECONDS:g}\n", 400)
+    samples = take(runtime, seconds)
     if query.get("debug") == "1":
-        return plain(heap.text(samples))
-    body = pprof.encode(
-        samples, (("inuse_objects", "count"), ("inuse_space", "bytes")), wall=runtime.wall()
-    )
+        return plain(text(samples))
+    body = pprof.encode(samples, units, wall=runtime.wall(), duration=seconds)
     return Answer(200, "application/octet-stream", body)
 
 
@@ -81,7 +83,3 @@ def _seconds(query: Query) -> float | None:
     except ValueError:
         return None
     return seconds if 0.0 < seconds <= MAX_SECONDS else None
-
-
-def _bad() -> Answer:
-    return plain(f"seconds must be a number above 0, up to {MAX_SECONDS:g}\n", 400)

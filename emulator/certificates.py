@@ -43,8 +43,12 @@ def issue(
     names: Sequence[str],
     wall: float,
     lifetime: timedelta,
+    expired: Path | None = None,
 ) -> None:
     """Make both anew and write them; the server's key is 0600, the authority's is never written.
+
+    ``expired`` gets a certificate like the server's, for the same key, that was good until a day
+    ago.
 
     ``authority`` and ``subject`` are common names, ``names`` the host names and IP addresses that
     the certificate is good for, ``wall`` is now in seconds since the epoch.
@@ -61,22 +65,28 @@ def issue(
         .sign(ca_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(_name(subject), ca_name, key.public_key(), now, lifetime)
-        .add_extension(
-            x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
+
+    def certify(since: datetime, lasts: timedelta) -> bytes:
+        builder = _builder(_name(subject), ca_name, key.public_key(), since, lasts)
+        alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
+        subject_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        authority_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id)
+        return (
+            builder.add_extension(alternatives, critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(sign_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(subject_id, critical=False)
+            .add_extension(authority_id, critical=False)
+            .sign(ca_key, hashes.SHA256())
+            .public_bytes(serialization.Encoding.PEM)
         )
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(sign_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
+
+    if expired is not None:
+        day = timedelta(days=1)
+        expired.write_bytes(certify(now - 2 * day, day))
     files.authority.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files.certificate.write_bytes(certify(now, lifetime))
     write_private(
         files.key,
         key.private_bytes(

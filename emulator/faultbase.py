@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from emulator import fields as f
 from emulator.fields import FieldError
-from emulator.latency import MAX_SECONDS, Latency
 
 MAX_FAULTS = 1000
 """In force at one time, in one set."""
 
-FIELDS = (
-    *("id", "kind", "start", "duration", "probability", "count"),
-    *("latency", "status", "retry_after", "perform"),
-)
+FIELDS = ("id", "kind", "start", "duration", "probability", "count")
+"""What every fault has; the kinds add their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseFault:
     """Times are seconds; see :func:`read_base` for the bounds.
 
-    ``perform``: the request still takes effect, and only its answer is lost.
+    ``every``: what starts at ``start`` and lasts for ``duration`` comes again after so long, and
+    ``times`` times in all (None: for ever).
     """
 
     id: str
@@ -32,43 +31,22 @@ class BaseFault:
     duration: float | None = None
     probability: float = 1.0
     count: int | None = None
-    latency: Latency | None = None
-    status: int = 503
-    retry_after: float | None = None
-    perform: bool = False
+    every: float | None = None
+    times: int | None = None
 
     def base_dict(self) -> dict[str, Any]:
         """What :func:`read_base` reads back."""
         data: dict[str, Any] = {"id": self.id, "kind": self.kind}
         data |= {"start": self.start, "duration": self.duration}
-        data |= {"probability": self.probability, "count": self.count}
-        if self.latency is not None:
-            data["latency"] = self.latency.to_dict()
-        if self.kind == "error":
-            data |= {"status": self.status, "retry_after": self.retry_after}
-        return data
+        return data | {"probability": self.probability, "count": self.count}
 
 
-def read_base(
-    fields: Mapping[str, Any],
-    where: str,
-    default_id: str,
-    kinds: Sequence[str],
-    only_for: Mapping[str, Sequence[str]],
-) -> dict[str, Any]:
-    """The fields of :class:`BaseFault`, checked.
+def read_base(fields: Mapping[str, Any], where: str, default_id: str, kind: str) -> dict[str, Any]:
+    """The common fields of :class:`BaseFault`, checked.
 
-    ``only_for`` says which fields belong to which kinds of fault alone. Raises
-    :class:`FieldError` with the field and what it may hold.
+    Raises :class:`FieldError` with the field and what it may hold.
     """
-    kind = f.choice(fields.get("kind"), f"{where}.kind", kinds)
-    for name, owners in only_for.items():
-        if name in fields and kind not in owners:
-            raise FieldError(f"{where}.{name}: only for kind {' or '.join(owners)}, not {kind}")
-    if kind == "latency" and "latency" not in fields:
-        raise FieldError(f"{where}.latency: missing; kind latency needs {{mean: seconds}}")
     duration, count = fields.get("duration"), fields.get("count")
-    retry_after = fields.get("retry_after")
     return {
         "id": f.text(fields.get("id", default_id), f"{where}.id"),
         "kind": kind,
@@ -76,15 +54,28 @@ def read_base(
         "duration": None if duration is None else f.number(duration, f"{where}.duration", 0.0, 1e9),
         "probability": f.number(fields.get("probability", 1.0), f"{where}.probability", 0.0, 1.0),
         "count": None if count is None else f.whole(count, f"{where}.count", 1, 10**9),
-        "latency": Latency.from_dict(fields["latency"], f"{where}.latency")
-        if kind == "latency"
-        else None,
-        "status": f.whole(fields.get("status", 503), f"{where}.status", 400, 599),
-        "retry_after": None
-        if retry_after is None
-        else f.number(retry_after, f"{where}.retry_after", 0.0, MAX_SECONDS),
-        "perform": f.flag(fields.get("perform", False), f"{where}.perform"),
     }
+
+
+def read_repeat(fields: Mapping[str, Any], where: str, duration: float | None) -> dict[str, Any]:
+    """``every`` and ``times``, checked against ``duration``."""
+    every, times = fields.get("every"), fields.get("times")
+    if every is None:
+        if times is not None:
+            raise FieldError(f"{where}.times: needs every, the seconds from one to the next")
+        return {}
+    if not duration:
+        raise FieldError(f"{where}.every: needs a duration, that of each time")
+    return {
+        "every": f.number(every, f"{where}.every", duration, 1e9),
+        "times": None if times is None else f.whole(times, f"{where}.times", 1, 10**9),
+    }
+
+
+def only_for(fields: Mapping[str, Any], where: str, kind: str, name: str, *owners: str) -> None:
+    """Raises :class:`FieldError` where ``name`` is given to a kind that has no such field."""
+    if name in fields and kind not in owners:
+        raise FieldError(f"{where}.{name}: only for kind {' or '.join(owners)}, not {kind}")
 
 
 F = TypeVar("F", bound=BaseFault)
@@ -105,12 +96,40 @@ class Active(Generic[F]):
 
     @property
     def ends(self) -> float | None:
-        return None if self.fault.duration is None else self.begins + self.fault.duration
+        """When it is over for good; None: not by itself."""
+        fault = self.fault
+        if fault.duration is None or (fault.every is not None and fault.times is None):
+            return None
+        return self.window((fault.times or 1) - 1)[1]
+
+    def window(self, number: int) -> tuple[float, float | None]:
+        """Begin and end of the ``number``-th time, from 0."""
+        begins = self.begins + number * (self.fault.every or 0.0)
+        return begins, None if self.fault.duration is None else begins + self.fault.duration
+
+    def number(self, now: float) -> int:
+        """Which time it is at ``now``, or was last; -1 before the first."""
+        fault = self.fault
+        if now < self.begins:
+            return -1
+        if fault.every is None:
+            return 0
+        found = math.floor((now - self.begins) / fault.every)
+        # The quotient may fall on the wrong side of a border that the product defines.
+        found += (self.window(found + 1)[0] <= now) - (self.window(found)[0] > now)
+        return found if fault.times is None else min(found, fault.times - 1)
+
+    def until(self, now: float) -> float | None:
+        """When the time that is running at ``now`` ends by itself."""
+        return self.window(max(0, self.number(now)))[1]
 
     def in_force(self, now: float) -> bool:
-        ends = self.ends
         spent = self.fault.count is not None and self.hits >= self.fault.count
-        return self.begins <= now and (ends is None or now < ends) and not spent
+        number = -1 if spent else self.number(now)
+        if number < 0:
+            return False
+        ends = self.window(number)[1]
+        return ends is None or now < ends
 
 
 def entries(data: object) -> tuple[list[tuple[str, object]], float | None]:

@@ -1,120 +1,22 @@
-"""One vocabulary for what goes wrong: which targets, which requests, when, how, how often.
+"""The faults that are in force in a fleet, and what hits each request, connection and boot.
 
-A fault is data (:class:`Fault`); a :class:`FaultSet` holds those that are in force and says for
-each request what hits it. Selection is a function of seed and fault id alone, and every draw comes
-from a stream of its own, so one fault never shifts the luck of another.
+Every draw comes from a stream of its own by fault and target, and each fault draws for all that it
+is about, so one fault never shifts the luck of another.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
-from beskar7.runtime import Runtime
+from beskar7.runtime import Random, Runtime
 from emulator import faultbase
-from emulator import fields as f
-from emulator.faultbase import MAX_FAULTS, BaseFault
+from emulator.faultbase import MAX_FAULTS
+from emulator.faultkinds import Acts, Scope
+from emulator.faultspec import Fault, Target
 from emulator.fields import FieldError
-
-KINDS = ("latency", "error", "hang", "reset")
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Something that can be hit: a BMC, or another server with a name."""
-
-    name: str
-    rack: str = ""
-    vendor: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Select:
-    """Which targets: all given criteria hold; within a list one is enough. Names are globs."""
-
-    hosts: tuple[str, ...] = ()
-    racks: tuple[str, ...] = ()
-    vendors: tuple[str, ...] = ()
-    labels: tuple[tuple[str, str], ...] = ()
-    fraction: float | None = None
-
-    def admits(self, target: Target) -> bool:
-        """``fraction`` aside, which needs the whole population."""
-        return (
-            (not self.hosts or any(fnmatchcase(target.name, glob) for glob in self.hosts))
-            and (not self.racks or any(fnmatchcase(target.rack, glob) for glob in self.racks))
-            and (not self.vendors or target.vendor in self.vendors)
-            and all(target.labels.get(key) == value for key, value in self.labels)
-        )
-
-    def choose(self, population: Iterable[Target], salt: str) -> frozenset[str]:
-        """The names that are hit; ``salt`` (seed and fault id) ranks them for ``fraction``."""
-        names = [target.name for target in population if self.admits(target)]
-        if self.fraction is not None and names:
-            names.sort(key=lambda name: _rank(salt, name))
-            names = names[: max(1, math.floor(self.fraction * len(names) + 0.5))]
-        return frozenset(names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(BaseFault):
-    """One fault of a BMC; see :class:`BaseFault` for what it shares with all others."""
-
-    select: Select = Select()
-    methods: tuple[str, ...] = ()
-    path: str = "*"
-
-    @classmethod
-    def from_dict(cls, data: object, where: str = "fault", default_id: str = "") -> Fault:
-        """Raises :class:`FieldError` with the field and what it may hold."""
-        fields = f.mapping(data, where, _FAULT_FIELDS)
-        base = faultbase.read_base(fields, where, default_id, KINDS, _ONLY_FOR)
-        select = f.mapping(fields.get("select", {}), f"{where}.select", _SELECT_FIELDS)
-        match = f.mapping(fields.get("match") or {}, f"{where}.match", ("methods", "path"))
-        fraction = select.get("fraction")
-        labels = f.labels(select.get("labels", {}), f"{where}.select.labels")
-        return cls(
-            **base,
-            select=Select(
-                hosts=f.texts(select.get("hosts", ()), f"{where}.select.hosts"),
-                racks=f.texts(select.get("racks", ()), f"{where}.select.racks"),
-                vendors=f.texts(select.get("vendors", ()), f"{where}.select.vendors"),
-                labels=tuple(sorted(labels.items())),
-                fraction=None
-                if fraction is None
-                else f.number(fraction, f"{where}.select.fraction", 0.0, 1.0),
-            ),
-            methods=tuple(
-                f.choice(method.upper(), f"{where}.match.methods", METHODS)
-                for method in f.texts(match.get("methods", ()), f"{where}.match.methods")
-            ),
-            path=f.text(match.get("path", "*"), f"{where}.match.path"),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """What :meth:`from_dict` reads back."""
-        data = self.base_dict()
-        select: dict[str, Any] = {
-            name: list(getattr(self.select, name))
-            for name in ("hosts", "racks", "vendors")
-            if getattr(self.select, name)
-        }
-        if self.select.labels:
-            select["labels"] = dict(self.select.labels)
-        if self.select.fraction is not None:
-            select["fraction"] = self.select.fraction
-        data["select"] = select
-        data["match"] = {"methods": list(self.methods), "path": self.path}
-        if self.latency is None:
-            data["perform"] = self.perform
-        return data
-
 
 Active = faultbase.Active[Fault]
 
@@ -125,29 +27,38 @@ class Hit:
 
     delay: float = 0.0
     fault: Fault | None = None
-    latency_id: str = ""
+    slow_id: str = ""
     ends: float | None = None
     """``runtime.now()`` at which ``fault`` ends by itself; None: not before it is cleared."""
+    rate: float = math.inf
+    """Bytes a second of the answer's body."""
 
     @property
     def id(self) -> str:
-        return self.fault.id if self.fault else self.latency_id
+        return self.fault.id if self.fault else self.slow_id
 
 
 MISS = Hit()
 
 
 class FaultSet:
-    """The faults of one world. Not thread-safe: its owner calls it from one thread."""
+    """The faults of one world. Not thread-safe: its owner calls it from one thread.
 
-    def __init__(self, runtime: Runtime, seed: int, population: Iterable[Target] = ()) -> None:
+    ``population`` says who is there when a fault is added.
+    """
+
+    def __init__(
+        self, runtime: Runtime, seed: int, population: Callable[[], Iterable[Target]]
+    ) -> None:
         self._runtime = runtime
         self._seed = seed
-        self._population = {target.name: target for target in population}
+        self._population = population
         self._active: dict[str, Active] = {}
         self._by_target: dict[str, list[Active]] = {}
         self._added = 0
-        self._on_change: list[Callable[[], None]] = []
+        self._before: list[Callable[[], object]] = []
+        self._on_add: list[Callable[[Active], None]] = []
+        self._on_clear: list[Callable[[Sequence[Active]], None]] = []
 
     def add(self, fault: Fault, origin: float | None = None) -> Active:
         """Put ``fault`` in force; its ``start`` counts from ``origin`` (default: now).
@@ -155,19 +66,25 @@ class FaultSet:
         Raises:
             FieldError: the id is taken, the selector hits nothing, or there are too many.
         """
-        if fault.id in self._active:
-            raise FieldError(f"fault.id: {fault.id!r} is in force already; clear it first")
-        if len(self._active) >= MAX_FAULTS:
+        symptoms = fault.symptoms
+        for part in (fault, *symptoms):
+            if part.id in self._active:
+                raise FieldError(f"fault.id: {part.id!r} is in force already; clear it first")
+        if len(self._active) + len(symptoms) >= MAX_FAULTS:
             raise FieldError(f"fault: at most {MAX_FAULTS} at a time; clear some first")
-        chosen = fault.select.choose(self._population.values(), f"{self._seed}/{fault.id}")
+        chosen = fault.select.choose(self._population(), f"{self._seed}/{fault.id}")
         if not chosen:
             raise FieldError(f"fault.select: {fault.id!r} selects none of the targets")
+        self._tell_before()
         begun = self._runtime.now() if origin is None else origin
-        active = self._active[fault.id] = Active(fault, begun, chosen)
+        for part in (fault, *symptoms):
+            active = self._active[part.id] = Active(part, begun, chosen)
+            for name in chosen:
+                self._by_target.setdefault(name, []).append(active)
+            for callback in self._on_add:
+                callback(active)
         self._added += 1
-        for name in chosen:
-            self._by_target.setdefault(name, []).append(active)
-        return active
+        return self._active[fault.id]
 
     def next_id(self) -> str:
         """An id that is free, for a fault that came without one."""
@@ -180,14 +97,17 @@ class FaultSet:
         return [*self._active.values()]
 
     def clear(self, fault_id: str | None = None) -> int:
-        """End one fault, or all of them; says how many that were."""
-        gone = [fault_id] if fault_id is not None else list(self._active)
-        removed = [active for name in gone if (active := self._active.pop(name, None))]
+        """End one fault with its symptoms, or all of them; says how many that were."""
+        self._tell_before()
+        gone = [*self._active] if fault_id is None else [fault_id]
+        for active in [self._active[name] for name in gone if name in self._active]:
+            gone += [symptom.id for symptom in active.fault.symptoms]
+        removed = [self._active.pop(name) for name in dict.fromkeys(gone) if name in self._active]
         for active in removed:
             for name in active.chosen:
                 self._by_target[name].remove(active)
-        for callback in list(self._on_change):
-            callback()
+        for callback in list(self._on_clear):
+            callback(removed)
         return len(removed)
 
     def holds(self, fault_id: str) -> bool:
@@ -196,48 +116,92 @@ class FaultSet:
         ends = active.ends if active else None
         return active is not None and (ends is None or self._runtime.now() < ends)
 
-    def subscribe(self, callback: Callable[[], None]) -> None:
-        """Call back after every clearing, so that hanging requests can be let go."""
-        self._on_change.append(callback)
+    def has(self, active: Active) -> bool:
+        """Whether this very fault is in the set still."""
+        return self._active.get(active.fault.id) is active
 
-    def match(self, target: str, method: str, path: str, now: float) -> Hit:
-        """What hits this request. Delays add up; the first error, hang or reset decides."""
+    def subscribe(
+        self,
+        *,
+        before: Callable[[], object] | None = None,
+        added: Callable[[Active], None] | None = None,
+        cleared: Callable[[Sequence[Active]], None] | None = None,
+    ) -> None:
+        """Call back before every change, for each fault added, and after every clearing."""
+        self._before += [before] if before else []
+        self._on_add += [added] if added else []
+        self._on_clear += [cleared] if cleared else []
+
+    def _tell_before(self) -> None:
+        for callback in self._before:
+            callback()
+
+    def match(
+        self,
+        target: str,
+        method: str,
+        path: str,
+        now: float,
+        concerns: Callable[[Scope], bool] = lambda scope: True,
+    ) -> Hit:
+        """What hits this request. Delays add up; the first fault of another kind decides.
+
+        ``concerns`` says whether the request is one of those that a scope is about.
+        """
         candidates = self._by_target.get(target)
         if not candidates:
             return MISS
-        delay, latency_id, decider = 0.0, "", None
+        delay, rate, slow_id, decider = 0.0, math.inf, "", None
         for active in candidates:
-            fault = active.fault
+            fault, kind = active.fault, active.fault.about
             if (
-                not active.in_force(now)
+                not kind.matches
+                or not active.in_force(now)
                 or (fault.methods and method not in fault.methods)
                 or (fault.path != "*" and not fnmatchcase(path, fault.path))
-                or (decider is not None and fault.kind != "latency")
+                or not (kind.scope == "any" or concerns(kind.scope))
+                # Even where another fault decides: adding that one shifted no draw of this one.
+                or not self._strikes(active, target)
             ):
                 continue
-            rng = self._runtime.rng(f"fault/{fault.id}/{target}")
-            if fault.probability < 1.0 and rng.random() >= fault.probability:
-                continue
-            active.hits += 1
-            if fault.latency is not None:
-                delay += fault.latency.draw(rng)
-                latency_id = fault.id
-            else:
+            if kind.adds:
+                active.hits += 1
+                slow_id = fault.id
+                if fault.kind == "latency":
+                    delay += fault.params["latency"].draw(self._rng(fault, target, "/delay"))
+                else:
+                    rate = min(rate, fault.params["rate"])
+            elif decider is None:
+                active.hits += 1
                 decider = active
         if decider is not None:
-            return Hit(delay, decider.fault, latency_id, decider.ends)
-        return Hit(delay, None, latency_id) if latency_id else MISS
+            return Hit(delay, decider.fault, slow_id, decider.until(now), rate)
+        return Hit(delay, None, slow_id, None, rate) if slow_id else MISS
 
+    def strike(self, target: str, acts: Acts, now: float) -> Sequence[Active]:
+        """The faults that hit a new connection, or a boot that begins; each draws by itself."""
+        found = [
+            active
+            for active in self._by_target.get(target, ())
+            if active.fault.about.acts == acts
+            and active.in_force(now)
+            and self._strikes(active, target)
+        ]
+        for active in found:
+            active.hits += 1
+        return found
 
-_FAULT_FIELDS = (*faultbase.FIELDS, "select", "match")
-_SELECT_FIELDS = ("hosts", "racks", "vendors", "labels", "fraction")
-_ONLY_FOR = {
-    "latency": ("latency",),
-    "status": ("error",),
-    "retry_after": ("error",),
-    "perform": ("error", "hang", "reset"),
-}
+    def strikes(self, active: Active, target: str) -> bool:
+        """Whether a fault over a span of time hits this target this time; counts the hit."""
+        spent = active.fault.count is not None and active.hits >= active.fault.count
+        if spent or not self._strikes(active, target):
+            return False
+        active.hits += 1
+        return True
 
+    def _strikes(self, active: Active, target: str) -> bool:
+        probability = active.fault.probability
+        return probability >= 1.0 or self._rng(active.fault, target).random() < probability
 
-def _rank(salt: str, name: str) -> bytes:
-    return hashlib.blake2b(f"{salt}/{name}".encode(), digest_size=8).digest()
+    def _rng(self, fault: Fault, target: str, purpose: str = "") -> Random:
+        return self._runtime.rng(f"fault/{fault.id}/{target}{purpose}")

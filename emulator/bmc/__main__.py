@@ -16,7 +16,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 import tempfile
 from collections import Counter
@@ -33,6 +32,7 @@ from emulator.bmc.arguments import arguments
 from emulator.bmc.control import Control
 from emulator.bmc.delivery import Delivery
 from emulator.bmc.fleet import Fleet
+from emulator.bmc.gate import Contexts
 from emulator.bmc.listen import Listening, listen, listen_in_shards, shard_of
 from emulator.bmc.metrics import Counts
 from emulator.bmc.saturation import Saturation
@@ -72,7 +72,7 @@ class _World:
     listening: Listening
     control: socket.socket
     token: str
-    tls: ssl.SSLContext | None
+    tls: Contexts | None
     ca: Path | None
     credentials: Credentials
     shards: list[Listening]
@@ -92,7 +92,7 @@ def _prepare(args: argparse.Namespace, directory: Path) -> _World:
     parts = listen_in_shards(addresses, spec.port, args.shards) if split else []
     listening = parts[0] if split else listen(addresses, spec.port)
     control = listen(["127.0.0.1"], args.control_port, wildcard=False).sockets[0]
-    context: ssl.SSLContext | None = None
+    context: Contexts | None = None
     ca: Path | None = None
     if spec.tls:
         names = sorted({where.partition(":")[0] for where in listening.authorities.values()})
@@ -113,7 +113,7 @@ def _fleet(
 
 def _refuse_counts(spec: FleetSpec) -> None:
     for fault in spec.faults:
-        if fault.count is not None:
+        if any(part.count is not None for part in (fault, *fault.symptoms)):
             raise FieldError(
                 f"spec.faults: {fault.id!r} has a count, which a fleet in shards cannot keep; "
                 "leave it out, or start the fleet with one shard"

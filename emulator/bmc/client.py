@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from emulator.bmc.log import LogPage
 from emulator.faultcontrol import ControlError, FaultControl
@@ -40,6 +41,11 @@ class FleetControl(FaultControl):
         """Power, boot, override and media by host name."""
         hosts: dict[str, dict[str, Any]] = self._call("GET", "/control/state")["hosts"]
         return hosts
+
+    def rotated_credentials(self, fault_id: str) -> dict[str, tuple[str, str]]:
+        """User name and password by host, where a fault of that id has rotated them."""
+        hosts = self._call("GET", f"{self.path}/{quote(fault_id, safe='')}/credentials")["hosts"]
+        return {host: (login["username"], login["password"]) for host, login in hosts.items()}
 
     def metrics(self) -> dict[str, Any]:
         """What :func:`emulator.bmc.metrics.join` makes; ``busy`` is a share of a core, 0 to 1."""

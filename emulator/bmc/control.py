@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import os
@@ -18,7 +19,8 @@ from emulator.bmc.metrics import Counts
 from emulator.bmc.saturation import Saturation
 from emulator.bmc.server import FleetServer
 from emulator.faultbase import entries
-from emulator.faults import Active, Fault
+from emulator.faults import Active
+from emulator.faultspec import Fault
 from emulator.fields import FieldError, whole
 
 PAGE = 10_000
@@ -51,6 +53,7 @@ def application(control: Control, token: str) -> web.Application:
     app.router.add_post("/control/faults", control.add_faults)
     app.router.add_delete("/control/faults", control.clear_faults)
     app.router.add_delete("/control/faults/{id}", control.clear_fault)
+    app.router.add_get("/control/faults/{id}/credentials", control.credentials)
     app.router.add_get("/control/state", control.state)
     app.router.add_get("/control/metrics", control.metrics)
     app.router.add_get("/metrics", control.prometheus)
@@ -92,6 +95,7 @@ class Control:
         try:
             for where, entry in given:
                 fault = Fault.from_dict(entry, where, default_id=faults.next_id())
+                self._fleet.spec.check(fault, where)
                 added.append(faults.add(fault, origin))
         except FieldError:
             for active in added:
@@ -108,6 +112,19 @@ class Control:
         if not self._fleet.faults.clear(fault_id):
             return _json({"error": f"no fault {fault_id!r}"}, 404)
         return _json({"cleared": 1})
+
+    async def credentials(self, request: web.Request) -> web.Response:
+        """User names and password of the hosts whose credentials a fault has rotated, by host."""
+        fault_id = request.match_info["id"]
+        found = {}
+        for name, bmc in self._fleet.bmcs.items():
+            if fault_id in bmc.rotated:
+                token = base64.b64decode(bmc.rotated[fault_id][1]).decode()
+                username, _, password = token.partition(":")
+                found[name] = {"username": username, "password": password}
+        if not found:
+            return _json({"error": f"no fault {fault_id!r} has rotated credentials"}, 404)
+        return _json({"hosts": found})
 
     async def state(self, _: web.Request) -> web.Response:
         return _json({"now": self._fleet.runtime.now(), "hosts": self._fleet.state()})

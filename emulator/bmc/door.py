@@ -19,7 +19,7 @@ from emulator.bmc import redfish
 from emulator.bmc.redfish import Request, Response
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Plan
+    from emulator.bmc.plan import Plan
     from emulator.bmc.server import FleetServer, Handler, Link
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,6 @@ class Door(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._link = self._server.welcome(self._transport)
         if self._link is None:
-            self.abort()
             return
         self.since = self._server.loop.time()
         self._server.doors.add(self)
@@ -116,7 +115,7 @@ class Door(asyncio.Protocol):
             return
         request = Request("GET", head.path, head.fields)
         plan = self._server.admit(link, request)
-        if plan.outcome != "proceed" or plan.fault or not plan.perform:
+        if not plan.plain:
             link.drawn = request, plan
             self._hand_over(link, data)
             return
@@ -131,7 +130,7 @@ class Door(asyncio.Protocol):
         assert self._plan is not None
         assert self._link is not None
         try:
-            acted = self._server.fleet.perform(self._link.bmc, self._request)
+            acted = self._server.fleet.perform(self._link.bmc, self._request, self._plan)
         except Exception:
             log.exception("GET %s", self._request.path)
             acted = redfish.error(500, "The emulated BMC failed")

@@ -11,16 +11,21 @@ Not thread-safe; it belongs to one event loop or to one world in virtual time.
 from __future__ import annotations
 
 import hashlib
+import math
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
-from typing import Any, Literal
+from typing import Any
 
 from beskar7.runtime import Runtime
-from emulator.bmc import redfish
 from emulator.bmc.application import install
 from emulator.bmc.driver import Drivers
+from emulator.bmc.faults.boots import mishap
+from emulator.bmc.faults.plans import concerns, plan
+from emulator.bmc.faults.rehearsal import rehearsal
+from emulator.bmc.faults.spans import Spans
 from emulator.bmc.log import (
     EVENTS_KEPT,
     RECORDS_KEPT,
@@ -32,12 +37,16 @@ from emulator.bmc.log import (
 )
 from emulator.bmc.machine import Machine
 from emulator.bmc.personality import Timing, personalities
+from emulator.bmc.plan import ORDINARY, Plan
 from emulator.bmc.redfish import Request, Response
 from emulator.bmc.service import Service
 from emulator.bmc.services import happened
 from emulator.bmc.spec import Credentials, FleetSpec, HostSpec
 from emulator.faults import FaultSet
+from emulator.faultspec import Target
 
+POWERS_KEPT = 64
+"""Changes of power remembered of one machine, for answers that are late by some seconds."""
 _UUIDS = uuid.UUID("6d0f7d4e-6c6a-5f0c-9a4b-b7e5ca770001")
 """Namespace of the machines' UUIDs; arbitrary, and never to be changed."""
 Deliver = Callable[[str, Mapping[str, str], bytes], None]
@@ -50,8 +59,8 @@ class Bmc:
     """One BMC: its identity, its machine, its sushy-tools drivers."""
 
     __slots__ = (
-        *("busy_until", "down_until", "drivers", "fleet", "ip", "mac", "machine", "model", "name"),
-        *("personality", "serial"),
+        *("busy_until", "clock_ahead", "down_by", "down_until", "drivers", "fleet", "ip", "mac"),
+        *("machine", "model", "name", "personality", "powers", "rotated", "serial"),
         *("spec", "timing", "token", "uuid", "version", "watched"),
     )
 
@@ -65,6 +74,14 @@ class Bmc:
         """When the last of the actions that came so far is done."""
         self.down_until = 0.0
         """Until then the BMC reboots, and nobody can reach it."""
+        self.down_by = ""
+        """Id of the fault that it is down by; empty where a client asked for it."""
+        self.clock_ahead = 0.0
+        """Seconds by which a fault sets the BMC's clock ahead."""
+        self.powers: deque[tuple[float, str]] = deque([(-math.inf, spec.power)], POWERS_KEPT)
+        """Power states with the times from which on they were so."""
+        self.rotated: dict[str, tuple[bytes, bytes]] = {}
+        """Credentials before and after, by the fault that rotated them."""
         self.personality = personalities()[spec.vendor]
         self.uuid = str(uuid.uuid5(_UUIDS, spec.name))
         self.model = self.personality.model_of(spec.name)
@@ -84,6 +101,7 @@ class Bmc:
             spec.power,
             fleet.runtime.now(),
         )
+        self.machine.mishap = partial(mishap, self)
         self.drivers = Drivers(self)
         self.machine.firmware = self._settings_in_force
         self.version = 0
@@ -100,25 +118,16 @@ class Bmc:
     def manager_uuid(self) -> str:
         return str(uuid.uuid5(_UUIDS, f"{self.name}/manager"))
 
+    @property
+    def target(self) -> Target:
+        updates = self.drivers.peek("updates")
+        return self.spec.target(
+            updates.versions["BMC"] if updates else self.personality.bmc_firmware
+        )
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a request will go. Times in seconds.
-
-    ``proceed``: wait ``before``, perform, wait ``after``, answer. ``error``: wait ``before``,
-    answer ``refusal``. ``hang``: never answer; close once the fault is over. ``reset``: wait
-    ``before``, then reset the connection. ``perform`` says whether a request that gets no proper
-    answer is carried out all the same.
-    """
-
-    start: float
-    before: float
-    after: float
-    outcome: Literal["proceed", "error", "hang", "reset"]
-    perform: bool
-    fault: str = ""
-    ends: float | None = None
-    refusal: Response | None = None
+    def power_at(self, time: float) -> str:
+        """The power state at a time, as far back as it is remembered."""
+        return next((power for at, power in reversed(self.powers) if at <= time), self.powers[0][1])
 
 
 class Fleet:
@@ -153,14 +162,48 @@ class Fleet:
             if serves(host)
         }
         self._by_address = {bmc.spec.address: bmc for bmc in self.bmcs.values()}
-        self.faults = FaultSet(runtime, spec.seed, [host.target for host in spec.hosts])
+        self._held: dict[str, set[Callable[[], None]]] = {}
+        self.spans = Spans(self)
+        self.faults = FaultSet(runtime, spec.seed, self._targets)
+        self.faults.subscribe(
+            before=self.settle, added=self.spans.added, cleared=self.spans.cleared
+        )
+        self.faults.subscribe(cleared=lambda removed: self._let_go())
         for fault in spec.faults:
             self.faults.add(fault)
-        self._held: dict[str, set[Callable[[], None]]] = {}
-        self.faults.subscribe(self._let_go)
 
     def by_address(self, address: str) -> Bmc | None:
         return self._by_address.get(address)
+
+    def _targets(self) -> list[Target]:
+        """All hosts of the spec, whoever serves them.
+
+        What firmware another shard's hosts were updated to is not known here: they count with the
+        one that they came with.
+        """
+        return [
+            self.bmcs[host.name].target
+            if host.name in self.bmcs
+            else host.target(personalities()[host.vendor].bmc_firmware)
+            for host in self.spec.hosts
+        ]
+
+    def connect(self, bmc: Bmc) -> str:
+        """What a new connection meets: the kind of fault that turns it away, or nothing."""
+        now = self.runtime.now()
+        self.settle(now)
+        if now < bmc.down_until:
+            kind, fault = "refused", bmc.down_by
+        elif struck := self.faults.strike(bmc.name, "connection", now):
+            kind, fault = struck[0].fault.kind, struck[0].fault.id
+        else:
+            return ""
+        self.records.append(
+            BmcRecord(
+                *(self.records.next_seq, bmc.name, now, now, "", "", 0, "", "", "", False, fault)
+            )
+        )
+        return kind
 
     def admit(self, bmc: Bmc, request: Request) -> Plan:
         """Draw this request's latency and faults."""
@@ -168,34 +211,43 @@ class Fleet:
         self.in_flight += 1
         self.settle(now)
         if now < bmc.down_until:
-            return Plan(now, 0.0, 0.0, "reset", False)
-        hit = self.faults.match(bmc.name, request.method, request.path, now)
+            return Plan(now, 0.0, 0.0, "reset", False, bmc.down_by)
+        hit = self.faults.match(
+            bmc.name, request.method, request.path, now, partial(concerns, request)
+        )
         delay = bmc.timing.answer(request.meaning.operation) + hit.delay
-        fault = hit.fault
-        if fault is not None and fault.kind == "hang":
-            return Plan(now, 0.0, 0.0, "hang", fault.perform, fault.id, hit.ends)
-        wait = 0.0
-        if request.meaning.action:
-            begins = max(now, bmc.busy_until)
+        begins = max(now, bmc.busy_until) if request.meaning.action else now
+        # The effect falls in the middle: a client may give up before it, or after it.
+        before, after = begins - now + delay / 2, delay / 2
+        ordinary = Plan(now, before, after, "proceed", True, hit.id, hit.ends, rate=hit.rate)
+        planned = ordinary if hit.fault is None else plan(bmc, request, hit.fault, ordinary)
+        if request.meaning.action and planned.outcome != "hang":
             bmc.busy_until = begins + delay
-            wait = begins - now
-        if fault is None:
-            # The effect falls in the middle: a client may give up before it, or after it.
-            return Plan(now, wait + delay / 2, delay / 2, "proceed", True, hit.id)
-        delay += wait
-        if fault.kind == "reset":
-            return Plan(now, delay, 0.0, "reset", fault.perform, fault.id)
-        headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:.0f}"}
-        refusal = redfish.error(fault.status, f"Injected fault {fault.id}", headers)
-        return Plan(now, delay, 0.0, "error", fault.perform, fault.id, None, refusal)
+        return planned
 
-    def perform(self, bmc: Bmc, request: Request) -> Response:
-        """Carry the request out, now."""
+    def perform(self, bmc: Bmc, request: Request, plan: Plan = ORDINARY) -> Response:
+        """Carry the request out, now or as the plan says."""
         now = self.runtime.now()
         self.settle(now)
-        answer = self.service.answer(bmc, request, now, self.runtime.wall())
-        self._watch(bmc)
+        if plan.effect in ("never", "late"):
+            with rehearsal(bmc):
+                answer = self._answer(bmc, request, now)
+        else:
+            answer = self._answer(bmc, request, now)
+        if plan.effect in ("late", "twice") and answer.status < 300:
+            self.later(bmc, now + plan.delay, partial(self._catch_up, bmc, request, plan.fault))
+        self.watch(bmc)
         return answer
+
+    def _answer(self, bmc: Bmc, request: Request, at: float) -> Response:
+        wall = self.runtime.wall() - (self.runtime.now() - at)
+        return self.service.answer(bmc, request, at, wall + bmc.clock_ahead)
+
+    def _catch_up(self, bmc: Bmc, request: Request, fault: str, at: float) -> None:
+        """What a fault put off, or does again."""
+        with bmc.machine.caused_by(fault):
+            self._answer(bmc, request, at)
+        self.watch(bmc)
 
     def later(self, bmc: Bmc, at: float, action: Callable[[float], None]) -> None:
         """Call ``action`` with its time once the fleet gets to it, in the order of time."""
@@ -224,7 +276,8 @@ class Fleet:
             agent=request.headers.get("User-Agent") or "",
             operation=request.headers.get("X-Beskar7-Operation") or "",
             action=meaning.action,
-            performed=bool(meaning.action and acted and acted.status < 300),
+            performed=bool(meaning.action and acted and acted.status < 300)
+            and plan.effect != "never",
             fault=plan.fault,
         )
         self.records.append(record)
@@ -256,7 +309,7 @@ class Fleet:
                 bmc.watched = None
             # An entry of a change that was called off advances the machine to no effect.
             bmc.machine.advance(due)
-            self._watch(bmc)
+            self.watch(bmc)
 
     @property
     def next_due(self) -> float | None:
@@ -264,7 +317,8 @@ class Fleet:
         times = [heap[0][0] for heap in (self._later, self._due) if heap]
         return min(times) if times else None
 
-    def _watch(self, bmc: Bmc) -> None:
+    def watch(self, bmc: Bmc) -> None:
+        """Take note of when this machine does something next by itself."""
         due = bmc.machine.next_due
         if due is not None and (bmc.watched is None or due < bmc.watched):
             bmc.watched = due
@@ -275,9 +329,13 @@ class Fleet:
         """Write down what a machine did."""
         bmc = self.bmcs[host]
         bmc.version += 1
-        event = BmcEvent(self.events.next_seq, host, time, kind, detail)
+        if kind in ("power-on", "power-off"):
+            bmc.powers.append((time, "On" if kind == "power-on" else "Off"))
+        cause = bmc.machine.cause
+        event = BmcEvent(self.events.next_seq, host, time, kind, detail, cause)
         self.events.append(event)
-        happened(bmc, event, self.runtime.wall() - (self.runtime.now() - time))
+        wall = self.runtime.wall() - (self.runtime.now() - time)
+        happened(bmc, event, wall + bmc.clock_ahead)
 
     def log(self, after_records: int = 0, after_events: int = 0, limit: int = 10_000) -> LogPage:
         """Both logs after the given numbers, at most ``limit`` entries of each."""

@@ -7,6 +7,7 @@ is killed, the BMC carries on and what it does takes effect late, as behind a re
 from __future__ import annotations
 
 import http
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,8 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from beskar7.runtime import Event, Runtime
-from emulator.bmc.fleet import Bmc, Fleet, Plan
+from emulator.bmc.fleet import Bmc, Fleet
+from emulator.bmc.plan import Plan
 from emulator.bmc.redfish import READS, Request, Response
 
 Hook = Callable[[str, str, str], None]
@@ -73,12 +75,20 @@ class FleetAdapter(BaseAdapter):
         # A call of the client's own runtime, before the world is touched: a killed process that
         # still unwinds ends here.
         self._runtime.sleep(0.0)
+        self._connect(bmc, request, verify=bool(verify))
         exchange = Exchange(self._fleet, bmc, asked)
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
         try:
-            answered = exchange.done.wait(patience)
+            begun = exchange.begun.wait(patience)
+            # From then on a read waits for the next piece of the body only.
+            answered = begun and exchange.done.wait(patience if exchange.stalls(patience) else None)
         finally:
             exchange.gone.set()
+        if begun and not answered:
+            self._runtime.trace("bmc", f"{bmc.name} {asked.method} {asked.path} stalled")
+            raise requests.exceptions.ConnectionError(
+                f"Read timed out. (read timeout={patience})", request=request
+            )
         if not answered:
             self._runtime.trace("bmc", f"{bmc.name} {asked.method} {asked.path} timeout")
             raise requests.exceptions.ReadTimeout(
@@ -93,7 +103,20 @@ class FleetAdapter(BaseAdapter):
             )
         if self._after is not None:
             self._after(bmc.name, asked.method, asked.path)
+        if exchange.torn:
+            raise requests.exceptions.ChunkedEncodingError(
+                f"Connection broken: IncompleteRead of {len(answer.body)} bytes", request=request
+            )
         return _response(request, answer)
+
+    def _connect(self, bmc: Bmc, request: requests.PreparedRequest, *, verify: bool) -> None:
+        """Raises what a client sees of a connection that a fault turns away."""
+        kind = self._fleet.connect(bmc)
+        if not kind or (kind == "certificate-expired" and not verify):
+            return
+        self._runtime.trace("bmc", f"{bmc.name} {kind}")
+        error, said = TURNED_AWAY[kind]
+        raise error(f"{bmc.spec.address}: {said}", request=request)
 
     def close(self) -> None:
         """There is no connection to close."""
@@ -106,12 +129,21 @@ class Exchange:
         self._fleet = fleet
         self._bmc = bmc
         self._request = request
+        self.begun = fleet.runtime.event()
+        """The first of the answer is there, or never will be."""
         self.done = fleet.runtime.event()
         self.gone: Event = fleet.runtime.event()
         """The client no longer waits."""
         self.answer: Response | None = None
         """None once done: the connection was lost."""
+        self.torn = False
+        """A part of the answer is missing."""
+        self._gap = 0.0
         fleet.runtime.spawn(self._run, name=f"bmc/{bmc.name}")
+
+    def stalls(self, patience: float | None) -> bool:
+        """Whether a client that waits so long for each piece gives up on the body."""
+        return patience is not None and self._gap > patience
 
     def _run(self) -> None:
         fleet, bmc, request = self._fleet, self._bmc, self._request
@@ -120,15 +152,34 @@ class Exchange:
         try:
             left = self._pause(plan.before)
             if plan.perform and not left:
-                acted = fleet.perform(bmc, request)
+                acted = fleet.perform(bmc, request, plan)
                 left = self._pause(plan.after)
             if plan.outcome == "hang":
                 self._hang(plan)
             elif not left:
-                self.answer = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
+                self.answer = plan.answer(acted)
+                if self.answer is not None and self.answer.body and plan.in_pieces:
+                    self._send(plan, self.answer.body)
         finally:
             fleet.finish(bmc, request, plan, self.answer, acted)
+            self.begun.set()
             self.done.set()
+
+    def _send(self, plan: Plan, body: bytes) -> None:
+        """The body as slowly as the plan says, as much of it as it says."""
+        whole = plan.sent(body)
+        self.torn = whole < len(body)
+        seconds = whole / plan.rate
+        if plan.ends is not None:
+            seconds = min(seconds, plan.ends - self._fleet.runtime.now())
+        self._gap = math.inf if plan.then == "hang" else min(plan.piece, whole) / plan.rate
+        self.begun.set()
+        forget = self._fleet.on_release(plan.fault, self.gone.set)
+        if seconds > 0.0:
+            self.gone.wait(seconds)
+        forget()
+        if plan.then == "hang" and not self.gone.is_set():
+            self._hang(plan)
 
     def _pause(self, seconds: float) -> bool:
         """Let the latency pass; True when the client of a read left before its end.
@@ -163,4 +214,14 @@ def _response(request: requests.PreparedRequest, answer: Response) -> requests.R
     return response
 
 
+TURNED_AWAY: Mapping[str, tuple[type[requests.exceptions.ConnectionError], str]] = {
+    "refused": (requests.exceptions.ConnectionError, "Connection refused"),
+    "reset-at-accept": (requests.exceptions.ConnectionError, "Connection reset by peer"),
+    "tls-failure": (requests.exceptions.SSLError, "sslv3 alert handshake failure"),
+    "certificate-expired": (
+        requests.exceptions.SSLError,
+        "certificate verify failed: certificate has expired",
+    ),
+}
+"""What ``requests`` raises, by the kind of fault."""
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}

@@ -31,7 +31,10 @@ class BmcRecord:
     """Empty for a read; ``reset:<type>``, ``insert-media``, ``set-boot``, ... for a write."""
     performed: bool
     fault: str
-    """Id of the fault that hit this request."""
+    """Id of the fault that hit this request.
+
+    With an empty ``method``: a connection that a fault turned away before any request.
+    """
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -45,7 +48,8 @@ class BmcRecord:
 class BmcEvent:
     """What the machine did at ``time``, on its own clock.
 
-    ``type``: power-on, power-off, boot-started, boot-finished, media-inserted, media-ejected.
+    ``type``: power-on, power-off, boot-started, boot-finished, boot-failed, media-inserted,
+    media-ejected, bmc-reset.
     ``detail`` of a boot is that of :class:`emulator.bmc.boot.Booted` (``<source>:<image URL or
     nothing>``, then mode and arguments where there are), of media ``<device>:<image URL>``.
     """
@@ -55,6 +59,8 @@ class BmcEvent:
     time: float
     type: str
     detail: str
+    fault: str = ""
+    """Id of the fault that made it happen, in place of a request."""
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -96,9 +102,12 @@ class Ring(Generic[Entry]):
 
     def since(self, seq: int, limit: int | None = None) -> list[Entry]:
         """Entries later than ``seq``, oldest first; those that were dropped are missing."""
-        skip = max(0, seq - self.dropped)
-        stop = None if limit is None else skip + limit
-        return list(islice(self._entries, skip, stop))
+        new = min(len(self._entries), max(0, self.last_seq - seq))
+        skip = 0 if limit is None else max(0, new - limit)
+        # From the newest: what was read before costs nothing.
+        found = list(islice(reversed(self._entries), skip, new))
+        found.reverse()
+        return found
 
     def backwards(self) -> Iterator[Entry]:
         """The newest first."""

@@ -7,8 +7,10 @@ at a time is a function of the commands and of the machine's random stream.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +48,11 @@ class Boot:
     what: Booted
     started: float
     finishes: float
+    stuck: float = math.inf
+    """From then on nothing moves any more, until the next reset."""
+    breaks_off: bool = False
+    """It ends where it would go on to the boot device, and begins again."""
+    cause: str = ""
 
     @property
     def detail(self) -> str:
@@ -58,20 +65,53 @@ class Change:
 
     to: str
     at: float
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """What befalls a boot. ``stuck``: the share of it that happens; ``cause``: a fault's id."""
+
+    override_lost: bool = False
+    breaks_off: bool = False
+    stuck: float = math.inf
+    cause: str = ""
+
+
+SMOOTH = Mishap()
+
+
+class _Instantly:
+    """Durations of what is only rehearsed; nothing is drawn."""
+
+    phases: tuple[tuple[float, str], ...] = ()
+
+    def power_on(self) -> float:
+        return 0.0
+
+    power_off = shutdown = boot = power_on
 
 
 class Machine:
     """The hardware. Callers advance it to the present before they read or command it."""
 
     __slots__ = (
-        *("_durations", "_emit", "boot", "boot_finished", "boot_mode", "boot_next", "boot_order"),
-        *("firmware", "http_boot_uri", "media", "override_enabled", "override_target", "pending"),
+        *("_before_loss", "_durations", "_emit", "boot", "boot_finished", "boot_mode"),
+        *("boot_next", "boot_order", "cause", "firmware", "http_boot_uri", "mains", "media"),
+        *("mishap", "override_enabled", "override_target", "pending"),
         *("power", "power_since", "uefi_target"),
     )
 
     def __init__(self, durations: Durations, emit: Emit, power: str, now: float) -> None:
         self._durations = durations
         self._emit = emit
+        self.cause = ""
+        """Id of the fault that is at work; the events carry it."""
+        self.mishap: Callable[[float], Mishap] = lambda at: SMOOTH
+        """Asked at the beginning of each boot."""
+        self.mains = True
+        """Whether the feed has power."""
+        self._before_loss = False
         self.power = power
         self.power_since = now
         self.boot: Boot | None = Boot(Booted("Hdd"), now, now) if power == "On" else None
@@ -94,7 +134,9 @@ class Machine:
     @property
     def next_due(self) -> float | None:
         """When something happens next by itself; None: never."""
-        running = self.boot if self.boot is not None and not self.boot_finished else None
+        boot = self.boot
+        moves = boot is not None and not self.boot_finished and boot.finishes <= boot.stuck
+        running = boot if moves else None
         if self.pending is None:
             return running.finishes if running else None
         return min(self.pending.at, running.finishes) if running else self.pending.at
@@ -103,19 +145,67 @@ class Machine:
         """Let everything happen that is due up to ``now``, the change of power first on a tie."""
         while (due := self.next_due) is not None and due <= now:
             if self.pending is not None and self.pending.at == due:
-                self._apply(self.pending)
+                change = self.pending
+                with self.caused_by(change.cause):
+                    self._apply(change)
             elif self.boot is not None:
-                self.boot_finished = True
-                self._emit(due, "boot-finished", self.boot.detail)
+                with self.caused_by(self.boot.cause):
+                    self._end_boot(self.boot, due)
+
+    def _end_boot(self, boot: Boot, at: float) -> None:
+        if boot.breaks_off:
+            self._emit(at, "boot-failed", boot.detail)
+            self._start_boot(at)
+            return
+        self.boot_finished = True
+        self._emit(at, "boot-finished", boot.detail)
+
+    @contextmanager
+    def caused_by(self, fault: str) -> Iterator[None]:
+        """Events and changes within carry a fault's id."""
+        before, self.cause = self.cause, fault
+        try:
+            yield
+        finally:
+            self.cause = before
+
+    def double(self) -> Machine:
+        """The same machine for a rehearsal: it tells nobody, draws nothing and is forgotten."""
+        other = copy.copy(self)
+        other.media = dict(self.media)
+        other._emit = lambda time, kind, detail: None
+        other._durations = _Instantly()
+        other.mishap, other.firmware = lambda at: SMOOTH, lambda at: ""
+        return other
+
+    def lose_power(self, now: float) -> None:
+        """The feed goes dark: off at once, whatever was under way."""
+        coming = self.pending is not None and self.pending.to != "Off"
+        self._before_loss = self.power == "On" or coming
+        self.mains, self.pending = False, None
+        if self.power == "On":
+            self._switch_off(now)
+
+    def regain_power(self, now: float, restore: str) -> None:
+        """The feed is back; ``restore``: previous, on or off, as Redfish's PowerRestorePolicy."""
+        self.mains = True
+        if restore == "on" or (restore == "previous" and self._before_loss):
+            self.pending = self._change("On", now + self._durations.power_on())
+
+    def _switch_off(self, at: float) -> None:
+        self.power, self.power_since = "Off", at
+        self.boot, self.boot_finished = None, False
+        self._emit(at, "power-off", "")
+
+    def _change(self, to: str, at: float) -> Change:
+        return Change(to, at, self.cause)
 
     def _apply(self, change: Change) -> None:
         self.pending = None
         if change.to in ("Off", "Cycle"):
-            self.power, self.power_since = "Off", change.at
-            self.boot, self.boot_finished = None, False
-            self._emit(change.at, "power-off", "")
+            self._switch_off(change.at)
             if change.to == "Cycle":
-                self.pending = Change("On", change.at + self._durations.power_on())
+                self.pending = self._change("On", change.at + self._durations.power_on())
             return
         if change.to == "On":
             self.power, self.power_since = "On", change.at
@@ -124,6 +214,11 @@ class Machine:
 
     def _start_boot(self, at: float) -> None:
         arguments = self.firmware(at)
+        mishap = self.mishap(at)
+        if mishap.override_lost:
+            self.boot_next = None
+            self.override_target, self.override_enabled = "None", "Disabled"
+        override = (self.boot_next, self.override_target, self.override_enabled)
         wanted = self.override_target if self.override_enabled != "Disabled" else "None"
         if self.boot_mode == "Legacy" and wanted in UEFI_ONLY:
             wanted = "None"
@@ -143,10 +238,17 @@ class Machine:
         )
         if source == wanted:
             arguments = " ".join(filter(None, (arguments, targeted)))
+        if mishap.breaks_off:
+            # It never gets to the boot device, so what is for one boot is for the next one still.
+            self.boot_next, self.override_target, self.override_enabled = override
         what = Booted(source, image, arguments, self.boot_mode)
-        self.boot = Boot(what, at, at + self._durations.boot())
+        length = self._durations.boot()
+        stuck = at + mishap.stuck * length if mishap.stuck < 1.0 else math.inf
+        cause = mishap.cause or self.cause
+        self.boot = Boot(what, at, at + length, stuck, mishap.breaks_off, cause)
         self.boot_finished = False
-        self._emit(at, "boot-started", self.boot.detail)
+        with self.caused_by(cause):
+            self._emit(at, "boot-started", self.boot.detail)
 
     def _bootable(self, source: str) -> bool:
         """A disk, and whatever the network boots, are there; a CD only when it is inserted."""
@@ -164,6 +266,8 @@ class Machine:
                 if kind is not None
                 else f"ResetType is missing; it must be one of {', '.join(RESET_TYPES)}"
             )
+        if not self.mains:
+            return  # Accepted by a BMC that has another feed; there is nothing to switch.
         if kind == "Nmi":
             return  # An interrupt for the operating system; nothing of it shows at the BMC.
         if kind == "PushPowerButton":
@@ -172,17 +276,17 @@ class Machine:
             if kind in ("ForceOff", "GracefulShutdown"):
                 self.pending = None
             elif self.pending is None:
-                self.pending = Change("On", now + self._durations.power_on())
+                self.pending = self._change("On", now + self._durations.power_on())
         elif kind in ("ForceOff", "GracefulShutdown"):
             hard = kind == "ForceOff"
             wait = self._durations.power_off() if hard else self._durations.shutdown()
-            self._sooner(Change("Off", now + wait))
+            self._sooner(self._change("Off", now + wait))
         elif kind == "PowerCycle":
-            self.pending = Change("Cycle", now + self._durations.power_off())
+            self.pending = self._change("Cycle", now + self._durations.power_off())
         elif kind in ("ForceRestart", "GracefulRestart"):
             hard = kind == "ForceRestart"
             wait = self._durations.power_on() if hard else self._durations.shutdown()
-            self.pending = Change("Restart", now + wait)
+            self.pending = self._change("Restart", now + wait)
 
     def _sooner(self, change: Change) -> None:
         """A second request to switch off hastens the first, and never puts it off."""
@@ -225,7 +329,8 @@ class Machine:
         if self.boot is not None and not self.boot_finished:
             length = self.boot.finishes - self.boot.started
             starts = (self.boot.started + share * length for share, _ in self._durations.phases)
-            found = min(found, *(start for start in starts if start > now), math.inf)
+            coming = (start for start in starts if now < start <= self.boot.stuck)
+            found = min(found, *coming, math.inf)
         return found
 
     def progress(self, now: float) -> tuple[str, float]:
@@ -235,6 +340,7 @@ class Machine:
         if self.boot_finished:
             return "OSRunning", self.boot.finishes
         length = self.boot.finishes - self.boot.started
+        now = min(now, self.boot.stuck)
         state, since = "None", self.boot.started
         for share, name in self._durations.phases:
             reached = self.boot.started + share * length

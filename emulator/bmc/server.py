@@ -9,27 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import socket
-import ssl
-import struct
+import math
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
 
 from emulator.bmc.door import Door
-from emulator.bmc.fleet import Bmc, Fleet, Plan
+from emulator.bmc.fleet import Bmc, Fleet
+from emulator.bmc.gate import Contexts, Gate, cut
 from emulator.bmc.heads import Heads
 from emulator.bmc.listen import Listening
+from emulator.bmc.plan import Plan
 from emulator.bmc.redfish import READS, Request, Response
 
 KEEPALIVE = 75.0
 """Seconds that an idle connection is kept."""
-HANDSHAKE = 10.0
-"""Seconds that a client has for its TLS handshake."""
 SHUTDOWN = 0.5
 """Seconds that requests under way get at the end."""
-_NO_LINGER = struct.pack("ii", 1, 0)
-"""SO_LINGER on, with zero seconds: closing sends RST in place of FIN."""
 
 
 class Link:
@@ -76,15 +72,16 @@ class FleetServer(web.Server):
         self._links: dict[web.RequestHandler, Link] = {}
         self._servers: list[asyncio.Server] = []
         self._sweep: asyncio.TimerHandle | None = None
+        self._gate: Gate | None = None
 
-    async def start(self, tls: ssl.SSLContext | None) -> None:
+    async def start(self, tls: Contexts | None) -> None:
+        """``tls``: None for plain HTTP."""
         for sock in self._listening.sockets:
-            limit = HANDSHAKE if tls else None
-            self._servers.append(
-                await self.loop.create_server(
-                    lambda: Door(self), sock=sock, ssl=tls, ssl_handshake_timeout=limit
-                )
-            )
+            if tls is None:
+                self._servers.append(await self.loop.create_server(lambda: Door(self), sock=sock))
+            else:
+                self._gate = self._gate or Gate(self, tls)
+                self._gate.open(sock)
         self._expire()
 
     async def stop(self) -> None:
@@ -93,6 +90,8 @@ class FleetServer(web.Server):
             self._sweep.cancel()
         for server in self._servers:
             server.close()
+        if self._gate is not None:
+            await self._gate.close()
         for link in self._links.values():
             link.gone.set()
         await self.shutdown(SHUTDOWN)
@@ -108,14 +107,17 @@ class FleetServer(web.Server):
         self._sweep = self.loop.call_later(KEEPALIVE / 5, self._expire)
 
     def welcome(self, transport: asyncio.Transport) -> Link | None:
-        """None for whoever is not on the loopback, or asks for an address without a BMC."""
-        address, port = transport.get_extra_info("sockname")[:2]
-        peer = transport.get_extra_info("peername")
-        wanted = self._listening.by_port.get(port, address)
-        bmc = self.fleet.by_address(wanted)
-        if bmc is None or peer is None or not ipaddress.ip_address(peer[0]).is_loopback:
-            return None
-        return Link(bmc)
+        """None for a connection that is over already: a stranger's, or one that a fault hit."""
+        bmc = self.called(
+            transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        )
+        if bmc is None:
+            transport.abort()
+        elif self._gate is None and self.fleet.connect(bmc):
+            cut(transport)
+        else:
+            return Link(bmc)
+        return None
 
     def handler(self, link: Link) -> Handler:
         """aiohttp's side of a connection."""
@@ -126,6 +128,12 @@ class FleetServer(web.Server):
     def admit(self, link: Link, request: Request) -> Plan:
         self.requests += 1
         return self.fleet.admit(link.bmc, request)
+
+    def called(self, here: tuple[str, int], peer: tuple[str, int] | None) -> Bmc | None:
+        """The BMC that a client of this machine connected to; None for anybody else."""
+        if peer is None or not ipaddress.ip_address(peer[0]).is_loopback:
+            return None
+        return self.fleet.by_address(self._listening.by_port.get(here[1], here[0]))
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
@@ -149,18 +157,46 @@ class FleetServer(web.Server):
         try:
             left = await _pause(link, request, plan.before)
             if plan.perform and not left:
-                acted = self.fleet.perform(link.bmc, request)
+                acted = self.fleet.perform(link.bmc, request, plan)
                 left = await _pause(link, request, plan.after)
             if plan.outcome == "hang":
                 await self._hang(plan, link)
             elif not left:
-                sent = {"proceed": acted, "error": plan.refusal}.get(plan.outcome)
+                sent = plan.answer(acted)
+                if sent is not None and sent.body and plan.in_pieces:
+                    return await self._send(http, link, plan, sent)
         finally:
             self.fleet.finish(link.bmc, request, plan, sent, acted)
         if sent is None:
             await _drop(http.transport, link, hard=plan.outcome == "reset")
             return web.Response()
         return web.Response(status=sent.status, headers=sent.headers, body=sent.body)
+
+    async def _send(
+        self, http: web.BaseRequest, link: Link, plan: Plan, answer: Response
+    ) -> web.StreamResponse:
+        """Send the body as slowly as the plan says, as much of it as it says."""
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        response.content_length = len(answer.body)
+        await response.prepare(http)
+        now = self.fleet.runtime.now
+        over = asyncio.Event()
+        forget = self.fleet.on_release(plan.fault, over.set)
+        body, at = answer.body[: plan.sent(answer.body)], 0
+        while at < len(body) and not link.gone.is_set():
+            free = over.is_set() or (plan.ends is not None and now() >= plan.ends)
+            size = len(body) if free else plan.piece
+            if not free and plan.rate < math.inf:
+                pause = min(size, len(body) - at) / plan.rate
+                await _pause_or_gone(link, min(pause, (plan.ends or math.inf) - now()))
+            await response.write(body[at : at + size])
+            at += size
+        forget()
+        if plan.then != "end":
+            if plan.then == "hang":
+                await self._hang(plan, link)
+            await _drop(http.transport, link, hard=False)
+        return response
 
     async def _hang(self, plan: Plan, link: Link) -> None:
         """Hold the connection until the client goes, or the fault ends."""
@@ -186,8 +222,13 @@ async def _pause(link: Link, request: Request, seconds: float) -> bool:
     if request.method not in READS:
         await asyncio.sleep(seconds)
         return False
+    return await _pause_or_gone(link, seconds)
+
+
+async def _pause_or_gone(link: Link, seconds: float) -> bool:
+    """Wait; True when the client left before the end."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(max(0.0, seconds)):
             await link.gone.wait()
             return True
     return False
@@ -198,10 +239,7 @@ async def _drop(transport: asyncio.Transport | None, link: Link, *, hard: bool) 
     if transport is None:
         return
     if hard:
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        transport.abort()
+        cut(transport)
     else:
         transport.close()
     await link.gone.wait()

@@ -204,6 +204,21 @@ class Front:
     async def clear_fault(self, request: web.Request) -> web.Response:
         return _json((await self._all("DELETE", request.rel_url.raw_path))[0])
 
+    async def credentials(self, request: web.Request) -> web.Response:
+        """Of all hosts whose credentials the fault has rotated, whichever shard has them."""
+        hosts: dict[str, Any] = {}
+        nobody: Refusal | None = None
+        for shard in range(len(self._urls)):
+            try:
+                hosts |= (await self._one(shard, "GET", request.rel_url.raw_path))["hosts"]
+            except Refusal as no:
+                if no.status != 404:
+                    raise
+                nobody = no
+        if nobody is not None and not hosts:
+            raise nobody
+        return _json({"hosts": hosts})
+
     async def state(self, _: web.Request) -> web.Response:
         parts = await self._all("GET", "/control/state")
         hosts = {name: host for part in parts for name, host in part["hosts"].items()}
@@ -235,6 +250,7 @@ def application(front: Front, token: str) -> web.Application:
     app.router.add_post("/control/faults", front.add_faults)
     app.router.add_delete("/control/faults", front.clear_faults)
     app.router.add_delete("/control/faults/{id}", front.clear_fault)
+    app.router.add_get("/control/faults/{id}/credentials", front.credentials)
     app.router.add_get("/control/state", front.state)
     app.router.add_get("/control/metrics", front.metrics)
     app.router.add_get("/metrics", front.prometheus)
@@ -249,11 +265,20 @@ def _refuse_counts(body: bytes) -> None:
         return  # The shards say what is wrong with it.
     listed = data.get("faults", [data]) if isinstance(data, dict) else []
     for index, fault in enumerate(listed if isinstance(listed, list) else []):
-        if isinstance(fault, dict) and fault.get("count") is not None:
+        if _counts(fault):
             raise FieldError(
                 f"faults[{index}].count: a fleet in shards cannot count hits; "
                 "leave it out, or start the fleet with one shard"
             )
+
+
+def _counts(fault: object) -> bool:
+    """Whether a fault, or one of its symptoms, ends after so many hits."""
+    if not isinstance(fault, dict):
+        return False
+    symptoms = fault.get("symptoms")
+    parts = [fault, *(symptoms if isinstance(symptoms, list) else [])]
+    return any(isinstance(part, dict) and part.get("count") is not None for part in parts)
 
 
 def _count(request: web.Request, name: str) -> int:

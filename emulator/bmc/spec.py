@@ -14,7 +14,7 @@ from typing import Any
 
 from emulator import fields as f
 from emulator.bmc.personality import personalities
-from emulator.faults import Fault, Target
+from emulator.faultspec import Fault, Target
 from emulator.fields import FieldError
 
 MAX_HOSTS = 20_000
@@ -41,9 +41,9 @@ class HostSpec:
     memory_gib: int = 0
     power: str = "Off"
 
-    @property
-    def target(self) -> Target:
-        return Target(self.name, self.rack, self.vendor, self.labels)
+    def target(self, firmware: str) -> Target:
+        """As faults select it; ``firmware`` is the version that its BMC runs."""
+        return Target(self.name, self.rack, self.vendor, firmware, self.labels)
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> HostSpec:
@@ -119,11 +119,23 @@ class FleetSpec:
             latency_scale=f.number(scale.get("latency", 1.0), "spec.scale.latency", 0.0, 100.0),
         )
 
+    def check(self, fault: Fault, where: str = "fault") -> None:
+        """Raises :class:`emulator.fields.FieldError` for a fault that a live fleet cannot show."""
+        for part in (fault, *fault.symptoms):
+            if part.about.tls and not self.tls:
+                raise FieldError(
+                    f"{where}.kind: {part.kind} is about TLS, and this fleet serves plain HTTP; "
+                    "set tls to true in its spec"
+                )
+
     @classmethod
     def load(cls, path: Path) -> FleetSpec:
         """Raises :class:`emulator.fields.FieldError`, with the file's name in front."""
         try:
-            return cls.from_dict(json.loads(path.read_text("utf-8")))
+            spec = cls.from_dict(json.loads(path.read_text("utf-8")))
+            for fault in spec.faults:
+                spec.check(fault)
+            return spec
         except (FieldError, json.JSONDecodeError, UnicodeDecodeError) as bad:
             raise FieldError(f"{path}: {bad}") from None
         except OSError as missing:

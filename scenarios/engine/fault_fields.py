@@ -7,7 +7,7 @@ from typing import Any
 from beskar7.api.documents import Node
 from beskar7.api.problems import Problems, closest
 from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET
-from emulator.faults import Fault
+from emulator.faultspec import Fault
 from emulator.fields import FieldError
 from emulator.kube.faults import faultspec
 from emulator.kube.faults.faultspec import ApiFault

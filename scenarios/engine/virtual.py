@@ -20,7 +20,7 @@ from emulator.bmc.fleet import Fleet
 from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.bmc.spec import Credentials, FleetSpec
-from emulator.faults import Fault
+from emulator.faultspec import Fault
 from emulator.kube import admission
 from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.faults.faultspec import ApiFault

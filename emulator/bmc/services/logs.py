@@ -19,6 +19,7 @@ TEXTS = {
     "power-on": "The system was powered on.",
     "power-off": "The system was powered off.",
     "boot-started": "The system started to boot from {detail}.",
+    "boot-failed": "The system broke off its boot from {detail}.",
     "boot-finished": "The system finished its boot from {detail}.",
     "media-inserted": "Virtual media were inserted: {detail}.",
     "media-ejected": "Virtual media were ejected: {detail}.",

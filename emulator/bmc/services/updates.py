@@ -38,6 +38,8 @@ class Updates:
 
     def finish(self, task: Task, part: str, version: str, at: float) -> None:
         """What the task does at its end, unless it was cancelled."""
+        if task.ends is None:
+            return  # A fault holds it up; who waits may cancel it.
         self.running = None
         if task.cancelled is not None:
             return
@@ -121,6 +123,9 @@ def register(app: flask.Flask) -> None:
         data = base.given()
         image, part = _image(data), _part(data.get("Targets"))
         updates: Updates = base.state("updates")
+        last = updates.running
+        if last is not None and last.ends is None and last.cancelled is not None:
+            updates.running = None
         if updates.running is not None:
             raise refuse(503, "ServiceTemporarilyUnavailable", 30)
         tasks: Tasks = base.state("tasks")

@@ -13,7 +13,7 @@ from emulator import fields as f
 from emulator.faultbase import BaseFault
 from emulator.fields import FieldError
 from emulator.kube.store.failures import STALE
-from emulator.latency import MAX_SECONDS
+from emulator.latency import MAX_SECONDS, Latency
 
 KINDS = (
     *("latency", "error", "hang", "reset"),
@@ -36,6 +36,7 @@ _ONLY_FOR = {
     "offset": ("clock-skew",),
     "drift": ("clock-skew",),
 }
+_FIELDS = (*faultbase.FIELDS, "target", "select", *_ONLY_FOR)
 _VERBS_OF = {"drop-watch": ("watch",), "lose-event": ("watch",), "stale-list": ("list",)}
 """Kinds of fault that are about one verb; the others may select by it."""
 _WHOLE = ("partition", "restart", "clock-skew")
@@ -103,6 +104,10 @@ class ApiFault(BaseFault):
     """
 
     select: Scope = Scope()
+    latency: Latency | None = None
+    status: int = 503
+    retry_after: float | None = None
+    perform: bool = False
     age: float = DEFAULT_AGE
     offset: float = 0.0
     drift: float = 0.0
@@ -110,15 +115,18 @@ class ApiFault(BaseFault):
     @classmethod
     def from_dict(cls, data: object, where: str = "fault", default_id: str = "") -> ApiFault:
         """Raises :class:`FieldError` with the field and what it may hold."""
-        fields = f.mapping(
-            data, where, (*faultbase.FIELDS, "target", "select", "age", "offset", "drift")
-        )
+        fields = f.mapping(data, where, _FIELDS)
         if fields.get("target", TARGET) != TARGET:
             raise FieldError(f"{where}.target: must be {TARGET} here, not {fields['target']!r}")
-        base = faultbase.read_base(fields, where, default_id, KINDS, _ONLY_FOR)
-        kind = base["kind"]
+        kind = f.choice(fields.get("kind"), f"{where}.kind", KINDS)
+        base = faultbase.read_base(fields, where, default_id, kind)
+        for name, owners in _ONLY_FOR.items():
+            faultbase.only_for(fields, where, kind, name, *owners)
+        if kind == "latency" and "latency" not in fields:
+            raise FieldError(f"{where}.latency: missing; kind latency needs {{mean: seconds}}")
         if kind == "clock-skew" and not fields.get("offset") and not fields.get("drift"):
             raise FieldError(f"{where}.offset: kind clock-skew needs an offset or a drift")
+        retry_after = fields.get("retry_after")
         select = f.mapping(fields.get("select", {}), f"{where}.select", _SELECT)
         given = {name: f.texts(select.get(name, ()), f"{where}.select.{name}") for name in _SELECT}
         allowed = _VERBS_OF.get(kind, VERBS)
@@ -133,6 +141,14 @@ class ApiFault(BaseFault):
         return cls(
             **base,
             select=Scope(**given),
+            latency=Latency.from_dict(fields["latency"], f"{where}.latency")
+            if kind == "latency"
+            else None,
+            status=f.whole(fields.get("status", 503), f"{where}.status", 400, 599),
+            retry_after=None
+            if retry_after is None
+            else f.number(retry_after, f"{where}.retry_after", 0.0, MAX_SECONDS),
+            perform=f.flag(fields.get("perform", False), f"{where}.perform"),
             age=f.number(fields.get("age", DEFAULT_AGE), f"{where}.age", 0.0, MAX_SECONDS),
             offset=f.number(fields.get("offset", 0.0), f"{where}.offset", -MAX_OFFSET, MAX_OFFSET),
             drift=f.number(fields.get("drift", 0.0), f"{where}.drift", -MAX_DRIFT, MAX_DRIFT),
@@ -146,6 +162,10 @@ class ApiFault(BaseFault):
             "target": TARGET,
             "select": {name: value for name, value in select.items() if value},
         }
+        if self.latency is not None:
+            data["latency"] = self.latency.to_dict()
+        if self.kind == "error":
+            data |= {"status": self.status, "retry_after": self.retry_after}
         if self.kind in _ONLY_FOR["perform"]:
             data["perform"] = self.perform
         if self.kind == "stale-list":

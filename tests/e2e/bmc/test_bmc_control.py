@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from emulator.bmc.client import FleetControl, FleetControlError
-from emulator.faults import Fault
+from emulator.faultspec import Fault
 
 if TYPE_CHECKING:
     from conftest import FleetProcess
@@ -45,7 +45,7 @@ def test_faults_are_listed_with_whom_they_hit(fleet: FleetProcess) -> None:
 @pytest.mark.parametrize(
     ("faults", "message"),
     [
-        ([{"kind": "boom"}], r"faults\[0\].kind: must be one of latency, error, hang, reset"),
+        ([{"kind": "boom"}], r"faults\[0\].kind: must be one of refused, reset-at-accept"),
         ([{"kind": "hang", "select": {"hosts": ["x"]}}], "selects none"),
         ([{"kind": "hang", "id": "a"}, {"kind": "hang", "id": "a"}], "in force already"),
         ([{"kind": "hang"}, {"kind": "error", "status": 7}], r"faults\[1\].status: must be"),

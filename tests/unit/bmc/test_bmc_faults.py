@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beskar7.runtime import Random, VirtualRuntime
-from emulator.faults import Fault, FaultSet, Select, Target
+from emulator.faults import FaultSet
+from emulator.faultspec import Fault, Select, Target
 from emulator.fields import FieldError
 from emulator.latency import Latency
 
 pytestmark = pytest.mark.unit
 
 POPULATION = [
-    Target(f"host-{i:03d}", f"rack-{i % 5}", ("dell", "hpe")[i % 2], {"zone": "ab"[i % 2]})
+    Target(f"host-{i:03d}", f"rack-{i % 5}", ("dell", "hpe")[i % 2], "1.0", {"zone": "ab"[i % 2]})
     for i in range(40)
 ]
 
@@ -26,13 +27,13 @@ def fault(**data: Any) -> Fault:
 
 
 def fault_set(seed: int = 1) -> FaultSet:
-    return FaultSet(VirtualRuntime(seed), seed, POPULATION)
+    return FaultSet(VirtualRuntime(seed), seed, lambda: POPULATION)
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"kind": "explode"}, "fault.kind: must be one of latency, error, hang, reset"),
+        ({"kind": "explode"}, "fault.kind: must be one of refused, reset-at-accept"),
         ({}, "fault.kind: must be one of"),
         ({"kind": "error", "colour": 1}, "fault.colour: unknown field; allowed: id, kind"),
         ({"kind": "latency"}, "fault.latency: missing"),
@@ -191,7 +192,7 @@ def test_clearing_ends_a_fault_and_tells_subscribers() -> None:
     faults = fault_set()
     told: list[bool] = []
     faults.add(fault())
-    faults.subscribe(lambda: told.append(faults.holds("f")))
+    faults.subscribe(cleared=lambda removed: told.append(faults.holds("f")))
     assert faults.clear("nobody") == 0
     assert faults.clear("f") == 1
     assert told == [True, False]

@@ -14,7 +14,7 @@ from beskar7.runtime import Runtime, RuntimeClosed, VirtualRuntime
 from emulator.bmc.fleet import Fleet
 from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcRecord
-from emulator.faults import Fault
+from emulator.faultspec import Fault
 
 pytestmark = pytest.mark.unit
 READ_TIMEOUT = 5

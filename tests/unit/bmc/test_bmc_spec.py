@@ -38,7 +38,7 @@ def test_what_is_given_is_taken() -> None:
     )
     assert [fault.id for fault in spec.faults] == ["spec-1", "x"]
     assert (spec.boot_scale, spec.latency_scale) == (1.0, 0.5)
-    assert (spec.hosts[0].cores, spec.hosts[0].target.labels) == (8, {"a": "b"})
+    assert (spec.hosts[0].cores, spec.hosts[0].target("1.0").labels) == (8, {"a": "b"})
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ _ALL = (
         *("error", "protocol", "request", "`status` in place of an answer: 401 403 404 409 429..."),
         (
             Param("status", "whole", "400 to 599", 503, 400, 599),
-            Param("retry_after", "seconds", "the Retry-After header, whole seconds"),
+            Param("retry_after", "whole", "seconds in the Retry-After header"),
             _PERFORM,
         ),
     ),

@@ -88,7 +88,7 @@ class Fault(BaseFault):
         """The faults that this one stands for, with its selector and times."""
         found = []
         for index, entry in enumerate(self.params.get("symptoms", ())):
-            common = self.to_dict() | {"id": f"{self.id}.{index + 1}"}
+            common = self.to_dict() | {"id": f"{self.id}#{index + 1}"}
             del common["symptoms"]
             found.append(Fault.from_dict(common | dict(entry)))
         return tuple(found)

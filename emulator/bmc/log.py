@@ -49,7 +49,8 @@ class BmcEvent:
     """What the machine did at ``time``, on its own clock.
 
     ``type``: power-on, power-off, boot-started, boot-finished, boot-failed, media-inserted,
-    media-ejected, bmc-reset.
+    media-ejected, bmc-reset, firmware-updated, and of faults clock-changed, credentials-changed,
+    feed-lost, feed-restored.
     ``detail`` of a boot is that of :class:`emulator.bmc.boot.Booted` (``<source>:<image URL or
     nothing>``, then mode and arguments where there are), of media ``<device>:<image URL>``.
     """

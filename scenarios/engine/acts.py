@@ -9,7 +9,7 @@ from typing import Any
 
 from beskar7.api.errors import NotFound
 from beskar7.api.kinds import BESKAR7_MACHINE
-from scenarios.engine.evidence import Evidence, FaultWindow, Incident
+from scenarios.engine.evidence import Evidence, FaultWindow, Incident, ends
 from scenarios.engine.expand import machine
 from scenarios.engine.history import Track, deleting, phase
 from scenarios.engine.schema import (
@@ -151,7 +151,7 @@ class Stage:
         now = self._world.runtime.now()
         self._world.add_fault(fault)
         start = now + fault["start"]
-        end = None if fault["duration"] is None else start + fault["duration"]
+        end = ends(fault, start)
         self._evidence.faults.append(FaultWindow(fault, start, end))
         self._incident("add-fault", fault["id"], fault["kind"], now)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from emulator.bmc.log import BmcEvent, BmcRecord
+from emulator.faultkinds import KINDS
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.history import History
 from scenarios.engine.schema import Scenario
@@ -42,7 +43,25 @@ class FaultWindow:
     @property
     def blocking(self) -> bool:
         """Whether it can keep a BMC from doing its work; a slow BMC still does it."""
-        return str(self.fault["kind"]) != "latency"
+        kind = KINDS.get(str(self.fault["kind"]))
+        return kind is None or not kind.adds
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of fault by the id that logs have: its own, and those of its symptoms."""
+        id = str(self.fault["id"])
+        symptoms = enumerate(self.fault.get("symptoms", ()))
+        return {id: str(self.fault["kind"])} | {
+            f"{id}#{index + 1}": str(symptom["kind"]) for index, symptom in symptoms
+        }
+
+
+def ends(fault: Mapping[str, Any], start: float) -> float | None:
+    """When a fault that starts at ``start`` is over for good; None: not by itself."""
+    every, times = fault.get("every") or 0.0, fault.get("times")
+    if fault["duration"] is None or (every and times is None):
+        return None
+    return start + float(fault["duration"]) + ((times or 1) - 1) * float(every)
 
 
 @dataclass(slots=True)
@@ -97,6 +116,8 @@ class Evidence:
             if request.fault:
                 self.fault_hits.setdefault(request.fault, set()).add(request.host)
         for event in events:
+            if event.fault:
+                self.fault_hits.setdefault(event.fault, set()).add(event.host)
             self.lost_events += max(0, event.seq - self.last_event - 1)
             self.last_event = event.seq
         self.requests.extend(requests)
@@ -104,7 +125,8 @@ class Evidence:
 
     def blocked_hosts(self, time: float) -> set[str]:
         """Hosts that a fault still in force at ``time`` has hit and can keep from working."""
-        ids = {w.fault["id"] for w in self.faults if w.blocking and w.active_at(time)}
+        blocking = [w for w in self.faults if w.blocking and w.active_at(time)]
+        ids = {id for window in blocking for id in window.kinds}
         return set().union(*(self.fault_hits.get(id, set()) for id in ids))
 
     def faults_over(self, time: float) -> bool:

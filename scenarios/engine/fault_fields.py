@@ -7,21 +7,20 @@ from typing import Any
 from beskar7.api.documents import Node
 from beskar7.api.problems import Problems, closest
 from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET
-from emulator.faultspec import Fault
+from emulator.faultkinds import KINDS, PARAMS, Kind, Param, owners
+from emulator.faultspec import MAX_SYMPTOMS, METHODS, Fault
 from emulator.fields import FieldError
 from emulator.kube.faults import faultspec
 from emulator.kube.faults.faultspec import ApiFault
+from emulator.latency import DISTRIBUTIONS, MAX_QUANTILES
 from scenarios.engine.fields import Fields
 from scenarios.engine.schema import VENDORS
 
-KINDS = ("latency", "error", "hang", "reset")
-DISTRIBUTIONS = ("constant", "lognormal", "gamma", "uniform")
 TARGETS = ("bmc", "api")
 LOSING = ("error", "hang", "reset", "partition")
 """Kinds of fault that lose an answer whose request may have taken effect."""
 CLIENTS = ("beskar7-manager/*",)
 """Whom a fault of the API hits unless it says so: the managers, and not the scenario's runner."""
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 NAME = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 
 
@@ -33,7 +32,7 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
     before = len(problems.found)
     fields = Fields(node, path, problems, node.where)
     api = fields.choice("target", TARGETS, "bmc") == "api"
-    kind = fields.choice("kind", faultspec.KINDS if api else KINDS)
+    kind = fields.choice("kind", faultspec.KINDS if api else tuple(KINDS))
     fault: dict[str, Any] = {
         "id": fields.text("id", pattern=NAME, example="slow-1"),
         "kind": kind,
@@ -44,18 +43,30 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
         "count": fields.integer("count", None, low=1, high=1_000_000),
     }
     if api:
-        fault["target"] = "api"
-        _belongs(fields, kind, "age", "stale-list")
-        if fields.has("age"):
-            fault["age"] = fields.duration("age", high=3600.0)
-        _belongs(fields, kind, "offset", "clock-skew")
-        _belongs(fields, kind, "drift", "clock-skew")
-        if fields.has("offset"):
-            fault["offset"] = fields.duration("offset", low=-MAX_OFFSET, high=MAX_OFFSET)
-        if fields.has("drift"):
-            fault["drift"] = fields.number("drift", low=-MAX_DRIFT, high=MAX_DRIFT)
-    elif fields.has("match"):
-        fault["match"] = _match(fields.child("match"))
+        fault |= {"target": "api"} | _of_api(fields, kind)
+    else:
+        fault |= _repeat(fields) | _of_bmc(fields, KINDS[kind])
+    fields.finish()
+    if len(problems.found) == before:
+        try:
+            ApiFault.from_dict(fault, path) if api else Fault.from_dict(fault, path)
+        except FieldError as error:  # the emulator's own reader has the last word
+            problems.add(node.where, "", str(error))
+    return fault
+
+
+def _of_api(fields: Fields, kind: str) -> dict[str, Any]:
+    """The fields of the API's kinds of fault."""
+    fault: dict[str, Any] = {}
+    _belongs(fields, kind, "age", "stale-list")
+    if fields.has("age"):
+        fault["age"] = fields.duration("age", high=3600.0)
+    _belongs(fields, kind, "offset", "clock-skew")
+    _belongs(fields, kind, "drift", "clock-skew")
+    if fields.has("offset"):
+        fault["offset"] = fields.duration("offset", low=-MAX_OFFSET, high=MAX_OFFSET)
+    if fields.has("drift"):
+        fault["drift"] = fields.number("drift", low=-MAX_DRIFT, high=MAX_DRIFT)
     if fields.has("perform"):
         fault["perform"] = fields.flag("perform")
         if kind not in LOSING:
@@ -70,25 +81,79 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
         retry_after = fields.integer("retry_after", None, low=0, high=3600)
         if retry_after is not None:
             fault["retry_after"] = retry_after
-    fields.finish()
-    if len(problems.found) == before:
-        try:
-            ApiFault.from_dict(fault, path) if api else Fault.from_dict(fault, path)
-        except FieldError as error:  # the emulator's own reader has the last word
-            problems.add(node.where, "", str(error))
     return fault
 
 
-def _belongs(fields: Fields, kind: str, name: str, owner: str) -> None:
-    """``name`` is a field of faults of kind ``owner`` only."""
-    if kind != owner and fields.has(name):
+def _repeat(fields: Fields) -> dict[str, Any]:
+    every = fields.duration("every", None, low=0.001)
+    times = fields.integer("times", None, low=1, high=1_000_000)
+    return {} if every is None and times is None else {"every": every, "times": times}
+
+
+def _of_bmc(fields: Fields, kind: Kind) -> dict[str, Any]:
+    """The fields of a BMC's kinds of fault, as their register has them."""
+    fault: dict[str, Any] = {}
+    if fields.has("match"):
+        fault["match"] = _match(fields.child("match"))
+        if not kind.matches:
+            fields.wrong("match", f"kind {kind.name} is not about single requests; leave it out")
+    mine = {param.name for param in kind.params}
+    for name in PARAMS:
+        if name not in mine:
+            _belongs(fields, kind.name, name, *owners(name))
+    for param in kind.params:
+        if fields.has(param.name) or param.required:
+            fault[param.name] = _param(fields, param)
+    return fault
+
+
+def _param(fields: Fields, param: Param) -> Any:
+    match param.form:
+        case "seconds":
+            return fields.duration(param.name, low=param.low, high=param.high)
+        case "whole":
+            return fields.integer(param.name, low=int(param.low), high=int(param.high))
+        case "number":
+            return fields.number(param.name, low=param.low, high=param.high)
+        case "flag":
+            return fields.flag(param.name)
+        case "choice":
+            return fields.choice(param.name, param.choices)
+        case "texts":
+            return list(fields.texts(param.name))
+        case "latency":
+            return _latency(fields.child(param.name, required=True))
+        case "symptoms":
+            return _symptoms(fields, param.name)
+
+
+def _symptoms(fields: Fields, name: str) -> list[dict[str, Any]]:
+    fields.node(name, required=True)
+    found = []
+    for path, node in fields.items(name, limit=MAX_SYMPTOMS):
+        inner = Fields(node, path, fields.problems, node.where)
+        kind = inner.choice("kind", tuple(name for name in KINDS if name != "firmware-bug"))
+        symptom: dict[str, Any] = {
+            "kind": kind,
+            "probability": inner.number("probability", 1.0, high=1.0),
+            "count": inner.integer("count", None, low=1, high=1_000_000),
+        }
+        found.append(symptom | _of_bmc(inner, KINDS[kind]))
+        inner.finish()
+    return found
+
+
+def _belongs(fields: Fields, kind: str, name: str, *owners: str) -> None:
+    """``name`` is a field of faults of kind ``owners`` only."""
+    if kind not in owners and fields.has(name):
         fields.node(name)
-        fields.wrong(name, f"belongs to faults of kind {owner}; this one is of kind {kind}")
+        known = " or ".join(owners)
+        fields.wrong(name, f"belongs to faults of kind {known}; this one is of kind {kind}")
 
 
 def _select(fields: Fields) -> dict[str, Any]:
     select: dict[str, Any] = {}
-    for name in ("hosts", "racks"):
+    for name in ("hosts", "racks", "firmware"):
         if patterns := fields.texts(name):
             select[name] = list(patterns)
     if vendors := fields.texts("vendors"):
@@ -132,10 +197,15 @@ def _match(fields: Fields) -> dict[str, Any]:
 
 
 def _latency(fields: Fields) -> dict[str, Any]:
-    latency = {
-        "distribution": fields.choice("distribution", DISTRIBUTIONS, "constant"),
-        "mean": fields.duration("mean", high=600.0),
-        "sigma": fields.number("sigma", 0.0, high=10.0),
+    latency: dict[str, Any] = {
+        "distribution": fields.choice("distribution", DISTRIBUTIONS, "constant")
     }
+    if latency["distribution"] == "empirical":
+        latency["quantiles"] = fields.durations("quantiles", limit=MAX_QUANTILES, high=600.0)
+    else:
+        latency |= {
+            "mean": fields.duration("mean", high=600.0),
+            "sigma": fields.number("sigma", 0.0, high=10.0),
+        }
     fields.finish()
     return latency

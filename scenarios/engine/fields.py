@@ -178,6 +178,13 @@ class Fields:
             return fallback
         return seconds
 
+    def durations(self, name: str, *, limit: int, high: float) -> list[float]:
+        """A list of durations, in seconds."""
+        items = self.items(name, limit=limit)
+        of = Fields(None, "", self.problems, self.where)
+        of._fields = dict(items)
+        return [of.duration(path, high=high) for path in of._fields]
+
     def flag(self, name: str, default: bool = False) -> bool:
         node = self._given(name, default)
         if node is None:

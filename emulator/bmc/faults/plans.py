@@ -55,7 +55,7 @@ def plan(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
 
 def _error(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
     status, retry_after = fault.params["status"], fault.params["retry_after"]
-    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:.0f}"}
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     if status == 401:
         headers["WWW-Authenticate"] = CHALLENGE
     refusal = redfish.error(status, f"Injected fault {fault.id}", headers)

@@ -53,12 +53,12 @@ def _forget(bmc: Bmc, fault: Fault, at: float) -> None:
 
 def _clock(bmc: Bmc, fault: Fault, at: float) -> None:
     bmc.clock_ahead += fault.params["ahead"]
-    bmc.version += 1
+    bmc.fleet.note(bmc.name, at, "clock-changed", f"{fault.params['ahead']:g} s ahead")
 
 
 def _clock_right(bmc: Bmc, fault: Fault, at: float) -> None:
     bmc.clock_ahead -= fault.params["ahead"]
-    bmc.version += 1
+    bmc.fleet.note(bmc.name, at, "clock-changed", "right again")
 
 
 def _rotate(bmc: Bmc, fault: Fault, at: float) -> None:
@@ -66,15 +66,18 @@ def _rotate(bmc: Bmc, fault: Fault, at: float) -> None:
     new = basic(user_of(bmc.token), secret)
     bmc.rotated[fault.id] = (bmc.token, new)
     bmc.token = new
+    bmc.fleet.note(bmc.name, at, "credentials-changed", "")
 
 
 def _rotate_back(bmc: Bmc, fault: Fault, at: float) -> None:
     old, new = bmc.rotated.pop(fault.id)
     if bmc.token == new:  # Else somebody has changed it meanwhile.
         bmc.token = old
+    bmc.fleet.note(bmc.name, at, "credentials-changed", "")
 
 
 def _dark(bmc: Bmc, fault: Fault, at: float) -> None:
+    bmc.fleet.note(bmc.name, at, "feed-lost", "")
     bmc.machine.lose_power(at)
     if fault.params["bmc"]:
         _forget(bmc, fault, at)
@@ -83,6 +86,7 @@ def _dark(bmc: Bmc, fault: Fault, at: float) -> None:
 
 
 def _light(bmc: Bmc, fault: Fault, at: float) -> None:
+    bmc.fleet.note(bmc.name, at, "feed-restored", "")
     bmc.machine.regain_power(at, fault.params["restore"])
     if fault.params["bmc"]:
         bmc.down_until = at + fault.params["bmc_boot"]

@@ -24,8 +24,13 @@ TEXTS = {
     "media-inserted": "Virtual media were inserted: {detail}.",
     "media-ejected": "Virtual media were ejected: {detail}.",
     "bmc-reset": "The BMC was reset: {detail}.",
+    "clock-changed": "The clock of the BMC was set: {detail}.",
+    "credentials-changed": "The password of the BMC was changed.",
+    "feed-lost": "The power feed was lost.",
+    "feed-restored": "The power feed was restored.",
     "firmware-updated": "Firmware was updated: {detail}.",
 }
+OF_BMC = ("bmc-reset", "clock-changed", "credentials-changed", "firmware-updated")
 OF = {"Systems": "Event", "Managers": "Log"}
 """By owner, the log's name."""
 
@@ -59,8 +64,7 @@ def _show(path: str, event: BmcEvent) -> dict[str, Any]:
 
 
 def _is_of(owner: str, event: BmcEvent) -> bool:
-    manager = event.type in ("bmc-reset", "firmware-updated")
-    return manager == (owner == "Managers")
+    return (event.type in OF_BMC) == (owner == "Managers")
 
 
 def register(app: flask.Flask) -> None:

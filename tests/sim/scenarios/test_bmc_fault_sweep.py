@@ -1,0 +1,83 @@
+"""BMCs fail in every way there is; once the fault is over, the controller comes to the same end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.faultkinds import KINDS
+
+pytestmark = pytest.mark.sim
+
+STORM = """\
+name: swept
+world:
+  hosts: {count: 8, vendors: {dell: 1, hpe: 1}, racks: 2, scale: {boot: 0.05, latency: 0.05}}
+  managers: {replicas: 1}
+  config:
+    provisioning.bmcCooldownPeriod: 1s
+    bmc.requestTimeout: 10s
+    bmc.bootTimeout: 30s
+load: {machines: 8}
+faults: [FAULTS]
+acts:
+  - when: {settled: true}
+    delete_machines: {count: 2}
+checks:
+  - {measure: provisioned, equals: 8}
+  - {measure: released, equals: 2}
+limits: {timeout: 60m, enrol_timeout: 60s}
+"""
+OFTEN = "probability: 0.3, duration: 60s"
+HALF = "select: {racks: [rack-1]}, duration: 60s"
+SWEEP = {
+    "refused": OFTEN,
+    "reset-at-accept": OFTEN,
+    "tls-failure": OFTEN,
+    "certificate-expired": OFTEN,
+    "latency": "latency: {distribution: lognormal, mean: 800ms, sigma: 1}, duration: 60s",
+    "bandwidth": "rate: 2000, duration: 60s",
+    "hang": OFTEN,
+    "reset": f"perform: true, {OFTEN}",
+    "hang-in-body": OFTEN,
+    "truncation": OFTEN,
+    "drip": f"rate: 200, {OFTEN}",
+    "error": OFTEN,
+    "malformed-json": OFTEN,
+    "html": OFTEN,
+    "list": OFTEN,
+    "missing-fields": OFTEN,
+    "null-power": OFTEN,
+    "wrong-etag": OFTEN,
+    "session-exhaustion": OFTEN,
+    "session-expiry": OFTEN,
+    "lost-action": OFTEN,
+    "late-action": f"delay: 10s, {OFTEN}",
+    "double-action": OFTEN,
+    "stale-power": f"lag: 10s, {OFTEN}",
+    "endless-task": OFTEN,
+    "override-lost": OFTEN,
+    "boot-loop": HALF,
+    "boot-stuck": OFTEN,
+    "media-lost": OFTEN,
+    "media-ejected": "start: 2s, every: 5s, times: 5, duration: 1s, probability: 0.3",
+    "bmc-reboot": f"start: 2s, unreachable: 20s, {HALF}",
+    "wrong-clock": "ahead: -48h, duration: 60s",
+    "credentials-rotated": f"start: 1s, {HALF}",
+    "unreachable": f"start: 1s, {HALF}",
+    "power-loss": f"start: 3s, {HALF}",
+    "firmware-bug": "select: {vendors: [dell], firmware: ['*']}, duration: 60s, symptoms: "
+    "[{kind: error, status: 500, probability: 0.2}, {kind: stale-power, lag: 5s}]",
+}
+UNSEEN = ("session-exhaustion", "session-expiry", "endless-task", "certificate-expired")
+"""Kinds about what the controller does not do: it logs in by Basic, updates nothing, and the
+hosts of a scenario do not verify certificates. (The clock it does not look at.)"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_is_the_same(play: Any, kind: str) -> None:
+    result = play(STORM.replace("FAULTS", f"{{id: a, kind: {kind}, {SWEEP[kind]}}}"))
+    hit = [id for id in result.evidence.fault_hits if id.partition("#")[0] == "a"]
+    assert hit or kind in UNSEEN, "the fault hit nobody: this would show nothing"
+    assert result.passed, (result.evidence.reason, result.violations[:3], result.checks)

@@ -15,6 +15,9 @@ TIMEOUT = 10.0
 class ControlError(Exception):
     """The endpoint refused, or could not be reached; the message says why."""
 
+    status = 0
+    """Of the answer; 0: there was none."""
+
 
 class FaultLike(Protocol):
     """A fault of either vocabulary."""
@@ -72,5 +75,7 @@ class FaultControl:
             raise self.failure(f"{method} {self._url}{path}: {error}") from None
         if answer.status_code >= 400:
             reason = data.get("error") or data.get("message") or answer.status_code
-            raise self.failure(f"{method} {path}: {reason}")
+            refusal = self.failure(f"{method} {path}: {reason}")
+            refusal.status = answer.status_code
+            raise refusal
         return data

@@ -43,6 +43,7 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
     begun. A boot from the network leaves no such trace, and is asked for again.
 
     Raises:
+        BmcFault: the BMC did not take the override that it accepted.
         BmcRequestRefused: the BMC offers no way to boot so.
     """
     system = bmc.system()
@@ -55,6 +56,10 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
     override = _prepare(bmc, plan)
     if not system.awaits(override):
         bmc.boot_once(override)
+        # An accepted request proves nothing, and once the host has booted, an override that was
+        # consumed looks like one that never was.
+        if not bmc.system().awaits(override):
+            raise BmcFault("the BMC accepted a one-time boot and does not show it")
     if plan.image and not media:
         bmc.insert_media(plan.image)
     # A host that is on would go on running what it runs: it has to be reset (U9).

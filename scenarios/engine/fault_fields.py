@@ -24,17 +24,16 @@ CLIENTS = ("beskar7-manager/*",)
 NAME = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 
 
-def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
+def read_fault(node: Node, path: str, problems: Problems, *, named: bool = True) -> dict[str, Any]:
     """The fault as the fleet or the API takes it, times in seconds.
 
-    What is wrong goes to ``problems``.
+    What is wrong goes to ``problems``. ``named``: it has to have an id.
     """
     before = len(problems.found)
     fields = Fields(node, path, problems, node.where)
     api = fields.choice("target", TARGETS, "bmc") == "api"
     kind = fields.choice("kind", faultspec.KINDS if api else tuple(KINDS))
     fault: dict[str, Any] = {
-        "id": fields.text("id", pattern=NAME, example="slow-1"),
         "kind": kind,
         "select": (_select_requests if api else _select)(fields.child("select")),
         "start": fields.duration("start", 0.0),
@@ -42,6 +41,8 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
         "probability": fields.number("probability", 1.0, high=1.0),
         "count": fields.integer("count", None, low=1, high=1_000_000),
     }
+    if named or fields.has("id"):
+        fault["id"] = fields.text("id", pattern=NAME, example="slow-1")
     if api:
         fault |= {"target": "api"} | _of_api(fields, kind)
     else:
@@ -49,7 +50,7 @@ def read_fault(node: Node, path: str, problems: Problems) -> dict[str, Any]:
     fields.finish()
     if len(problems.found) == before:
         try:
-            ApiFault.from_dict(fault, path) if api else Fault.from_dict(fault, path)
+            (ApiFault if api else Fault).from_dict(fault, path, default_id="unnamed")
         except FieldError as error:  # the emulator's own reader has the last word
             problems.add(node.where, "", str(error))
     return fault

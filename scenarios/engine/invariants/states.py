@@ -77,13 +77,20 @@ class MachineLog:
 
 
 def released_clean(evidence: Evidence, rules: Rules) -> Judged:
-    """A host that is Available again after an owner is powered off and holds no media."""
+    """A host that is Available again after an owner is powered off and holds no media.
+
+    What a fault switched on or put in by itself is not the controller's doing, and neither is
+    what it could not see because a fault showed it the past.
+    """
+    lies = _lies(evidence)
     log = MachineLog(evidence.events)
     found: list[Violation] = []
     cases = 0
     for track in evidence.history.hosts.values():
-        owner = ""
+        owner, since = "", 0.0
         for before, after in track.pairs():
+            if state(after.object) == "Deprovisioning":
+                since = after.time
             owner = consumer_uid(after.object) or owner
             became = state(after.object) == "Available"
             if not owner or not became or (before and state(before.object) == "Available"):
@@ -91,10 +98,11 @@ def released_clean(evidence: Evidence, rules: Rules) -> Judged:
             cases += 1
             unclean: list[tuple[str, BmcEvent]] = []
             power = log.last(track.name, after.time, "power-on", "power-off")
-            if power is not None and power.type == "power-on":
+            lied = any(since <= time <= after.time for time in lies.get(track.name, ()))
+            if power is not None and power.type == "power-on" and not power.fault and not lied:
                 unclean.append(("is still powered on", power))
             media = log.last(track.name, after.time, "media-inserted", "media-ejected")
-            if media is not None and media.type == "media-inserted":
+            if media is not None and media.type == "media-inserted" and not media.fault:
                 unclean.append((f"still holds media ({media.detail})", media))
             for what, event in unclean:
                 found.append(
@@ -112,8 +120,21 @@ def released_clean(evidence: Evidence, rules: Rules) -> Judged:
     return Judged(found, cases)
 
 
+def _lies(evidence: Evidence) -> dict[str, list[float]]:
+    """When each host's BMC showed a power state of the past, as a fault bade it."""
+    kinds = {id: kind for window in evidence.faults for id, kind in window.kinds.items()}
+    found: dict[str, list[float]] = {}
+    for request in evidence.requests:
+        if kinds.get(request.fault) == "stale-power":
+            found.setdefault(request.host, []).append(request.start)
+    return found
+
+
 def provisioned_means_booted(evidence: Evidence, rules: Rules) -> Judged:
-    """Whatever is called Provisioned booted what its machine asks for since it was claimed."""
+    """Whatever is called Provisioned booted what its machine asks for since it was claimed.
+
+    A boot that a fault led astray is not held against the controller: a BMC shows no difference.
+    """
     history = evidence.history
     log = MachineLog(evidence.events)
     ownerships = _by_owner(history)
@@ -189,7 +210,8 @@ def _not_booted(
     wanted = wanted_boot(spec or {"imageURL": dig(version.object, "spec", "bootIsoSource")})
     boots = [e for e in log.until(host, version.time) if e.type == "boot-finished"]
     since = [e for e in boots if e.time >= held.start]
-    if any(Booted.parse(event.detail) == wanted for event in since):
+    proven = any(Booted.parse(event.detail) == wanted for event in since)
+    if proven or (since and since[-1].fault):
         return ""
     seen = f"its last boot was {since[-1].detail}" if since else "it did not boot since its claim"
     return f"called Provisioned without having booted {wanted}: {seen}"

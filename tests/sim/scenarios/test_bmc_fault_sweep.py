@@ -22,11 +22,15 @@ world:
 load: {machines: 8}
 faults: [FAULTS]
 acts:
-  - when: {settled: true}
-    delete_machines: {count: 2}
+  - at: 15s
+    delete_machines: {count: 2, which: oldest-first}
+  - at: 100s
+    delete_machines: {count: 2, which: oldest-first}
+  - at: 110s
+    create_machines: {count: 4}
 checks:
-  - {measure: provisioned, equals: 8}
-  - {measure: released, equals: 2}
+  - {measure: released, equals: 4}
+  - {measure: waiting, equals: 0}
 limits: {timeout: 60m, enrol_timeout: 60s}
 """
 OFTEN = "probability: 0.3, duration: 60s"

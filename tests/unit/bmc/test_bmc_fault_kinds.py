@@ -262,7 +262,7 @@ def test_bodies_that_are_none(inside: Inside) -> None:
         assert answer.status_code == 200
         with pytest.raises(requests.exceptions.JSONDecodeError):
             answer.json()
-        with pytest.raises(ValueError, match="Expecting|Unterminated|delimiter"):
+        with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
             lab.sushy()
         lab.fleet.faults.clear()
         lab.put("html")

@@ -212,8 +212,8 @@ _ALL = (
         *("power-loss", "correlated", "span", "the feed is off: hosts go dark at once"),
         (
             Param(
-                *("restore", "choice", "what hosts do once it is back", "previous"),
-                choices=("previous", "on", "off"),
+                *("restore", "choice", "what hosts do once it is back", "LastState"),
+                choices=("LastState", "AlwaysOn", "AlwaysOff"),
             ),
             Param("bmc", "flag", "BMCs hang on the same feed, and forget as in bmc-reboot", True),
             _seconds("bmc_boot", "seconds that BMCs need afterwards", 10.0),

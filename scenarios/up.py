@@ -135,6 +135,7 @@ def _tell(world: LiveWorld, as_json: bool) -> None:
     )
     console.print(f"  export KUBECONFIG={kubeconfig}", soft_wrap=True)
     console.print("  kubectl get physicalhosts -w")
+    console.print("  beskar7 faults add --kind hang --select host=host-001 --set duration=30s")
     console.print("  kubectl -n beskar7-system logs -f deployment/beskar7-controller-manager")
     console.print(f"  beskar7 fleet top --lab {world.lab.directory}\n", soft_wrap=True)
     console.print(f"Logs: {world.lab.directory}", soft_wrap=True)

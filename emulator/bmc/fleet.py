@@ -119,11 +119,10 @@ class Bmc:
         return str(uuid.uuid5(_UUIDS, f"{self.name}/manager"))
 
     @property
-    def target(self) -> Target:
+    def firmware(self) -> str:
+        """The version that the BMC runs by now."""
         updates = self.drivers.peek("updates")
-        return self.spec.target(
-            updates.versions["BMC"] if updates else self.personality.bmc_firmware
-        )
+        return updates.versions["BMC"] if updates else self.personality.bmc_firmware
 
     def power_at(self, time: float) -> str:
         """The power state at a time, as far back as it is remembered."""
@@ -164,7 +163,7 @@ class Fleet:
         self._by_address = {bmc.spec.address: bmc for bmc in self.bmcs.values()}
         self._held: dict[str, set[Callable[[], None]]] = {}
         self.spans = Spans(self)
-        self.faults = FaultSet(runtime, spec.seed, self._targets)
+        self.faults = FaultSet(runtime, spec.seed, lambda: [*map(self._target, spec.hosts)])
         self.faults.subscribe(
             before=self.settle, added=self.spans.added, cleared=self.spans.cleared
         )
@@ -172,21 +171,18 @@ class Fleet:
         for fault in spec.faults:
             self.faults.add(fault)
 
-    def by_address(self, address: str) -> Bmc | None:
-        return self._by_address.get(address)
-
-    def _targets(self) -> list[Target]:
-        """All hosts of the spec, whoever serves them.
+    def _target(self, host: HostSpec) -> Target:
+        """As faults select it. All hosts of the spec count, whoever serves them.
 
         What firmware another shard's hosts were updated to is not known here: they count with the
         one that they came with.
         """
-        return [
-            self.bmcs[host.name].target
-            if host.name in self.bmcs
-            else host.target(personalities()[host.vendor].bmc_firmware)
-            for host in self.spec.hosts
-        ]
+        bmc = self.bmcs.get(host.name)
+        firmware = bmc.firmware if bmc else personalities()[host.vendor].bmc_firmware
+        return host.target(firmware)
+
+    def by_address(self, address: str) -> Bmc | None:
+        return self._by_address.get(address)
 
     def connect(self, bmc: Bmc) -> str:
         """What a new connection meets: the kind of fault that turns it away, or nothing."""

@@ -187,9 +187,9 @@ class Machine:
             self._switch_off(now)
 
     def regain_power(self, now: float, restore: str) -> None:
-        """The feed is back; ``restore``: previous, on or off, as Redfish's PowerRestorePolicy."""
+        """The feed is back; ``restore`` is Redfish's PowerRestorePolicy."""
         self.mains = True
-        if restore == "on" or (restore == "previous" and self._before_loss):
+        if restore == "AlwaysOn" or (restore == "LastState" and self._before_loss):
             self.pending = self._change("On", now + self._durations.power_on())
 
     def _switch_off(self, at: float) -> None:

@@ -125,7 +125,7 @@ class Spans:
             return
         now = self._fleet.runtime.now()
         number = max(0, active.number(now))
-        for host in sorted(active.chosen):
+        for host in sorted(active.chosen & self._fleet.bmcs.keys()):
             self._plan(active, host, number, now)
         self._fleet.settle(now)
 

@@ -147,7 +147,10 @@ def test_every_kind_survives_the_wire(name: str) -> None:
             {"kind": "firmware-bug", "symptoms": [{"kind": "firmware-bug"}]},
             "fault.symptoms[0].kind: must be another kind",
         ),
-        ({"kind": "power-loss", "restore": "never"}, "fault.restore: must be one of previous, on"),
+        (
+            {"kind": "power-loss", "restore": "never"},
+            "fault.restore: must be one of LastState, AlwaysOn",
+        ),
     ],
 )
 def test_errors_name_the_field(data: dict[str, Any], message: str) -> None:
@@ -561,7 +564,7 @@ def test_a_racks_power(inside: Inside) -> None:
     inside(body)
 
 
-@pytest.mark.parametrize(("restore", "power"), [("off", "Off"), ("on", "On")])
+@pytest.mark.parametrize(("restore", "power"), [("AlwaysOff", "Off"), ("AlwaysOn", "On")])
 def test_hosts_come_back_as_their_policy_says(inside: Inside, restore: str, power: str) -> None:
     def body(lab: Lab) -> None:
         lab.put("power-loss", restore=restore, bmc=False, duration=60)

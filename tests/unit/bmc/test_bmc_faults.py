@@ -218,3 +218,26 @@ def test_uniform_is_within_its_width() -> None:
     draws = [Latency(2.0, "uniform", 0.5).draw(rng) for _ in range(1000)]
     assert 1.5 <= min(draws) < 1.55
     assert 2.45 < max(draws) <= 2.5
+
+
+@settings(max_examples=200)
+@given(
+    start=st.floats(0, 100),
+    duration=st.floats(0.001, 50),
+    gap=st.floats(0, 50),
+    times=st.one_of(st.none(), st.integers(1, 5)),
+    now=st.floats(0, 1000),
+)
+def test_what_comes_again_is_in_force_in_its_windows_and_nowhere_else(
+    start: float, duration: float, gap: float, times: int | None, now: float
+) -> None:
+    every = duration + gap
+    active = fault_set().add(
+        fault(start=start, duration=duration, every=every, times=times), origin=10.0
+    )
+    most = times or int(1000 / every) + 2
+    windows = [active.window(number) for number in range(min(most, 5000))]
+    expected = any(begin <= now < (end or 0.0) for begin, end in windows)
+    if most <= 5000:
+        assert active.in_force(now) == expected
+    assert active.ends == (None if times is None else windows[-1][1])

@@ -215,6 +215,18 @@ def test_an_owners_kernel_parameters_are_not_left_for_the_next():
     assert bmc.boots[-1] == IMAGE
 
 
+@pytest.mark.parametrize("start", list(STARTS.values())[:3], ids=list(STARTS)[:3])
+def test_an_override_that_was_accepted_and_lost_is_noticed_before_the_boot(start):
+    bmc = FakeBmc(**start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bmc, "boot_once", lambda source: bmc.calls.append("boot_once"))
+        with pytest.raises(BmcFault, match="accepted a one-time boot"):
+            bmc_operations.provision(bmc, ISO, resumed=False)
+    assert bmc.boots == []
+    bmc_operations.provision(bmc, ISO, resumed=True)
+    assert bmc.boots == [IMAGE]
+
+
 def test_verify_waits_for_the_boot_and_notices_missing_media():
     booting = FakeBmc(power_state="On", image=IMAGE, progress="OSBootStarted")
     assert not bmc_operations.verify(booting, ISO).booted

@@ -189,8 +189,10 @@ class Logs:
         self.requests.append(record)
         return record
 
-    def event(self, host: str, time: float, type: str, detail: str = "") -> BmcEvent:
-        event = BmcEvent(len(self.events) + 1, host, time, type, detail)
+    def event(
+        self, host: str, time: float, type: str, detail: str = "", fault: str = ""
+    ) -> BmcEvent:
+        event = BmcEvent(len(self.events) + 1, host, time, type, detail, fault)
         self.events.append(event)
         return event
 

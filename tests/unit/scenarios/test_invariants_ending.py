@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.engine.evidence import FaultWindow
+from scenarios.engine.evidence import FaultWindow, ends
 from scenarios.engine.invariants import Rules, judge
 from scenarios.engine.invariants.ending import no_orphans, terminal
 
@@ -93,3 +93,29 @@ def test_a_host_of_a_machine_that_is_gone_is_an_orphan(logs: Any) -> None:
 def test_a_machine_that_nobody_ever_saw_owns_nothing_rightfully(logs: Any) -> None:
     logs.host(0.0, "h1", state="Provisioned", owner="ghost")
     assert [v.machine for v in no_orphans(logs.evidence(), RULES).violations] == ["uid-ghost"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        ({"duration": None}, None),
+        ({"duration": 5.0}, 15.0),
+        ({"duration": 5.0, "every": 20.0, "times": None}, None),
+        ({"duration": 5.0, "every": 20.0, "times": 3}, 55.0),
+    ],
+)
+def test_a_fault_that_comes_again_ends_with_its_last_time(
+    fault: dict[str, Any], end: float | None
+) -> None:
+    assert ends(fault, 10.0) == end
+
+
+def test_a_symptom_and_an_event_say_whom_a_fault_hit(logs: Any) -> None:
+    bug = {"id": "bug", "kind": "firmware-bug", "symptoms": [{"kind": "html"}]}
+    slow = {"id": "slow", "kind": "bandwidth"}
+    dark = {"id": "dark", "kind": "power-loss"}
+    logs.faults = [FaultWindow(fault, 0.0, None) for fault in (bug, slow, dark)]
+    logs.request("h1", 1.0, 2.0, "", fault="bug#1")
+    logs.request("h2", 1.0, 2.0, "", fault="slow")
+    logs.event("h3", 1.0, "power-off", fault="dark")
+    assert logs.evidence().blocked_hosts(5.0) == {"h1", "h3"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scenarios.engine.evidence import FaultWindow
 from scenarios.engine.invariants import Rules
 from scenarios.engine.invariants.states import (
     legal_state_edges,
@@ -72,6 +73,38 @@ def test_a_host_that_is_cleaned_only_afterwards_breaks_it_twice(logs: Any) -> No
     assert "powered on" in violations[0].detail
     assert IMAGE in violations[1].detail
     assert {violation.machine for violation in violations} == {"m1"}
+
+
+def test_what_a_fault_did_by_itself_is_not_held_against_the_controller(logs: Any) -> None:
+    released(logs)
+    logs.event("h1", 6.0, "power-off")
+    logs.event("h1", 6.1, "media-ejected")
+    logs.event("h1", 6.8, "power-on", fault="late")
+    logs.event("h1", 6.9, "media-inserted", IMAGE, fault="late")
+    logs.host(7.0, "h1", state="Available")
+    assert released_clean(logs.evidence(), RULES).violations == []
+
+
+@pytest.mark.parametrize(("kind", "held"), [("stale-power", True), ("drip", False)])
+@pytest.mark.parametrize("bug", [True, False])
+def test_what_a_fault_hid_is_not_either(logs: Any, kind: str, held: bool, bug: bool) -> None:
+    symptoms = {"kind": "firmware-bug", "symptoms": [{"kind": "html"}, {"kind": kind}]}
+    fault = {"id": "f", **(symptoms if bug else {"kind": kind})}
+    logs.faults = [FaultWindow(fault, 0.0, None)]
+    released(logs)
+    logs.event("h1", 6.1, "media-ejected")
+    logs.request("h1", 6.5, 6.6, "", fault="f#2" if bug else "f")
+    logs.host(7.0, "h1", state="Available")
+    assert (released_clean(logs.evidence(), RULES).violations == []) == held
+
+
+def test_a_lie_about_an_earlier_release_excuses_nothing(logs: Any) -> None:
+    logs.faults = [FaultWindow({"id": "f", "kind": "stale-power"}, 0.0, None)]
+    released(logs)
+    logs.event("h1", 6.1, "media-ejected")
+    logs.request("h1", 4.5, 4.6, "", fault="f")
+    logs.host(7.0, "h1", state="Available")
+    assert len(released_clean(logs.evidence(), RULES).violations) == 1
 
 
 def test_a_host_that_never_had_an_owner_is_not_judged(logs: Any) -> None:
@@ -148,6 +181,15 @@ def test_lost_arguments_and_another_mode_break_it(logs, spec, detail) -> None:
     logs.machine(0.0, "m1", spec=spec)
     booted(logs, detail)
     assert len(provisioned_means_booted(logs.evidence(), RULES).violations) == 2
+
+
+def test_a_boot_that_a_fault_led_astray_cannot_be_known(logs: Any) -> None:
+    logs.claimed()
+    logs.event("h1", 3.0, "boot-finished", "Hdd:", fault="f")
+    logs.host(4.0, "h1", state="Provisioned")
+    assert provisioned_means_booted(logs.evidence(), RULES).violations == []
+    logs.event("h1", 3.5, "boot-finished", "Hdd:")
+    assert len(provisioned_means_booted(logs.evidence(), RULES).violations) == 1
 
 
 def test_a_machine_without_a_host_is_not_provisioned(logs: Any) -> None:

@@ -43,7 +43,7 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
     begun. A boot from the network leaves no such trace, and is asked for again.
 
     Raises:
-        BmcFault: the BMC did not take the override that it accepted.
+        BmcFault: the BMC did not take the override or the image that it accepted.
         BmcRequestRefused: the BMC offers no way to boot so.
     """
     system = bmc.system()
@@ -62,6 +62,9 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
             raise BmcFault("the BMC accepted a one-time boot and does not show it")
     if plan.image and not media:
         bmc.insert_media(plan.image)
+        if bmc.media() != plan.image:
+            # Should it come once the host has booted its disk, nothing would tell.
+            raise BmcFault("the BMC accepted an image and does not show it in its virtual drive")
     # A host that is on would go on running what it runs: it has to be reset (U9).
     bmc.power("ForceRestart" if system.on else "On")
 

@@ -88,6 +88,14 @@ def test_the_end_is_the_same(play: Any, kind: str) -> None:
     assert result.passed, (result.evidence.reason, result.violations[:3], result.checks)
 
 
+@pytest.mark.parametrize("kind", ["lost-action", "late-action"])
+def test_an_image_that_comes_late_is_not_taken_for_one_that_booted(play: Any, kind: str) -> None:
+    fault = f"{{id: a, kind: {kind}, {SWEEP[kind]}, match: {{path: '*InsertMedia'}}}}"
+    result = play(STORM.replace("FAULTS", fault), seed=1)
+    assert result.evidence.fault_hits["a"]
+    assert result.passed, (result.evidence.reason, result.violations[:3])
+
+
 @pytest.mark.xfail(
     strict=True,
     reason="the deadline of an operation is checked between requests: a body that comes byte by "

@@ -215,12 +215,16 @@ def test_an_owners_kernel_parameters_are_not_left_for_the_next():
     assert bmc.boots[-1] == IMAGE
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("boot_once", "accepted a one-time boot"), ("insert_media", "accepted an image")],
+)
 @pytest.mark.parametrize("start", list(STARTS.values())[:3], ids=list(STARTS)[:3])
-def test_an_override_that_was_accepted_and_lost_is_noticed_before_the_boot(start):
+def test_what_was_accepted_and_lost_is_noticed_before_the_boot(start, lost, said):
     bmc = FakeBmc(**start)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bmc, "boot_once", lambda source: bmc.calls.append("boot_once"))
-        with pytest.raises(BmcFault, match="accepted a one-time boot"):
+        patch.setattr(bmc, lost, lambda argument: bmc.calls.append(lost))
+        with pytest.raises(BmcFault, match=said):
             bmc_operations.provision(bmc, ISO, resumed=False)
     assert bmc.boots == []
     bmc_operations.provision(bmc, ISO, resumed=True)

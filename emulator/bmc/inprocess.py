@@ -30,6 +30,8 @@ class FleetAdapter(BaseAdapter):
 
     ``runtime`` is that of the client's process; the exchanges run on the fleet's. ``before`` and
     ``after`` hear of each request that is about to be sent, and of each that was answered.
+    ``whole``: a read timeout is one of the whole answer, as in the controller's own adapter; else
+    it is one of each piece, as in that of ``requests``.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class FleetAdapter(BaseAdapter):
         *,
         before: Hook | None = None,
         after: Hook | None = None,
+        whole: bool = False,
     ) -> None:
         super().__init__()
+        self._whole = whole
         self._fleet = fleet
         self._runtime = runtime
         self._before = before
@@ -78,10 +82,15 @@ class FleetAdapter(BaseAdapter):
         self._connect(bmc, request, verify=bool(verify))
         exchange = Exchange(self._fleet, bmc, asked)
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
+        asked_at = self._runtime.now()
         try:
             begun = exchange.begun.wait(patience)
-            # From then on a read waits for the next piece of the body only.
-            answered = begun and exchange.done.wait(patience if exchange.stalls(patience) else None)
+            left = patience
+            if self._whole and patience is not None:
+                left = max(0.0, asked_at + patience - self._runtime.now())
+            elif not exchange.stalls(patience):
+                left = None
+            answered = begun and exchange.done.wait(left)
         finally:
             exchange.gone.set()
         if begun and not answered:

@@ -71,7 +71,8 @@ class Operation:
             return None
         for high, count in zip(BUCKETS, self.buckets, strict=False):
             if count and seen + count >= wanted:
-                return low + (high - low) * (wanted - seen) / count
+                # Bounded, as the sum may come out a bit above the bucket.
+                return min(high, low + (high - low) * (wanted - seen) / count)
             seen, low = seen + count, high
         return BUCKETS[-1]
 

@@ -103,7 +103,9 @@ class VirtualWorld:
         except ValueError as error:
             raise WorldError(f"world.managers.args: {error}") from None
         doors = self.doors.of(identity, process)
-        adapter = FleetAdapter(self.fleet, process, before=doors.bmc_call, after=doors.bmc_answer)
+        adapter = FleetAdapter(
+            self.fleet, process, before=doors.bmc_call, after=doors.bmc_answer, whole=True
+        )
         manager = Manager(
             process,
             InProcessKube(

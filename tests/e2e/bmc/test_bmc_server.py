@@ -165,7 +165,8 @@ def test_what_a_client_gave_up_on_is_done_all_the_same(fleet: FleetProcess) -> N
     assert fleet.control.state()["host-004"]["boot_override"]["target"] != "Pxe"
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if fleet.control.log().records[-1].action == "set-boot":
+        records = fleet.control.log().records
+        if records and records[-1].action == "set-boot":
             break
         time.sleep(0.02)
     assert fleet.control.log().records[-1].performed

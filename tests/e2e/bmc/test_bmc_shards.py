@@ -100,11 +100,43 @@ def test_a_share_of_the_fleet_is_the_same_hosts_however_it_is_sharded(
     assert len(chosen[0]) == 2
 
 
+def test_rotated_credentials_are_told_of_all_shards(sharded: FleetProcess) -> None:
+    def rotate(*hosts: str) -> dict[str, tuple[str, str]]:
+        fault = {"id": "new", "kind": "credentials-rotated", "select": {"hosts": [*hosts]}}
+        sharded.control.add_fault(fault)
+        return sharded.control.rotated_credentials("new")
+
+    given = rotate(*HOSTS)
+    assert sorted(given) == HOSTS
+    for host in HOSTS:
+        url = sharded.url(host) + sharded.system_path(host)
+        assert requests.get(url, auth=given[host], timeout=5).status_code == 200
+        assert sharded.get(sharded.system_path(host), host).status_code == 401
+    sharded.control.clear_faults()
+    assert sorted(rotate(HOSTS[0])) == HOSTS[:1], "one shard has none"
+    sharded.control.clear_faults()
+    with pytest.raises(FleetControlError, match="has rotated credentials"):
+        sharded.control.rotated_credentials("new")
+
+
+def test_a_share_of_one_firmware_is_one_of_all_shards(sharded: FleetProcess) -> None:
+    select = {"firmware": ["*"], "fraction": 0.25}
+    sharded.control.add_fault({"id": "bug", "kind": "error", "select": select})
+    hit = [host for host in HOSTS if sharded.get(host=host).status_code == 503]
+    assert len(hit) == 1
+    with pytest.raises(FleetControlError, match="selects none"):
+        sharded.control.add_fault({"kind": "error", "select": {"firmware": ["none-such"]}})
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ({"kind": "boom"}, "kind: must be one of"),
         ({"kind": "hang", "count": 3}, r"faults\[0\].count: a fleet in shards cannot count"),
+        (
+            {"kind": "firmware-bug", "symptoms": [{"kind": "html", "count": 3}]},
+            r"faults\[0\].count: a fleet in shards cannot count",
+        ),
     ],
 )
 def test_what_a_shard_refuses_is_set_in_none(

@@ -96,11 +96,6 @@ def test_an_image_that_comes_late_is_not_taken_for_one_that_booted(play: Any, ki
     assert result.passed, (result.evidence.reason, result.violations[:3])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the deadline of an operation is checked between requests: a body that comes byte by "
-    "byte outlives it, as a read timeout is one for each piece",
-)
 def test_an_operation_ends_at_its_deadline_though_a_body_drips(play: Any) -> None:
     drip = "{id: a, kind: drip, rate: 2, duration: 5m, select: {hosts: [host-001]}}"
     text = STORM.replace("FAULTS", drip).replace(

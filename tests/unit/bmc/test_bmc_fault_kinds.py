@@ -220,6 +220,26 @@ def test_a_drip_outlives_a_read_timeout(inside: Inside) -> None:
     inside(body)
 
 
+def test_a_client_that_bounds_the_whole_answer_ends_a_drip(inside: Inside) -> None:
+    def body(lab: Lab) -> None:
+        lab.session.mount("http://", FleetAdapter(lab.fleet, lab.runtime, whole=True))
+        for kind, more in (("drip", {"rate": 10}), ("hang-in-body", {})):
+            lab.put(kind, **more)
+            lab.fleet.faults.add(
+                Fault.from_dict({"id": "g", "kind": "latency", "latency": {"mean": 2.0}})
+            )
+
+            def refused() -> None:
+                with pytest.raises(requests.exceptions.ConnectionError, match="Read timed out"):
+                    lab.ask()
+
+            assert lab.seconds(refused) == pytest.approx(TIMEOUT)
+            lab.fleet.faults.clear()
+        assert lab.ask().status_code == 200
+
+    inside(body)
+
+
 def test_bandwidth_adds_to_what_else_is_slow(inside: Inside) -> None:
     def body(lab: Lab) -> None:
         size = len(lab.ask().content)

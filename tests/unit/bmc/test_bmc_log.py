@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +37,26 @@ def test_since_gives_what_is_kept_and_later(
     assert [entry.seq for entry in ring.since(after, limit)] == expected
     assert ring.dropped == written - len(kept)
     assert (ring.next_seq, len(ring)) == (written + 1, len(kept))
+
+
+def test_what_was_read_before_costs_nothing() -> None:
+    seen: list[int] = []
+
+    class Watched(deque[BmcEvent]):
+        def __iter__(self) -> Iterator[BmcEvent]:
+            raise AssertionError("walked from its begin")
+
+        def __reversed__(self) -> Iterator[BmcEvent]:
+            for entry in super().__reversed__():
+                seen.append(entry.seq)
+                yield entry
+
+    ring: Ring[BmcEvent] = Ring(1000)
+    ring._entries = Watched(maxlen=1000)
+    for seq in range(1, 501):
+        ring.append(event(seq))
+    assert [entry.seq for entry in ring.since(497)] == [498, 499, 500]
+    assert sorted(seen) == [498, 499, 500]
 
 
 def test_numbers_have_no_gaps() -> None:

@@ -22,12 +22,17 @@ SLOW = {"kind": "latency", "latency": {"mean": 2.0}}
 """Every answer takes two seconds, in a fleet whose own latency is none."""
 
 
-def send(fleet: Fleet, client: Client, method: str, path: str, body: Any = None) -> float:
+BUSY = {"id": "busy", "kind": "error", "status": 503}
+
+
+def send(
+    fleet: Fleet, client: Client, method: str, path: str, body: Any = None, *, ok: bool = True
+) -> float:
     """One request over the adapter; when it was answered."""
     session = requests.Session()
     session.mount("http://", FleetAdapter(fleet, fleet.runtime))
     url = f"http://{client.bmc.spec.address}{path}"
-    assert session.request(method, url, json=body, headers=client.headers).ok
+    assert session.request(method, url, json=body, headers=client.headers).ok is ok
     return fleet.runtime.now()
 
 
@@ -64,6 +69,25 @@ def test_actions_follow_one_another_and_reads_do_not_wait(
         assert [e.detail[-5] for e in inserted] == [str(i) for i in range(len(gaps))]
 
     in_a_world(body, faults=[SLOW])
+
+
+def test_actions_that_a_fault_hits_wait_their_turn(in_a_world: Callable[..., None]) -> None:
+    def body(client: Client) -> None:
+        fleet = client.fleet
+        tasks = [
+            fleet.runtime.spawn(
+                lambda: send(fleet, client, "PATCH", client.system, {"AssetTag": "x"}, ok=False),
+                name=f"patch-{index}",
+            )
+            for index in range(3)
+        ]
+        for task in tasks:
+            task.join()
+        assert [(r.status, r.end) for r in fleet.log().records] == [
+            *((503, 2.0), (503, 4.0), (503, 6.0))
+        ]
+
+    in_a_world(body, faults=[SLOW, BUSY])
 
 
 def test_another_bmc_does_not_wait(in_a_world: Callable[..., None]) -> None:

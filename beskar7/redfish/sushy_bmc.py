@@ -36,6 +36,7 @@ from beskar7.redfish.port import (
     SystemState,
 )
 from beskar7.redfish.translation import translated
+from beskar7.redfish.vendors import boot_progress
 from beskar7.runtime import Runtime
 
 # sushy logs each failure at ERROR although we report it better, with host and operation.
@@ -46,6 +47,9 @@ KEPT_CLIENTS = 1024
 
 MAX_REDIRECTS = 2
 """BMCs redirect between http and https, or by a slash at most."""
+ACCEPTED = 202
+TASK_POLL = 1.0
+"""Seconds between looks at a task: what services name in Retry-After of a 202, usually."""
 
 SessionSetup = Callable[[requests.Session], None]
 
@@ -66,6 +70,8 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
     ) -> None:
         super().__init__(url, verify=verify, server_side_retries=1)
         self.context: CallContext | None = None
+        self.accepted = False
+        """The last answer was 202: what was asked for is still to be done."""
         self._runtime = runtime
         self._request_timeout = request_timeout
         self._connect_timeout = connect_timeout
@@ -104,6 +110,7 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
                 kwargs["timeout"] = (min(self._connect_timeout, patience), patience)
                 response: requests.Response = super()._op(method, path, *args, **kwargs)
             outcome = "success"
+            self.accepted = response.status_code == ACCEPTED
             return response
         except sushy_errors.HTTPError as error:
             error.retry_after = self._retry_after  # sushy keeps no header of the answer
@@ -118,6 +125,13 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         """Called by requests for each answer, before anybody looks into it."""
         self._retry_after = retry_after(self._runtime, response)
         read_bounded(self._runtime, response, self._ends_at)
+
+    def pause(self) -> None:
+        """Wait before the next look at what the BMC has accepted, within the deadline."""
+        if self.context is None:
+            raise RuntimeError("a BMC was called outside of an operation")
+        self.context.deadline.check()
+        self._runtime.sleep(TASK_POLL)
 
 
 def _subject(path: str) -> str:
@@ -190,7 +204,7 @@ class SushyBmc:
             boot = body.get("Boot") or {}
             return SystemState(
                 power=body.get("PowerState") or "",
-                boot_progress=(body.get("BootProgress") or {}).get("LastState") or "",
+                boot_progress=boot_progress(body),
                 override_target=boot.get("BootSourceOverrideTarget") or "",
                 override_enabled=boot.get("BootSourceOverrideEnabled") or "",
                 uefi_target=boot.get("UefiTargetBootSourceOverride") or "",
@@ -246,11 +260,22 @@ class SushyBmc:
     def media(self) -> str:
         with translated(self.target.address):
             device = self._find_media_device()
-            return str(device.image or "") if device is not None and device.inserted else ""
+            # A BMC that does not say Inserted has in it what it names.
+            if device is None or device.inserted is False:
+                return ""
+            return str(device.image or "")
 
     def insert_media(self, image: str) -> None:
         with translated(self.target.address):
             self._media_device().insert_media(image, inserted=True, write_protected=True)
+            if self.connector.accepted:
+                # A host that starts before the image is in boots something else.
+                while not self._has(image):
+                    self.connector.pause()
+
+    def _has(self, image: str) -> bool:
+        device = self._media_device()
+        return device.inserted is not False and device.image == image
 
     def eject_media(self) -> None:
         with translated(self.target.address):
@@ -266,12 +291,20 @@ class SushyBmc:
         return device
 
     def _find_media_device(self) -> Any:
-        """The first virtual CD or DVD of the first manager that has one, freshly read."""
+        """The first virtual CD or DVD, freshly read; None where there is none.
+
+        The system's own come before those of its managers, which is where they were until
+        Redfish moved them (VirtualMedia in ComputerSystem since its v1.13).
+        """
         if self._media_path:
             return self._virtual_media(self._media_path)
-        links = (self._resource().json.get("Links") or {}).get("ManagedBy") or []
-        for manager in sorted(link["@odata.id"] for link in links):
-            collection = (self._json(manager).get("VirtualMedia") or {}).get("@odata.id")
+        body = self._resource().json
+        links = (body.get("Links") or {}).get("ManagedBy") or []
+        owners = [body] if body.get("VirtualMedia") else []
+        if not owners:
+            owners = [self._json(path) for path in sorted(link["@odata.id"] for link in links)]
+        for owner in owners:
+            collection = (owner.get("VirtualMedia") or {}).get("@odata.id")
             for path in self._members(collection) if collection else ():
                 device = self._virtual_media(path)
                 if {"CD", "DVD"} & {kind.value for kind in device.media_types}:

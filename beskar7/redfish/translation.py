@@ -16,6 +16,16 @@ from beskar7.redfish.port import (
     BmcUnreachable,
 )
 
+BUSY_MESSAGES = (
+    *("UnableToModifyDuringSystemPOST", "InvalidOperationForSystemState", "ResourceInUse"),
+    "SYS518",
+)
+"""Messages by which BMCs say "not now" under a status that says "never".
+
+The first two are iLO's (its message registry; sushy's connector knows the second), SYS518 is
+iDRAC's (sushy's connector), ResourceInUse is of the DMTF's Base registry.
+"""
+
 
 class translated:  # noqa: N801 # reads as a word in "with translated(address)"
     """Turns sushy's errors, and what leaks through it, into :class:`BmcError`."""
@@ -45,11 +55,22 @@ def _from_http(address: str, error: Any) -> BmcError:
     text = f"{address}: HTTP {code}"
     if code in (401, 403):
         return BmcCredentialsRefused(f"{text}: the BMC refused the credentials")
-    if code in (409, 429, 503):
-        return BmcBusy(f"{text}: the BMC is busy", getattr(error, "retry_after", 0.0))
+    said = _message_ids(error)
+    busy = next((name for name in BUSY_MESSAGES for ident in said if ident.endswith(name)), "")
+    if code in (409, 429, 503) or busy:
+        why = f"{text}: the BMC is busy{f' ({busy})' if busy else ''}"
+        return BmcBusy(why, getattr(error, "retry_after", 0.0))
     if code >= 500:
         return BmcFault(f"{text}: {str(error)[:300]}")
     return BmcRequestRefused(f"{text}: {str(error)[:300]}")
+
+
+def _message_ids(error: Any) -> list[str]:
+    """The MessageIds of a Redfish error; none where its body is no such thing."""
+    body = getattr(error, "body", None)
+    entries = body.get("@Message.ExtendedInfo") if isinstance(body, dict) else None
+    found = entries if isinstance(entries, list) else []
+    return [str(item.get("MessageId")) for item in found if isinstance(item, dict)]
 
 
 def _cause(error: Any) -> str:

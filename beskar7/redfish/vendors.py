@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Mechanism(StrEnum):
@@ -62,3 +64,25 @@ def vendor_of(manufacturer: str) -> Vendor:
         if any(marker in lowered for marker in vendor.markers):
             return vendor
     return GENERIC
+
+
+# Where a vendor says in Oem how far a boot is, and its word for "the operating system runs":
+# iLO RESTful API documentation (HPE, iLO 5), PostState; Lenovo XClarity Controller REST API Guide.
+POST_STATES = (("Hpe", "PostState", "FinishedPost"), ("Lenovo", "SystemStatus", "OSBooted"))
+OS_RUNNING = "OSRunning"
+
+
+def boot_progress(system: Mapping[str, Any]) -> str:
+    """How far the boot of a System is: ``BootProgress.LastState``, or what Oem says instead.
+
+    A vendor's word for a running system becomes Redfish's; its other words stay as they are.
+    Empty where the BMC says nothing at all.
+    """
+    state = (system.get("BootProgress") or {}).get("LastState")
+    if state:
+        return str(state)
+    for vendor, name, done in POST_STATES:
+        word = ((system.get("Oem") or {}).get(vendor) or {}).get(name)
+        if word:
+            return OS_RUNNING if word == done else str(word)
+    return ""

@@ -85,7 +85,7 @@ class FleetApplication(main.Application):  # type: ignore[misc]  # sushy-tools h
     def render_template(self, template_name: str, /, **params: Any) -> str:
         bmc = CURRENT.get().bmc
         jinja = super().render_template
-        return _SKELETONS.render(jinja, template_name, params, bmc.uuid, bmc.name)
+        return _SKELETONS.render(jinja, template_name, params, bmc.uuids, bmc.name)
 
 
 def install() -> FleetApplication:

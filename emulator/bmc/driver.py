@@ -62,7 +62,7 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
         self._config = {
             "SUSHY_EMULATOR_FAKE_SYSTEMS": [
                 {
-                    "uuid": bmc.uuid,
+                    "uuid": bmc.system_id,
                     "name": bmc.name,
                     "power_state": "",
                     "external_notifier": False,
@@ -80,7 +80,7 @@ class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no typ
 
     def get_power_state(self, identity: str) -> str:
         self._get(identity)
-        return self._bmc.machine.power
+        return self._bmc.machine.shown_power(CURRENT.get().now)
 
     def set_power_state(self, identity: str, state: str | None) -> None:
         self._get(identity)
@@ -162,15 +162,27 @@ class MediaDriver(vmedia_driver.StaticDriver):  # type: ignore[misc]  # sushy-to
     """Virtual media without a download: a URL is as good as the image for who only boots it."""
 
     def __init__(self, bmc: Bmc) -> None:
-        super().__init__({}, log)
-        self._uuid = bmc.uuid
+        devices = {
+            device.id: {"Name": device.name, "MediaTypes": list(device.types)}
+            for device in bmc.personality.media
+        }
+        super().__init__({"SUSHY_EMULATOR_VMEDIA_DEVICES": devices}, log)
+        self._system = bmc.system_id
+        self._keeps_image = bmc.personality.quirks.stale_image
 
     def _get_device(self, identity: str, device: str) -> dict[str, Any]:
         # Upstream resets every device of the system when it is asked for one that it has not.
-        if identity != self._uuid or device not in self._device_types:
+        if identity != self._system or device not in self._device_types:
             raise error.NotFound(f"No virtual media device {device} at system {identity}")
         found: dict[str, Any] = super()._get_device(identity, device)
         return dict(found)
+
+    def check_image(self, identity: str, device: str, image_url: object) -> str:
+        """The URL. Raises 404 for a drive that is not there, 400 for what is no URL of an image."""
+        self._get_device(identity, device)
+        if not isinstance(image_url, str) or urlsplit(image_url).scheme not in IMAGE_SCHEMES:
+            raise error.BadRequest(f"Image must be a URL ({', '.join(IMAGE_SCHEMES)})")
+        return image_url
 
     def insert_image(
         self,
@@ -183,9 +195,8 @@ class MediaDriver(vmedia_driver.StaticDriver):  # type: ignore[misc]  # sushy-to
         password: str | None = None,
     ) -> str | None:
         """The URL, in place of a path: it becomes the machine's boot image."""
+        image_url = self.check_image(identity, device, image_url)
         info = self._get_device(identity, device)
-        if not isinstance(image_url, str) or urlsplit(image_url).scheme not in IMAGE_SCHEMES:
-            raise error.BadRequest(f"Image must be a URL ({', '.join(IMAGE_SCHEMES)})")
         info |= {
             "Image": image_url,
             "ImageName": urlsplit(image_url).path.rpartition("/")[2] or "image.iso",
@@ -197,9 +208,58 @@ class MediaDriver(vmedia_driver.StaticDriver):  # type: ignore[misc]  # sushy-to
         self._devices[(identity, device)] = info
         return image_url if inserted else None
 
+    def eject_image(self, identity: str, device: str) -> None:
+        """Out with it; what is no longer inserted some BMCs go on to show."""
+        info = self._get_device(identity, device)
+        if not self._keeps_image:
+            info |= {"Image": "", "ImageName": ""}
+        info |= {"Inserted": False, "WriteProtected": False, "UserName": "", "Password": ""}
+        self._devices[(identity, device)] = info
+
+
+class ChassisDriver(chassis_driver.StaticDriver):  # type: ignore[misc]  # sushy-tools has no types
+    """The chassis of whichever BMC is being asked. Upstream's has one UUID in every emulator."""
+
+    @property
+    def chassis(self) -> list[str]:
+        return [CURRENT.get().bmc.chassis_id]
+
+    def uuid(self, identity: str) -> str:
+        """The chassis' identity, by which upstream links to it. Raises 404 for another's."""
+        if identity not in self.chassis:
+            raise error.NotFound(f"No chassis {identity}")
+        return identity
+
+    def name(self, identity: str) -> str:
+        return "Chassis"
+
 
 class ManagersDriver(managers_driver.FakeDriver):  # type: ignore[misc]  # sushy-tools has no types
-    """The BMC itself. Upstream has one clock for all managers, and reads it from the system."""
+    """The BMC itself. Upstream has one clock for all managers, and identities of systems."""
+
+    def __init__(self, bmc: Bmc, systems: SystemsDriver, chassis: ChassisDriver) -> None:
+        super().__init__({}, log, systems, chassis)
+        self._bmc = bmc
+
+    @property
+    def managers(self) -> list[str]:
+        return [self._bmc.manager_id]
+
+    def get_manager(self, identity: str) -> dict[str, str]:
+        """Identities; ``UUID`` is what upstream makes the path of. Raises 404 for another's."""
+        ident = self._bmc.manager_id
+        if identity != ident:
+            raise error.NotFound(f"No manager {identity}")
+        return {"Id": ident, "UUID": ident, "Name": f"{self._bmc.name}-Manager"}
+
+    def get_managed_systems(self, manager: object) -> list[str]:
+        return [self._bmc.system_id]
+
+    def get_managed_chassis(self, manager: object) -> list[str]:
+        return [self._bmc.chassis_id]
+
+    def get_managers_for_system(self, ident: str) -> list[str]:
+        return [self._bmc.manager_id]
 
     def get_datetime(self) -> dict[str, str]:
         state = CURRENT.get().bmc.drivers.get("manager_state")
@@ -237,15 +297,15 @@ class Drivers:
         if name == "vmedia":
             return MediaDriver(self._bmc)
         if name == "managers":
-            return ManagersDriver({}, log, self.get("systems"), self.get("chassis"))
+            return ManagersDriver(self._bmc, self.get("systems"), self.get("chassis"))
         if name == "chassis":
             return _CHASSIS
         # The System links to its storage; upstream answers 500 where none is configured.
-        return _STATIC[name]({"SUSHY_EMULATOR_STORAGE": {self._bmc.uuid: []}}, log)
+        return _STATIC[name]({"SUSHY_EMULATOR_STORAGE": {self._bmc.system_id: []}}, log)
 
 
-_CHASSIS = chassis_driver.StaticDriver({}, log)
-"""The same for all: upstream's default chassis, which nothing changes."""
+_CHASSIS = ChassisDriver({}, log)
+"""The same for all: it keeps nothing, and ten thousand BMCs need it once."""
 _STATIC = {
     "indicators": indicators_driver.StaticDriver,
     "storage": storage_driver.StaticDriver,

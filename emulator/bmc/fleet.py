@@ -36,12 +36,14 @@ from emulator.bmc.log import (
     page,
 )
 from emulator.bmc.machine import Machine
-from emulator.bmc.personality import Timing, personalities
+from emulator.bmc.personality import UUID
 from emulator.bmc.plan import ORDINARY, Plan
-from emulator.bmc.redfish import Request, Response
+from emulator.bmc.redfish import JSON, Request, Response
 from emulator.bmc.service import Service
 from emulator.bmc.services import happened
+from emulator.bmc.services.messages import envelope, message
 from emulator.bmc.spec import Credentials, FleetSpec, HostSpec
+from emulator.bmc.timing import Timing
 from emulator.faults import FaultSet
 from emulator.faultspec import Target
 
@@ -59,9 +61,10 @@ class Bmc:
     """One BMC: its identity, its machine, its sushy-tools drivers."""
 
     __slots__ = (
-        *("busy_until", "clock_ahead", "down_by", "down_until", "drivers", "fleet", "ip", "mac"),
-        *("machine", "model", "name", "personality", "powers", "rotated", "serial"),
-        *("spec", "timing", "token", "uuid", "version", "watched"),
+        *("busy_until", "chassis_id", "clock_ahead", "down_by", "down_until", "drivers", "fleet"),
+        *("in_flight", "ip", "mac", "machine", "manager_id", "model", "name", "personality"),
+        *("powers", "refuses_until", "rotated", "serial", "spec", "system_id"),
+        *("timing", "token", "uuid", "uuids", "version", "watched"),
     )
 
     def __init__(self, fleet: Fleet, index: int, spec: HostSpec, token: bytes) -> None:
@@ -82,8 +85,17 @@ class Bmc:
         """Power states with the times from which on they were so."""
         self.rotated: dict[str, tuple[bytes, bytes]] = {}
         """Credentials before and after, by the fault that rotated them."""
-        self.personality = personalities()[spec.vendor]
+        self.refuses_until = 0.0
+        """Until then the BMC takes no further write (quirk ``busy_after_write``)."""
+        self.in_flight = 0
+        """Requests that it works on."""
+        self.personality = fleet.spec.personalities[spec.vendor].of(spec.name, spec.firmware)
         self.uuid = str(uuid.uuid5(_UUIDS, spec.name))
+        self.uuids = self.uuid, str(uuid.uuid5(_UUIDS, f"{spec.name}/chassis"))
+        """The machine's and its chassis', which resources may be called by."""
+        self.system_id = self._identity(self.personality.system_id, self.uuid)
+        self.manager_id = self._identity(self.personality.manager_id, self.uuid)
+        self.chassis_id = self._identity(self.personality.chassis_id, self.chassis_uuid)
         self.model = self.personality.model_of(spec.name)
         self.serial = self.personality.serial_of(spec.name)
         self.mac = _mac(spec.name)
@@ -100,6 +112,7 @@ class Bmc:
             lambda time, kind, detail: fleet.note(spec.name, time, kind, detail),
             spec.power,
             fleet.runtime.now(),
+            self.personality.ways(fleet.spec.boot_scale),
         )
         self.machine.mishap = partial(mishap, self)
         self.drivers = Drivers(self)
@@ -114,9 +127,17 @@ class Bmc:
         settings = self.drivers.peek("bios_settings")
         return "" if settings is None else str(settings.booted(at))
 
+    @staticmethod
+    def _identity(wanted: str, own: str) -> str:
+        return own if wanted == UUID else wanted
+
     @property
     def manager_uuid(self) -> str:
         return str(uuid.uuid5(_UUIDS, f"{self.name}/manager"))
+
+    @property
+    def chassis_uuid(self) -> str:
+        return self.uuids[1]
 
     @property
     def firmware(self) -> str:
@@ -178,8 +199,7 @@ class Fleet:
         one that they came with.
         """
         bmc = self.bmcs.get(host.name)
-        firmware = bmc.firmware if bmc else personalities()[host.vendor].bmc_firmware
-        return host.target(firmware)
+        return host.target(bmc.firmware if bmc else host.firmware)
 
     def by_address(self, address: str) -> Bmc | None:
         return self._by_address.get(address)
@@ -205,9 +225,13 @@ class Fleet:
         """Draw this request's latency and faults."""
         now = self.runtime.now()
         self.in_flight += 1
+        bmc.in_flight += 1
         self.settle(now)
         if now < bmc.down_until:
             return Plan(now, 0.0, 0.0, "reset", False, bmc.down_by)
+        limits = bmc.personality.limits
+        if limits.requests and bmc.in_flight > limits.requests:
+            return Plan(now, 0.0, 0.0, "error", False, refusal=_busy(limits.retry_after))
         hit = self.faults.match(
             bmc.name, request.method, request.path, now, partial(concerns, request)
         )
@@ -246,7 +270,12 @@ class Fleet:
         self.watch(bmc)
 
     def later(self, bmc: Bmc, at: float, action: Callable[[float], None]) -> None:
-        """Call ``action`` with its time once the fleet gets to it, in the order of time."""
+        """Call ``action`` with its time once the fleet gets to it, in the order of time.
+
+        What is to come of something that is only rehearsed never happens.
+        """
+        if bmc.machine.rehearsing:
+            return
         self._due_count += 1
         heappush(self._later, (at, self._due_count, bmc, action))
 
@@ -260,6 +289,7 @@ class Fleet:
     ) -> BmcRecord:
         """Write the request down. ``sent`` is what the client got, ``acted`` what was performed."""
         self.in_flight -= 1
+        bmc.in_flight -= 1
         meaning = request.meaning
         record = BmcRecord(
             seq=self.records.next_seq,
@@ -351,6 +381,9 @@ def _state(bmc: Bmc, now: float) -> dict[str, Any]:
     return {
         "address": bmc.spec.address,
         "uuid": bmc.uuid,
+        "vendor": bmc.spec.vendor,
+        "firmware": bmc.personality.bmc_firmware,
+        "system": f"/redfish/v1/Systems/{bmc.system_id}",
         "power": machine.power,
         "pending": machine.pending.to if machine.pending else "",
         "boot_progress": machine.progress(now)[0],
@@ -361,6 +394,13 @@ def _state(bmc: Bmc, now: float) -> dict[str, Any]:
         },
         "media": dict(machine.media),
     }
+
+
+def _busy(retry_after: int) -> Response:
+    """More requests at one time than this BMC takes. ``retry_after`` 0: it does not say when."""
+    entry = message("ServiceTemporarilyUnavailable", retry_after or "some")
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    return Response(503, {"Content-Type": JSON, **headers}, envelope([entry]))
 
 
 def _mac(name: str) -> str:

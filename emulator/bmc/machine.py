@@ -18,7 +18,7 @@ from sushy_tools import error
 
 from emulator.bmc.boot import OPTIONS, UEFI_ONLY, Booted, uefi_target
 
-BOOT_TARGETS = ("None", "Pxe", "Hdd", "Cd", "UefiHttp", "UefiTarget", "UefiBootNext")
+BOOT_TARGETS = ("None", "Pxe", "Hdd", "Cd", "UsbCd", "UefiHttp", "UefiTarget", "UefiBootNext")
 OVERRIDES = ("Disabled", "Once", "Continuous")
 RESET_TYPES = (
     *("On", "ForceOff", "GracefulShutdown", "GracefulRestart", "ForceRestart", "Nmi"),
@@ -39,6 +39,19 @@ class Durations(Protocol):
     def phases(self) -> tuple[tuple[float, str], ...]:
         """Share of the boot that is over, and ``BootProgress.LastState`` from then on."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a vendor's machine differs. ``power_lag``: seconds for which the old power is shown."""
+
+    optical: tuple[str, ...] = ("Cd",)
+    """The virtual drives that a CD may be in, the first one first."""
+    ignored: frozenset[str] = frozenset()
+    """Boot targets that may be set and change nothing."""
+    keeps_override: bool = False
+    """A one-time override is spent by a boot from power-off only."""
+    power_lag: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +105,25 @@ class _Instantly:
     power_off = shutdown = boot = power_on
 
 
+_USUAL = Ways()
+
+
 class Machine:
     """The hardware. Callers advance it to the present before they read or command it."""
 
     __slots__ = (
-        *("_before_loss", "_durations", "_emit", "boot", "boot_finished", "boot_mode"),
+        *("_before_loss", "_durations", "_emit", "_ways", "boot", "boot_finished", "boot_mode"),
         *("boot_next", "boot_order", "cause", "firmware", "http_boot_uri", "mains", "media"),
-        *("mishap", "override_enabled", "override_target", "pending"),
-        *("power", "power_since", "uefi_target"),
+        *("mishap", "override_enabled", "override_target", "pending", "rehearsing"),
+        *("power", "power_before", "power_since", "uefi_target"),
     )
 
-    def __init__(self, durations: Durations, emit: Emit, power: str, now: float) -> None:
+    def __init__(
+        self, durations: Durations, emit: Emit, power: str, now: float, ways: Ways = _USUAL
+    ) -> None:
         self._durations = durations
         self._emit = emit
+        self._ways = ways
         self.cause = ""
         """Id of the fault that is at work; the events carry it."""
         self.mishap: Callable[[float], Mishap] = lambda at: SMOOTH
@@ -112,6 +131,9 @@ class Machine:
         self.mains = True
         """Whether the feed has power."""
         self._before_loss = False
+        self.rehearsing = False
+        """Whether it is a :meth:`double`."""
+        self.power_before = power
         self.power = power
         self.power_since = now
         self.boot: Boot | None = Boot(Booted("Hdd"), now, now) if power == "On" else None
@@ -155,7 +177,7 @@ class Machine:
     def _end_boot(self, boot: Boot, at: float) -> None:
         if boot.breaks_off:
             self._emit(at, "boot-failed", boot.detail)
-            self._start_boot(at)
+            self._start_boot(at, warm=True)
             return
         self.boot_finished = True
         self._emit(at, "boot-finished", boot.detail)
@@ -176,6 +198,7 @@ class Machine:
         other._emit = lambda time, kind, detail: None
         other._durations = _Instantly()
         other.mishap, other.firmware = lambda at: SMOOTH, lambda at: ""
+        other.rehearsing = True
         return other
 
     def lose_power(self, now: float) -> None:
@@ -192,8 +215,11 @@ class Machine:
         if restore == "AlwaysOn" or (restore == "LastState" and self._before_loss):
             self.pending = self._change("On", now + self._durations.power_on())
 
+    def _turn(self, power: str, at: float) -> None:
+        self.power_before, self.power, self.power_since = self.power, power, at
+
     def _switch_off(self, at: float) -> None:
-        self.power, self.power_since = "Off", at
+        self._turn("Off", at)
         self.boot, self.boot_finished = None, False
         self._emit(at, "power-off", "")
 
@@ -208,11 +234,11 @@ class Machine:
                 self.pending = self._change("On", change.at + self._durations.power_on())
             return
         if change.to == "On":
-            self.power, self.power_since = "On", change.at
+            self._turn("On", change.at)
             self._emit(change.at, "power-on", "")
-        self._start_boot(change.at)
+        self._start_boot(change.at, warm=change.to == "Restart")
 
-    def _start_boot(self, at: float) -> None:
+    def _start_boot(self, at: float, *, warm: bool) -> None:
         arguments = self.firmware(at)
         mishap = self.mishap(at)
         if mishap.override_lost:
@@ -220,7 +246,8 @@ class Machine:
             self.override_target, self.override_enabled = "None", "Disabled"
         override = (self.boot_next, self.override_target, self.override_enabled)
         wanted = self.override_target if self.override_enabled != "Disabled" else "None"
-        if self.boot_mode == "Legacy" and wanted in UEFI_ONLY:
+        legacy = self.boot_mode == "Legacy" and wanted in UEFI_ONLY
+        if legacy or wanted in self._ways.ignored:
             wanted = "None"
         targeted = ""
         if wanted == "UefiBootNext":
@@ -229,13 +256,13 @@ class Machine:
         elif wanted == "UefiTarget":
             option, targeted = uefi_target(self.uefi_target or "")
             wanted = option.source if option else "None"
-        if self.override_enabled == "Once":
+        elif wanted == "UsbCd":
+            wanted = "Cd"
+        if self.override_enabled == "Once" and not (warm and self._ways.keeps_override):
             self.override_target, self.override_enabled = "None", "Disabled"
         order = [OPTIONS[reference].source for reference in self.boot_order or OPTIONS]
         source = wanted if self._bootable(wanted) else next(filter(self._bootable, order))
-        image = {"Cd": self.media.get("Cd", ""), "UefiHttp": self.http_boot_uri or ""}.get(
-            source, ""
-        )
+        image = {"Cd": self.disc, "UefiHttp": self.http_boot_uri or ""}.get(source, "")
         if source == wanted:
             arguments = " ".join(filter(None, (arguments, targeted)))
         if mishap.breaks_off:
@@ -252,7 +279,20 @@ class Machine:
 
     def _bootable(self, source: str) -> bool:
         """A disk, and whatever the network boots, are there; a CD only when it is inserted."""
-        return source != "None" and (source != "Cd" or bool(self.media.get("Cd")))
+        return source != "None" and (source != "Cd" or bool(self.disc))
+
+    @property
+    def disc(self) -> str:
+        """The image in the first virtual CD drive that has one; empty: none has."""
+        return next((self.media[name] for name in self._ways.optical if name in self.media), "")
+
+    def shown_power(self, now: float) -> str:
+        """``PowerState``, which on some machines follows the power late."""
+        return self.power_before if now < self.power_since + self._ways.power_lag else self.power
+
+    def in_post(self, now: float) -> bool:
+        """Whether the power-on self-test runs: from the boot's start to the operating system's."""
+        return self.progress(now)[0] not in ("None", "OSBootStarted", "OSRunning")
 
     def reset(self, kind: str | None, now: float) -> None:
         """``ComputerSystem.Reset``. On and Off take a while; what changes nothing is accepted.
@@ -326,6 +366,8 @@ class Machine:
         """When what the machine shows changes next, if nobody does anything: infinity for never."""
         due = self.next_due
         found = math.inf if due is None else due
+        if now < self.power_since + self._ways.power_lag:
+            found = min(found, self.power_since + self._ways.power_lag)
         if self.boot is not None and not self.boot_finished:
             length = self.boot.finishes - self.boot.started
             starts = (self.boot.started + share * length for share, _ in self._durations.phases)

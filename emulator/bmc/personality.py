@@ -1,42 +1,116 @@
-"""Vendors as data: identity, hardware, and how long things take (``personalities/*.yaml``)."""
+"""Vendors as data: identity, resources, boot, limits, times and quirks.
+
+The files are ``personalities/*.yaml``; docs/personalities.md describes them, and
+:mod:`emulator.bmc.personalityfile` reads them.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import yaml
-
-from beskar7.runtime import Random, Runtime
-from emulator import fields as f
+from emulator.bmc.machine import BOOT_TARGETS, RESET_TYPES, Ways
+from emulator.bmc.quirks import Quirks
 from emulator.latency import Latency
 
-OPERATIONS = ("get", "patch", "reset", "media")
+# Kind of request: the kind whose latency it has where a personality gives none.
+OPERATIONS: dict[str, str] = {
+    "get": "",
+    "system": "get",
+    "collection": "get",
+    "patch": "",
+    "boot": "patch",
+    "session": "patch",
+    "reset": "",
+    "media": "",
+}
+UUID = "{uuid}"
+"""As an identity: the machine's own UUID."""
+OPTICAL = frozenset({"CD", "DVD"})
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True)
+class MediaDevice:
+    """A virtual drive; ``types`` as VirtualMedia's MediaTypes has them."""
+
+    id: str
+    name: str
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a BMC takes at one time. ``session_timeout`` and ``retry_after`` in seconds.
+
+    ``requests`` 0: no limit. ``retry_after`` 0: the refusal does not say when to try again.
+    """
+
+    sessions: int = 16
+    session_timeout: int = 1800
+    session_refusal: int = 503
+    requests: int = 0
+    retry_after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Personality:
-    """One vendor's machine. Latencies and durations in seconds of a real machine."""
+    """One vendor's machine with one firmware. Latencies and durations in seconds of a real one."""
 
     vendor: str
+    bmc_firmware: str
     manufacturer: str
     models: tuple[str, ...]
     serial: str
     bmc_model: str
-    bmc_firmware: str
+    system_id: str
+    manager_id: str
+    chassis_id: str
     cores: int
     memory_gib: int
     sockets: int
+    media_under: str
+    """Who lists the drives: System, Manager, or Both (the Manager links to the System's)."""
+    media: tuple[MediaDevice, ...]
     power_on: Latency
     power_off: Latency
     shutdown: Latency
     boot: Latency
     phases: tuple[tuple[float, str], ...]
-    latency: dict[str, Latency]
+    latency: Mapping[str, Latency]
+    limits: Limits = field(default_factory=Limits)
+    quirks: Quirks = field(default_factory=Quirks)
+    absent: frozenset[str] = frozenset()
+    """Sub-resources of a System that this vendor has not."""
+    oem: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By System and Manager: what is in Oem. ``{post}`` stands for one of ``post_words``."""
+    post_words: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's word for a machine that is off, in POST, or done with it."""
+    boot_targets: tuple[str, ...] = BOOT_TARGETS
+    boot_ignored: frozenset[str] = frozenset()
+    """Targets that are accepted, and that the machine does not boot from."""
+    boot_progress: bool = True
+    reset_types: tuple[str, ...] = RESET_TYPES
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """By section of the file: where its figures come from."""
+
+    def ways(self, scale: float) -> Ways:
+        """What of it concerns the machine; ``scale`` is the fleet's for boots."""
+        optical = tuple(device.id for device in self.media if OPTICAL & set(device.types))
+        return Ways(
+            optical=optical,
+            ignored=self.boot_ignored,
+            keeps_override=self.quirks.override_survives_warm_reset,
+            power_lag=self.quirks.power_state_lag * scale,
+        )
+
+    def latency_of(self, operation: str) -> Latency:
+        """The latency of a kind of request; that of its wider kind where it has none."""
+        found = self.latency.get(operation)
+        return found if found is not None else self.latency[OPERATIONS[operation]]
 
     def model_of(self, name: str) -> str:
         return self.models[_digest("model", name) % len(self.models)]
@@ -55,117 +129,30 @@ class Personality:
         return serial
 
 
-def _digest(purpose: str, name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{purpose}/{name}".encode(), digest_size=16).digest())
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A vendor's machines: the same personality with each of its firmware versions."""
 
-
-@cache
-def personalities() -> dict[str, Personality]:
-    """All that are shipped, by vendor.
-
-    Raises:
-        emulator.fields.FieldError: a file does not hold what it should.
-    """
-    found = {}
-    for file in sorted(
-        resources.files("emulator.bmc.personalities").iterdir(), key=lambda file: file.name
-    ):
-        if file.name.endswith(".yaml"):
-            vendor = file.name.removesuffix(".yaml")
-            found[vendor] = _parse(vendor, yaml.safe_load(file.read_text("utf-8")))
-    return found
-
-
-def _parse(vendor: str, data: object) -> Personality:
-    top = f.mapping(data, vendor, ("identity", "hardware", "power", "boot", "latency"))
-    identity = f.mapping(
-        top["identity"],
-        f"{vendor}.identity",
-        ("manufacturer", "models", "serial", "bmc_model", "bmc_firmware"),
-    )
-    hardware = f.mapping(top["hardware"], f"{vendor}.hardware", ("cores", "memory_gib", "sockets"))
-    power = f.mapping(top["power"], f"{vendor}.power", ("on", "off", "shutdown"))
-    boot = f.mapping(top["boot"], f"{vendor}.boot", ("duration", "phases"))
-    latency = f.mapping(top["latency"], f"{vendor}.latency", OPERATIONS)
-    return Personality(
-        vendor=vendor,
-        manufacturer=f.text(identity["manufacturer"], f"{vendor}.identity.manufacturer"),
-        models=f.texts(identity["models"], f"{vendor}.identity.models"),
-        serial=f.text(identity["serial"], f"{vendor}.identity.serial"),
-        bmc_model=f.text(identity["bmc_model"], f"{vendor}.identity.bmc_model"),
-        bmc_firmware=f.text(identity["bmc_firmware"], f"{vendor}.identity.bmc_firmware"),
-        cores=f.whole(hardware["cores"], f"{vendor}.hardware.cores", 1, 4096),
-        memory_gib=f.whole(hardware["memory_gib"], f"{vendor}.hardware.memory_gib", 1, 65536),
-        sockets=f.whole(hardware["sockets"], f"{vendor}.hardware.sockets", 1, 16),
-        power_on=Latency.from_dict(power["on"], f"{vendor}.power.on"),
-        power_off=Latency.from_dict(power["off"], f"{vendor}.power.off"),
-        shutdown=Latency.from_dict(power["shutdown"], f"{vendor}.power.shutdown"),
-        boot=Latency.from_dict(boot["duration"], f"{vendor}.boot.duration"),
-        phases=tuple(
-            (f.number(share, f"{vendor}.boot.phases", 0.0, 1.0), str(state))
-            for share, state in boot["phases"]
-        ),
-        latency={
-            name: Latency.from_dict(latency[name], f"{vendor}.latency.{name}")
-            for name in OPERATIONS
-        },
-    )
-
-
-class Timing:
-    """How long things take on one host: the vendor's distributions, scaled, and its own luck.
-
-    Hardware and answers draw from streams of their own, so that how often a client asks does not
-    change how long the machine boots.
-    """
-
-    __slots__ = (
-        *("_answers", "_boot_scale", "_hardware", "_host", "_latency_scale", "_personality"),
-        "_runtime",
-    )
-
-    def __init__(
-        self,
-        personality: Personality,
-        runtime: Runtime,
-        host: str,
-        boot_scale: float,
-        latency_scale: float,
-    ) -> None:
-        self._personality = personality
-        self._runtime = runtime
-        self._host = host
-        self._boot_scale = boot_scale
-        self._latency_scale = latency_scale
-        self._hardware: Random | None = None
-        self._answers: Random | None = None
-
-    def _draw(self, latency: Latency) -> float:
-        # A stream is 2.5 KB: ten thousand idle hosts need none.
-        if self._hardware is None:
-            self._hardware = self._runtime.rng(f"bmc/{self._host}")
-        return latency.draw(self._hardware) * self._boot_scale
-
-    def power_on(self) -> float:
-        return self._draw(self._personality.power_on)
-
-    def power_off(self) -> float:
-        return self._draw(self._personality.power_off)
-
-    def shutdown(self) -> float:
-        return self._draw(self._personality.shutdown)
-
-    def boot(self) -> float:
-        return self._draw(self._personality.boot)
+    vendor: str
+    variants: tuple[Personality, ...]
 
     @property
-    def phases(self) -> tuple[tuple[float, str], ...]:
-        return self._personality.phases
+    def versions(self) -> tuple[str, ...]:
+        return tuple(variant.bmc_firmware for variant in self.variants)
 
-    def answer(self, operation: str) -> float:
-        """Seconds that one request of this kind takes: get, patch, reset or media."""
-        if self._latency_scale <= 0.0:
-            return 0.0
-        if self._answers is None:
-            self._answers = self._runtime.rng(f"bmc-latency/{self._host}")
-        return self._personality.latency[operation].draw(self._answers) * self._latency_scale
+    def of(self, host: str, firmware: str = "") -> Personality:
+        """The host's personality: that of its firmware, or of the one that its name falls on.
+
+        Raises:
+            KeyError: no variant has this firmware.
+        """
+        if not firmware:
+            return self.variants[_digest("firmware", host) % len(self.variants)]
+        for variant in self.variants:
+            if variant.bmc_firmware == firmware:
+                return variant
+        raise KeyError(firmware)
+
+
+def _digest(purpose: str, name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{purpose}/{name}".encode(), digest_size=16).digest())

@@ -11,14 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.bmc.driver import CURRENT, Call
-from emulator.bmc.templates import UUID
+from emulator.bmc.templates import from_stand_ins, holds_stand_in, to_stand_ins
 
 ROUTES_KEPT = 4096
-"""Paths with the BMC's UUID taken out; a fleet in use has some dozens."""
+"""Paths with the BMC's UUIDs taken out; a fleet in use has some dozens."""
 ROUTED = "beskar7.routed"
 """In a request's environ: its route is found already."""
 Answer = tuple[int, dict[str, str], bytes]
-_STAND_IN = UUID.decode()
 
 
 class Reader:
@@ -30,15 +29,15 @@ class Reader:
 
     def read(self, call: Call, path: str, environ: dict[str, Any]) -> Answer | None:
         """The answer to a GET, or None where the full way has to be taken."""
-        uuid = call.bmc.uuid
-        if _STAND_IN in path or "%" in path:
+        uuids = call.bmc.uuids
+        if holds_stand_in(path) or "%" in path:
             return None
-        shape = path.replace(uuid, _STAND_IN)
+        shape = to_stand_ins(path, uuids)
         route = self._routes.get(shape) or self._match(shape)
         if route is None:
             return None
         rule, arguments = route
-        given = {name: value.replace(_STAND_IN, uuid) for name, value in arguments.items()}
+        given = {name: from_stand_ins(value, uuids) for name, value in arguments.items()}
         application = self._application
         token = CURRENT.set(call)
         try:

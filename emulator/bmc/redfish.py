@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
+from emulator.bmc import shape
 from emulator.bmc.boot import OPTIONS
-from emulator.bmc.machine import BOOT_TARGETS, OVERRIDES, RESET_TYPES
+from emulator.bmc.machine import OVERRIDES
 
 if TYPE_CHECKING:
     from emulator.bmc.fleet import Bmc
@@ -61,12 +62,29 @@ class Meaning:
     malformed: bool = False
 
 
-_READ = Meaning("get", "", None)
+_READS = {name: Meaning(name, "", None) for name in ("get", "system", "collection")}
+_COLLECTIONS = frozenset(
+    (
+        *("Accounts", "BootOptions", "Certificates", "Chassis", "Entries", "EthernetInterfaces"),
+        *("FirmwareInventory", "LogServices", "Managers", "Memory", "Members", "NetworkAdapters"),
+        *("NetworkInterfaces", "Processors", "Registries", "Roles", "Sessions", "SimpleStorage"),
+        *("Storage", "Subscriptions", "Systems", "Tasks", "VirtualMedia", "Volumes"),
+    )
+)
+"""Last words of the paths of collections."""
+
+
+def read_kind(path: str) -> str:
+    """Which kind of read this is, for its latency: system, collection or get."""
+    parts = path.strip("/").split("/")
+    if parts[-1] in _COLLECTIONS:
+        return "collection"
+    return "system" if len(parts) == 4 and parts[2] == "Systems" else "get"
 
 
 def _classify(request: Request) -> Meaning:
     if request.method in READS:
-        return _READ
+        return _READS[read_kind(request.path)]
     data, malformed = None, False
     if request.body:
         try:
@@ -77,7 +95,7 @@ def _classify(request: Request) -> Meaning:
             data, malformed = None, True
     if request.path.startswith("/redfish/v1/SessionService/"):
         # Logging in and out is part of asking, and does nothing to the machine.
-        return Meaning("patch", "", data, malformed)
+        return Meaning("session", "", data, malformed)
     last = request.path.rstrip("/").rpartition("/")[2]
     if last == "ComputerSystem.Reset":
         return Meaning("reset", f"reset:{(data or {}).get('ResetType', '')}", data, malformed)
@@ -86,7 +104,13 @@ def _classify(request: Request) -> Meaning:
     if last == "VirtualMedia.EjectMedia":
         return Meaning("media", "eject-media", data, malformed)
     if request.method == "PATCH" and data and "Boot" in data:
-        return Meaning("patch", "set-boot", data, malformed)
+        return Meaning("boot", "set-boot", data, malformed)
+    if request.method == "PATCH" and "/VirtualMedia/" in request.path and data:
+        # Where there is no action, the image is a property.
+        if data.get("Image"):
+            return Meaning("media", "insert-media", data, malformed)
+        if data.get("Inserted") is False or "Image" in data:
+            return Meaning("media", "eject-media", data, malformed)
     return Meaning("patch", request.method.lower(), data, malformed)
 
 
@@ -122,13 +146,20 @@ def complete(
     status, _, body = answer
     if status >= 400 and not body.startswith(b"{"):
         return error(status, body.decode("utf-8", "replace").strip() or "Request refused"), None
+    if status != 200 or not body:
+        return answer, None
     parts = path.strip("/").split("/")
+    if "VirtualMedia" in parts:
+        body = shape.moved(bmc, body)
+        answer = answer._replace(body=body)
+    if bmc.personality.quirks.members_unordered and b'"Members"' in body:
+        return answer, shape.shuffled(orjson.loads(body), bmc.version)
     patch = None
     if len(parts) == 4:
         patch = {"Systems": _system, "Managers": _manager, "Chassis": _chassis}.get(parts[2])
     elif len(parts) == 6:
         patch = {"EthernetInterfaces": _interface, "VirtualMedia": _media}.get(parts[4])
-    if patch is None or status != 200 or not body:
+    if patch is None:
         return answer, None
     data = orjson.loads(body)
     patch(data, bmc, now, wall)
@@ -143,7 +174,12 @@ def _system(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
     here = data["@odata.id"]
     for name in ("Memory", "NetworkInterfaces", "LogServices"):
         data[name] = {"@odata.id": f"{here}/{name}"}
+    for name in personality.absent:
+        data.pop(name, None)
     state = bmc.drivers.peek("manager_state")
+    if personality.media_under == "Manager":
+        data.pop("VirtualMedia", None)
+    data["UUID"] = bmc.uuid
     data["AssetTag"] = state.asset_tag if state else ""
     data["HostName"] = bmc.name
     data["Manufacturer"] = personality.manufacturer
@@ -156,16 +192,25 @@ def _system(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
     processors["LogicalProcessorCount"] = 2 * bmc.spec.cores
     boot = data["Boot"]
     boot["BootSourceOverrideEnabled"] = machine.override_enabled
-    boot["BootSourceOverrideTarget@Redfish.AllowableValues"] = list(BOOT_TARGETS)
+    boot["BootSourceOverrideTarget@Redfish.AllowableValues"] = list(personality.boot_targets)
     boot["BootSourceOverrideEnabled@Redfish.AllowableValues"] = list(OVERRIDES)
     boot["BootSourceOverrideMode@Redfish.AllowableValues"] = ["UEFI", "Legacy"]
-    boot["HttpBootUri"] = machine.http_boot_uri
-    boot["UefiTargetBootSourceOverride"] = machine.uefi_target
-    boot["BootNext"] = machine.boot_next
-    boot["BootOrder"] = list(machine.boot_order or OPTIONS)
-    boot["BootOptions"] = {"@odata.id": f"{here}/BootOptions"}
+    for name, target, value in (
+        ("HttpBootUri", "UefiHttp", machine.http_boot_uri),
+        ("UefiTargetBootSourceOverride", "UefiTarget", machine.uefi_target),
+        ("BootNext", "UefiBootNext", machine.boot_next),
+    ):
+        boot.pop(name, None)
+        if target in personality.boot_targets:
+            boot[name] = value
+    if "BootOptions" not in personality.absent:
+        boot["BootOrder"] = list(machine.boot_order or OPTIONS)
+        boot["BootOptions"] = {"@odata.id": f"{here}/BootOptions"}
     reset = data["Actions"]["#ComputerSystem.Reset"]
-    reset["ResetType@Redfish.AllowableValues"] = list(RESET_TYPES)
+    reset["ResetType@Redfish.AllowableValues"] = list(personality.reset_types)
+    shape.add_oem(data, "System", bmc)
+    if not personality.boot_progress:
+        return
     state, since = machine.progress(now)
     progress = data["BootProgress"] = {
         "LastState": state,
@@ -184,6 +229,12 @@ def _manager(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
     data["Model"] = personality.bmc_model
     updates = bmc.drivers.peek("updates")
     data["FirmwareVersion"] = updates.versions["BMC"] if updates else personality.bmc_firmware
+    data["UUID"] = bmc.manager_uuid
+    if personality.media_under == "System":
+        data.pop("VirtualMedia", None)
+    else:
+        data["VirtualMedia"] = {"@odata.id": shape.media_place(bmc)}
+    shape.add_oem(data, "Manager", bmc)
     data["Manufacturer"] = personality.manufacturer
     here = data["@odata.id"]
     for name in ("EthernetInterfaces", "LogServices", "NetworkProtocol"):
@@ -197,10 +248,11 @@ def _manager(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
 
 
 def _chassis(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
+    data["UUID"] = bmc.chassis_uuid
     data["Manufacturer"] = bmc.personality.manufacturer
     data["Model"] = bmc.model
     data["SerialNumber"] = bmc.serial
-    data["PowerState"] = bmc.machine.power
+    data["PowerState"] = bmc.machine.shown_power(now)
     data["ChassisType"] = "RackMount"
     for name in ("AssetTag", "SKU", "PartNumber"):
         data.pop(name, None)
@@ -214,7 +266,12 @@ def _media(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:
     for name in ("Image", "ImageName", "UserName"):
         data[name] = data[name] or None
     data["Password"] = None
-    data["ConnectedVia"] = "URI" if data["Image"] else "NotConnected"
+    data["ConnectedVia"] = "URI" if data["Inserted"] else "NotConnected"
+    quirks = bmc.personality.quirks
+    if quirks.media_by_patch:
+        del data["Actions"]
+    if quirks.inserted_missing:
+        del data["Inserted"]
 
 
 def _interface(data: dict[str, Any], bmc: Bmc, now: float, wall: float) -> None:

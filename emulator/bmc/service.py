@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from emulator.bmc import access, etags, query, redfish
+from emulator.bmc import access, etags, query, quirkrules, redfish, shape
 from emulator.bmc.application import FleetApplication, serve
 from emulator.bmc.driver import Call
 from emulator.bmc.redfish import JSON, Request, Response
@@ -63,6 +63,8 @@ class Service:
         if not access.is_open(request):
             account = access.authenticate(bmc, request, now)
             access.permit(bmc, account, request)
+        if shape.absent(bmc, request.path):
+            raise refuse(404, "ResourceMissingAtURI", request.path)
         if request.method in ("GET", "HEAD"):
             return self._read(bmc, request, now, wall, account)
         return self._write(bmc, request, now, wall, account)
@@ -135,6 +137,7 @@ class Service:
     ) -> Response:
         if request.meaning.malformed:
             raise refuse(400, "MalformedJSON")
+        quirkrules.check(bmc, request, now)
         path = request.path
 
         def shown() -> dict[str, Any]:
@@ -151,6 +154,7 @@ class Service:
         bmc.version += 1
         if answer.status == 200 and _is_json(answer):
             answer = _tagged(answer, orjson.loads(answer.body))
+        quirkrules.done(bmc, request, answer.status, now)
         return self._decorate(answer, path)
 
     def _condition(
@@ -163,7 +167,7 @@ class Service:
             tag = self._get(bmc, request.path, now, wall, account).headers.get("ETag")
             if etags.fails(headers, tag):
                 raise refuse(412, "PreconditionFailed")
-        elif request.method != "DELETE" and getattr(bmc.personality, "requires_etag", False):
+        elif request.method != "DELETE" and bmc.personality.quirks.etag_required:
             raise refuse(428, "PreconditionRequired")
 
     def _serve(self, call: Call, method: str, path: str, body: bytes) -> Response:

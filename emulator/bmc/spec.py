@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator import fields as f
-from emulator.bmc.personality import personalities
+from emulator.bmc.personality import Family
+from emulator.bmc.personalityfile import load, personalities
 from emulator.faultspec import Fault, Target
 from emulator.fields import FieldError
 
@@ -24,13 +25,18 @@ DEFAULT_BOOT_SCALE = 0.02
 """A lab's boot: what takes a real machine 200 s takes 4 s (so that a demonstration ends)."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_SPEC_FIELDS = ("seed", "port", "tls", "hosts", "faults", "scale")
-_HOST_FIELDS = ("name", "address", "vendor", "rack", "labels", "cores", "memory_gib", "power")
+_SPEC_FIELDS = ("seed", "port", "tls", "hosts", "faults", "scale", "personalities")
+_HOST_FIELDS = (
+    *("name", "address", "vendor", "firmware", "rack", "labels", "cores", "memory_gib", "power"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """One server and its BMC. ``cores`` and ``memory_gib`` default to the vendor's."""
+    """One server and its BMC. ``cores`` and ``memory_gib`` default to the vendor's.
+
+    ``firmware`` is one of the vendor's; empty: the one that the host's name falls on.
+    """
 
     name: str
     address: str
@@ -40,13 +46,14 @@ class HostSpec:
     cores: int = 0
     memory_gib: int = 0
     power: str = "Off"
+    firmware: str = ""
 
     def target(self, firmware: str) -> Target:
         """As faults select it; ``firmware`` is the version that its BMC runs."""
         return Target(self.name, self.rack, self.vendor, firmware, self.labels)
 
     @classmethod
-    def from_dict(cls, data: object, where: str) -> HostSpec:
+    def from_dict(cls, data: object, where: str, known: Mapping[str, Family]) -> HostSpec:
         fields = f.mapping(data, where, _HOST_FIELDS)
         for required in ("name", "address"):
             if required not in fields:
@@ -56,8 +63,11 @@ class HostSpec:
             raise FieldError(
                 f"{where}.name: must be lower-case letters, digits, '-' and '.', not {name!r}"
             )
-        vendor = f.choice(fields.get("vendor", "generic"), f"{where}.vendor", [*personalities()])
-        personality = personalities()[vendor]
+        vendor = f.choice(fields.get("vendor", "generic"), f"{where}.vendor", [*known])
+        family, firmware = known[vendor], fields.get("firmware")
+        if firmware is not None:
+            f.choice(firmware, f"{where}.firmware", family.versions)
+        personality = family.of(name, firmware or "")
         cores, memory = fields.get("cores"), fields.get("memory_gib")
         return cls(
             name=name,
@@ -70,12 +80,16 @@ class HostSpec:
             if memory is None
             else f.whole(memory, f"{where}.memory_gib", 1, 65_536),
             power=f.choice(fields.get("power", "Off"), f"{where}.power", ("On", "Off")),
+            firmware=personality.bmc_firmware,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class FleetSpec:
-    """A fleet. ``boot_scale`` and ``latency_scale`` shorten the vendors' times (1: real ones)."""
+    """A fleet. ``boot_scale`` and ``latency_scale`` shorten the vendors' times (1: real ones).
+
+    ``personalities`` are those that hosts may have, by vendor.
+    """
 
     hosts: tuple[HostSpec, ...]
     seed: int = 0
@@ -84,16 +98,23 @@ class FleetSpec:
     faults: tuple[Fault, ...] = ()
     boot_scale: float = DEFAULT_BOOT_SCALE
     latency_scale: float = 1.0
+    personalities: Mapping[str, Family] = field(default_factory=personalities)
 
     @classmethod
-    def from_dict(cls, data: object) -> FleetSpec:
-        """Raises :class:`emulator.fields.FieldError` with the field and what it may hold."""
+    def from_dict(cls, data: object, folder: Path = Path()) -> FleetSpec:
+        """Raises :class:`emulator.fields.FieldError` with the field and what it may hold.
+
+        Paths of ``personalities`` (files, or folders of them) are relative to ``folder``.
+        """
         fields = f.mapping(data, "spec", _SPEC_FIELDS)
         entries = fields.get("hosts")
         if not isinstance(entries, list) or not 0 < len(entries) <= MAX_HOSTS:
             raise FieldError(f"spec.hosts: must be a list of 1 to {MAX_HOSTS} hosts")
+        known: Mapping[str, Family] = personalities()
+        for place in f.texts(fields.get("personalities", ()), "spec.personalities"):
+            known = load(folder / place, known)
         hosts = tuple(
-            HostSpec.from_dict(item, f"spec.hosts[{i}]") for i, item in enumerate(entries)
+            HostSpec.from_dict(item, f"spec.hosts[{i}]", known) for i, item in enumerate(entries)
         )
         _unique([host.name for host in hosts], "name")
         _unique([host.address for host in hosts], "address")
@@ -117,6 +138,7 @@ class FleetSpec:
                 scale.get("boot", DEFAULT_BOOT_SCALE), "spec.scale.boot", 0.0, 100.0
             ),
             latency_scale=f.number(scale.get("latency", 1.0), "spec.scale.latency", 0.0, 100.0),
+            personalities=known,
         )
 
     def check(self, fault: Fault, where: str = "fault") -> None:
@@ -132,7 +154,7 @@ class FleetSpec:
     def load(cls, path: Path) -> FleetSpec:
         """Raises :class:`emulator.fields.FieldError`, with the file's name in front."""
         try:
-            spec = cls.from_dict(json.loads(path.read_text("utf-8")))
+            spec = cls.from_dict(json.loads(path.read_text("utf-8")), path.parent)
             for fault in spec.faults:
                 spec.check(fault)
             return spec

@@ -97,9 +97,8 @@ def _drip(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
 
 
 def _sessions_taken(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
-    sessions = bmc.drivers.get("sessions")
     body = envelope([message("SessionLimitExceeded")])
-    refusal = Response(sessions.refusal, {"Content-Type": JSON}, body)
+    refusal = Response(bmc.personality.limits.session_refusal, {"Content-Type": JSON}, body)
     return _unanswered(ordinary, "error", fault, refusal)
 
 

@@ -22,11 +22,12 @@ def rehearsal(bmc: Bmc) -> Iterator[None]:
     """
     real = bmc.machine
     before = [copy.deepcopy(dict(state)) for state in _states(bmc)]
+    rest = bmc.refuses_until
     bmc.machine = real.double()
     try:
         yield
     finally:
-        bmc.machine = real
+        bmc.machine, bmc.refuses_until = real, rest
         for state, items in zip(_states(bmc), before, strict=True):
             state.clear()
             state.update(items)

@@ -22,7 +22,7 @@ def eject_all(bmc: Bmc, at: float) -> None:
     drives = bmc.drivers.peek("vmedia")
     for device in list(bmc.machine.media):
         if drives is not None:
-            drives.eject_image(bmc.uuid, device)
+            drives.eject_image(bmc.system_id, device)
         bmc.machine.eject(device, at)
     bmc.version += 1
 

@@ -23,6 +23,7 @@ from emulator.bmc.services import (
     hardware,
     logs,
     managers,
+    media,
     registries,
     sessions,
     systems,
@@ -57,7 +58,7 @@ _MODULES = (
         hardware,
         logs,
     ),
-    *(managers, registries, sessions, systems, tasks, updates),
+    *(managers, media, registries, sessions, systems, tasks, updates),
 )
 
 

@@ -42,7 +42,7 @@ def route(
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         def view(**arguments: str) -> flask.Response:
-            return _respond(function(**arguments))
+            return respond(function(**arguments))
 
         for known in list(application.url_map.iter_rules()):
             same = known.rule.rstrip("/") == rule.rstrip("/")
@@ -59,7 +59,8 @@ def route(
     return add
 
 
-def _respond(result: Any) -> flask.Response:
+def respond(result: Any) -> flask.Response:
+    """A view's answer: a response as it is; else a body, or body, status and headers."""
     if isinstance(result, flask.Response):
         return result
     body, status, headers = result if isinstance(result, tuple) else (result, 200, {})
@@ -68,8 +69,14 @@ def _respond(result: Any) -> flask.Response:
 
 
 def only(identity: str) -> None:
-    """Raises 404 unless ``identity`` is the running BMC's: its system, manager and chassis."""
-    if identity != call().bmc.uuid:
+    """Raises 404 unless ``identity`` is that of the running BMC's system."""
+    if identity != call().bmc.system_id:
+        raise missing()
+
+
+def only_manager(identity: str) -> None:
+    """Raises 404 unless ``identity`` is that of the running BMC as a manager."""
+    if identity != call().bmc.manager_id:
         raise missing()
 
 

@@ -80,7 +80,7 @@ class Subscriptions:
             "MessageId": f"Beskar7.1.0.{event.type.title().replace('-', '')}",
             "Message": TEXTS.get(event.type, event.type).format(detail=event.detail),
             "MessageArgs": [event.detail],
-            "OriginOfCondition": base.link(f"{base.ROOT}/Systems/{self._bmc.uuid}"),
+            "OriginOfCondition": base.link(f"{base.ROOT}/Systems/{self._bmc.system_id}"),
         }
         self._send(record, wall)
 

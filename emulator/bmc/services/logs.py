@@ -77,7 +77,7 @@ def _register(app: flask.Flask, owner: str) -> None:
     rule = f"{base.ROOT}/{owner}/<identity>/LogServices"
 
     def path(identity: str) -> str:
-        base.only(identity)
+        (base.only_manager if owner == "Managers" else base.only)(identity)
         return f"{base.ROOT}/{owner}/{identity}/LogServices"
 
     def entries() -> list[BmcEvent]:

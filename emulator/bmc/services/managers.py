@@ -171,17 +171,17 @@ def register(app: flask.Flask) -> None:
     def manager(identity: str) -> Any:
         if flask.request.method != "PATCH":
             return rendered(identity=identity)
-        base.only(identity)
+        base.only_manager(identity)
         state: ManagerState = base.state("manager_state")
         zone = base.setter(_minutes, lambda minutes: setattr(state, "zone", minutes))
         setters = {"DateTime": _set_clock(state), "DateTimeLocalOffset": zone}
-        return base._respond(base.patch(base.call().shown, setters, echo=False))
+        return base.respond(base.patch(base.call().shown, setters, echo=False))
 
     app.view_functions["manager_resource"] = manager
 
     @base.route(app, f"{rule}/Actions/{RESET}", "POST")
     def reset_manager(identity: str) -> Any:
-        base.only(identity)
+        base.only_manager(identity)
         kind = base.given().get("ResetType", "ForceRestart")
         if kind not in RESET_TYPES:
             key = "ActionParameterValueNotInList"
@@ -192,7 +192,7 @@ def register(app: flask.Flask) -> None:
 
     @base.route(app, f"{rule}/NetworkProtocol", "GET", "PATCH")
     def network_protocol(identity: str) -> Any:
-        base.only(identity)
+        base.only_manager(identity)
         path = f"{MANAGERS}/{identity}"
         if flask.request.method == "GET":
             return _network(path)
@@ -206,13 +206,13 @@ def register(app: flask.Flask) -> None:
 
     @base.route(app, f"{rule}/EthernetInterfaces")
     def manager_interfaces(identity: str) -> Any:
-        base.only(identity)
+        base.only_manager(identity)
         path = f"{MANAGERS}/{identity}/EthernetInterfaces"
         return base.collection(path, "EthernetInterface", "Interfaces", [f"{path}/{NIC}"])
 
     @base.route(app, f"{rule}/EthernetInterfaces/{NIC}", "GET")
     def manager_interface(identity: str) -> Any:
-        base.only(identity)
+        base.only_manager(identity)
         bmc = base.call().bmc
         state: ManagerState = base.state("manager_state")
         mac = bmc.mac[:-1] + ("0" if bmc.mac[-1] != "0" else "1")

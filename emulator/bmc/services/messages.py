@@ -188,6 +188,23 @@ BASE: dict[str, tuple[str, str, str]] = {
         "Critical",
         "Wait for the indicated retry duration and retry the operation.",
     ),
+    "ActionParameterUnknown": (
+        "The action '%1' was submitted with the invalid parameter '%2'.",
+        "Warning",
+        "Correct the invalid parameter and resubmit the request if the operation failed.",
+    ),
+    "PropertyValueConflict": (
+        "The property '%1' could not be written because its value would conflict with the value "
+        "of the '%2' property.",
+        "Warning",
+        "No resolution is required.",
+    ),
+    "ResourceInUse": (
+        "The change to the requested resource failed because the resource is in use or in "
+        "transition.",
+        "Warning",
+        "Remove the condition and resubmit the request if the operation failed.",
+    ),
     "ServiceInUnknownState": (
         "The operation failed because the service is in an unknown state and can no longer take "
         "incoming requests.",
@@ -197,15 +214,38 @@ BASE: dict[str, tuple[str, str, str]] = {
 }
 
 
+# The same, of vendors' registries: the prefix of the message's identity. Keys and prefixes are the
+# vendors', so that clients that look for them find them; the wording is ours.
+VENDOR: dict[str, tuple[str, tuple[str, str, str]]] = {
+    "UnableToModifyDuringSystemPOST": (
+        "iLO.2.18",
+        (
+            "The property '%1' does not change during the power-on self-test.",
+            "Warning",
+            "Wait until the system has booted, or switch it off, and resubmit the request.",
+        ),
+    ),
+    "InvalidOperationForSystemState": (
+        "iLO.2.18",
+        (
+            "The system's state does not allow this operation.",
+            "Warning",
+            "Bring the system into a state that allows it and resubmit the request.",
+        ),
+    ),
+}
+
+
 def message(key: str, *args: object, related: str = "") -> dict[str, Any]:
     """One entry of ``@Message.ExtendedInfo``; ``related``: the property that it is about."""
-    text, severity, resolution = BASE[key]
+    registry, texts = VENDOR[key] if key in VENDOR else (REGISTRY, BASE[key])
+    text, severity, resolution = texts
     given = [str(arg)[:200] for arg in args]
     for number, arg in enumerate(given, 1):
         text = text.replace(f"%{number}", arg)
     entry: dict[str, Any] = {
         "@odata.type": MESSAGE_TYPE,
-        "MessageId": f"{REGISTRY}.{key}",
+        "MessageId": f"{registry}.{key}",
         "Message": text,
         "MessageArgs": given,
         "MessageSeverity": severity,

@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 SERVICE = f"{base.ROOT}/SessionService"
 SESSIONS = f"{SERVICE}/Sessions"
-LIMIT = 16
-"""Sessions at a time, where the personality says nothing (assumption)."""
-TIMEOUT = 1800
-"""Seconds without a request after which a session ends (the usual default of BMCs)."""
 TIMEOUT_RANGE = (30, 86_400)
 """What Redfish allows for SessionTimeout."""
-REFUSAL = 503
-"""The status when all sessions are taken: 503 by DSP0266, but some BMCs answer 400."""
 
 
 @dataclass(slots=True)
@@ -49,9 +43,8 @@ class Sessions:
     def __init__(self, bmc: Bmc) -> None:
         self._bmc = bmc
         self._count = 0
-        self.timeout = TIMEOUT
-        self.limit: int = getattr(bmc.personality, "session_limit", None) or LIMIT
-        self.refusal: int = getattr(bmc.personality, "session_refusal", None) or REFUSAL
+        self._limits = bmc.personality.limits
+        self.timeout = self._limits.session_timeout
         self.members: dict[str, Session] = {}
 
     def expire(self, now: float) -> None:
@@ -75,8 +68,8 @@ class Sessions:
     def open(self, account: Account, now: float, wall: float) -> Session:
         """Raises :class:`Refused` when all sessions are taken."""
         self.expire(now)
-        if len(self.members) >= self.limit:
-            raise refuse(self.refusal, "SessionLimitExceeded")
+        if len(self.members) >= self._limits.sessions:
+            raise refuse(self._limits.session_refusal, "SessionLimitExceeded")
         self._count += 1
         ident = str(self._count)
         # Not to be guessed without the BMC's secret, and the same in every run of a seed.

@@ -7,7 +7,7 @@ from typing import Any
 import flask
 
 from emulator.bmc.boot import OPTIONS, uefi_target
-from emulator.bmc.machine import BOOT_TARGETS, OVERRIDES, RESET_TYPES, Machine
+from emulator.bmc.machine import OVERRIDES, Machine
 from emulator.bmc.services import base
 from emulator.bmc.services.messages import refuse
 
@@ -18,7 +18,7 @@ RESET = "ComputerSystem.Reset"
 
 def path(*parts: str) -> str:
     """A path below the running BMC's system."""
-    return "/".join((SYSTEMS, base.call().bmc.uuid, *parts))
+    return "/".join((SYSTEMS, base.call().bmc.system_id, *parts))
 
 
 def _boot(value: Any) -> Any:
@@ -41,7 +41,7 @@ def _boot(value: Any) -> Any:
 
 def _check_boot(where: str, name: str, value: Any) -> Any:
     if name == "BootSourceOverrideTarget":
-        return base.choice(value, where, BOOT_TARGETS)
+        return base.choice(value, where, base.call().bmc.personality.boot_targets)
     if name == "BootSourceOverrideEnabled":
         return base.choice(value, where, OVERRIDES)
     if name == "BootSourceOverrideMode":
@@ -72,7 +72,7 @@ def _store_boot(machine: Machine, checked: dict[str, Any]) -> None:
         machine.http_boot_uri = checked["HttpBootUri"]
     if "BootSourceOverrideMode" in checked:
         bmc = base.call().bmc
-        bmc.drivers.get("systems").set_boot_mode(bmc.uuid, checked["BootSourceOverrideMode"])
+        bmc.drivers.get("systems").set_boot_mode(bmc.system_id, checked["BootSourceOverrideMode"])
     target = checked.get("BootSourceOverrideTarget", machine.override_target)
     machine.set_override(target, checked.get("BootSourceOverrideEnabled"))
 
@@ -80,7 +80,7 @@ def _store_boot(machine: Machine, checked: dict[str, Any]) -> None:
 def _led(value: Any) -> Any:
     bmc = base.call().bmc
     base.choice(value, "IndicatorLED", LEDS)
-    return lambda: bmc.drivers.get("indicators").set_indicator_state(bmc.uuid, value)
+    return lambda: bmc.drivers.get("indicators").set_indicator_state(bmc.system_id, value)
 
 
 def register(app: flask.Flask) -> None:
@@ -97,7 +97,7 @@ def register(app: flask.Flask) -> None:
         )
         setters = {"Boot": _boot, "IndicatorLED": _led, "AssetTag": tag}
         shown = base.call().shown
-        return base._respond(base.patch(shown, setters, echo=False))
+        return base.respond(base.patch(shown, setters, echo=False))
 
     app.view_functions["system_resource"] = system
 
@@ -108,7 +108,7 @@ def register(app: flask.Flask) -> None:
         kind = data.get("ResetType")
         if kind is None:
             raise refuse(400, "ActionParameterMissing", RESET, "ResetType", related="ResetType")
-        if kind not in RESET_TYPES:
+        if kind not in base.call().bmc.personality.reset_types:
             key = "ActionParameterValueNotInList"
             raise refuse(400, key, kind, "ResetType", RESET, related="ResetType")
         running = base.call()

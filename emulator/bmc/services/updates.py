@@ -69,12 +69,12 @@ def _part(targets: Any) -> str:
     """BMC or BIOS. Raises 400 for a target that this BMC has not."""
     if targets in (None, []):
         return "BMC"
-    uuid = base.call().bmc.uuid
+    bmc = base.call().bmc
     known = {
         f"{INVENTORY}/BMC": "BMC",
-        f"{base.ROOT}/Managers/{uuid}": "BMC",
+        f"{base.ROOT}/Managers/{bmc.manager_id}": "BMC",
         f"{INVENTORY}/BIOS": "BIOS",
-        f"{base.ROOT}/Systems/{uuid}": "BIOS",
+        f"{base.ROOT}/Systems/{bmc.system_id}": "BIOS",
     }
     if not isinstance(targets, list):
         raise refuse(400, "PropertyValueTypeError", targets, "Targets", related="Targets")
@@ -156,8 +156,9 @@ def register(app: flask.Flask) -> None:
         updates: Updates = base.state("updates")
         if ident not in updates.versions:
             raise base.missing()
-        owner = "Managers" if ident == "BMC" else "Systems"
-        related = base.link(f"{base.ROOT}/{owner}/{base.call().bmc.uuid}")
+        bmc = base.call().bmc
+        owner = f"Managers/{bmc.manager_id}" if ident == "BMC" else f"Systems/{bmc.system_id}"
+        related = base.link(f"{base.ROOT}/{owner}")
         return base.resource(
             f"{INVENTORY}/{ident}",
             "SoftwareInventory.v1_10_0",

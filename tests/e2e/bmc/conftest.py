@@ -53,7 +53,8 @@ class FleetProcess:
         )
 
     def system_path(self, host: str = "host-001") -> str:
-        return f"/redfish/v1/Systems/{self.control.state()[host]['uuid']}"
+        path: str = self.control.state()[host]["system"]
+        return path
 
 
 def files(directory: Path, **spec: Any) -> list[str]:

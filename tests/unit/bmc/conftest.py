@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,21 +13,25 @@ from beskar7.runtime import VirtualRuntime
 from emulator.bmc.fleet import Bmc, Fleet
 from emulator.bmc.log import BmcEvent
 from emulator.bmc.redfish import Request, Response
+from emulator.bmc.shape import media_place
 from emulator.bmc.spec import Credentials, FleetSpec
 
 CREDENTIALS = Credentials("admin", "correct horse")
 
 
 def make_fleet(
-    runtime: VirtualRuntime, hosts: int = 4, scale: dict[str, float] | None = None, **spec: Any
+    runtime: VirtualRuntime,
+    hosts: int = 4,
+    scale: dict[str, float] | None = None,
+    vendors: tuple[str, ...] = ("dell", "hpe", "lenovo", "supermicro"),
+    **spec: Any,
 ) -> Fleet:
     """A fleet of hosts ``host-001``... at 127.10.0.1..., in racks of two, vendors in turn."""
-    vendors = ("dell", "hpe", "lenovo", "supermicro")
     entries = [
         {
             "name": f"host-{i + 1:03d}",
             "address": f"127.10.0.{i + 1}",
-            "vendor": vendors[i % 4],
+            "vendor": vendors[i % len(vendors)],
             "rack": f"rack-{i // 2}",
             "labels": {"parity": "odd" if i % 2 else "even"},
         }
@@ -42,7 +47,10 @@ class Client:
     def __init__(self, fleet: Fleet, name: str = "host-001") -> None:
         self.fleet = fleet
         self.bmc: Bmc = fleet.bmcs[name]
-        self.system = f"/redfish/v1/Systems/{self.bmc.uuid}"
+        self.system = f"/redfish/v1/Systems/{self.bmc.system_id}"
+        self.manager = f"/redfish/v1/Managers/{self.bmc.manager_id}"
+        self.media = media_place(self.bmc)
+        self.disc = self.bmc.personality.ways(1.0).optical[0]
         self.headers = {"Authorization": f"Basic {self.bmc.token.decode()}"}
 
     def call(self, method: str, path: str, body: object = None) -> Response:
@@ -67,13 +75,13 @@ class Client:
     def boot(self, **boot: Any) -> int:
         return self.call("PATCH", self.system, {"Boot": boot}).status
 
-    def insert(self, image: str, device: str = "Cd") -> int:
-        path = f"{self.system}/VirtualMedia/{device}/Actions/VirtualMedia.InsertMedia"
+    def insert(self, image: str, device: str = "") -> int:
+        path = f"{self.media}/{device or self.disc}/Actions/VirtualMedia.InsertMedia"
         return self.call("POST", path, {"Image": image}).status
 
-    def eject(self, device: str = "Cd") -> int:
-        path = f"{self.system}/VirtualMedia/{device}/Actions/VirtualMedia.EjectMedia"
-        return self.call("POST", path).status
+    def eject(self, device: str = "") -> int:
+        path = f"{self.media}/{device or self.disc}/Actions/VirtualMedia.EjectMedia"
+        return self.call("POST", path, {}).status
 
     def events(self) -> list[BmcEvent]:
         return [e for e in self.fleet.log().events if e.host == self.bmc.name]
@@ -115,3 +123,15 @@ def in_a_world() -> Callable[..., None]:
         runtime.run(lambda: body(Client(fleet)))
 
     return begin
+
+
+@pytest.fixture
+def quirky(virtual: VirtualRuntime, tmp_path: Path) -> Callable[..., Client]:
+    """A client of a BMC whose personality is the generic one with the YAML given over it."""
+
+    def make(text: str, base: str = "generic", **spec: Any) -> Client:
+        file = tmp_path / "odd.yaml"
+        file.write_text(f"extends: {base}\n{text}\n")
+        return Client(make_fleet(virtual, 1, vendors=("odd",), personalities=[str(file)], **spec))
+
+    return make

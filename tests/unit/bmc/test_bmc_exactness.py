@@ -18,9 +18,10 @@ from sushy_tools.emulator import main
 from emulator.bmc import application
 from emulator.bmc.application import FleetApplication, install, serve, through_wsgi
 from emulator.bmc.driver import Call
+from emulator.bmc.personalityfile import personalities
 from emulator.bmc.redfish import Request, Response
 from emulator.bmc.service import Service
-from emulator.bmc.templates import NAME, UUID, Skeletons
+from emulator.bmc.templates import NAME, UUIDS, Skeletons
 
 if TYPE_CHECKING:
     from conftest import Client
@@ -29,16 +30,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.unit
 RESETS = ("On", "ForceOff", "GracefulShutdown", "ForceRestart", "PowerCycle")
-TARGETS = ("None", "Pxe", "Hdd", "Cd", "UefiHttp")
+TARGETS = ("None", "Pxe", "Hdd", "Cd", "UsbCd", "UefiHttp")
 URLS = st.sampled_from(
     [
         "http://images/a.iso",
         "https://[::1]/b'<&>\".iso",
-        f"http://x/{UUID.decode()}.iso",
+        *(f"http://x/{uuid}.iso" for uuid in UUIDS),
         f"http://x/{NAME}",
         "http://x/host-001/\u00e4",
     ]
 )
+VENDORS = st.sampled_from([*personalities()])
 STEPS = st.one_of(
     st.tuples(st.just("reset"), st.sampled_from(RESETS)),
     st.tuples(
@@ -53,9 +55,9 @@ STEPS = st.one_of(
         ),
     ),
     st.tuples(st.just("insert"), URLS),
-    st.tuples(st.just("eject"), st.just("Cd")),
+    st.tuples(st.just("eject"), st.just("")),
     st.tuples(st.just("led"), st.sampled_from(["Lit", "Off", "Blinking"])),
-    st.tuples(st.just("tag"), st.sampled_from(["", "rack <4>", UUID.decode()])),
+    st.tuples(st.just("tag"), st.sampled_from(["", "rack <4>", *UUIDS])),
     st.tuples(st.just("wait"), st.floats(0.0, 6.0)),
 )
 
@@ -119,11 +121,11 @@ def plain_jinja() -> Iterator[None]:
 InAWorld = Callable[..., None]
 
 
-@settings(max_examples=15)
-@example(steps=[("reset", "On"), *[("wait", 0.4)] * 12])
-@given(steps=st.lists(STEPS, max_size=8))
+@settings(max_examples=25)
+@example(steps=[("reset", "On"), *[("wait", 0.4)] * 12], vendor="hpe")
+@given(steps=st.lists(STEPS, max_size=8), vendor=VENDORS)
 def test_a_kept_answer_is_the_one_that_would_be_made_now(
-    in_a_world: InAWorld, steps: list[tuple[str, Any]]
+    in_a_world: InAWorld, steps: list[tuple[str, Any]], vendor: str
 ) -> None:
     def body(client: Client) -> None:
         kept = client.fleet.service
@@ -144,14 +146,15 @@ def test_a_kept_answer_is_the_one_that_would_be_made_now(
                         fresh, client.bmc, "GET", path, **{"If-None-Match": unless}
                     ), path
 
-    in_a_world(body, hosts=2, scale={"latency": 0, "boot": 0.02})
+    in_a_world(body, hosts=2, scale={"latency": 0, "boot": 0.02}, vendors=(vendor,))
 
 
-@settings(max_examples=15)
-@given(steps=st.lists(STEPS, max_size=8))
+@settings(max_examples=25)
+@given(steps=st.lists(STEPS, max_size=8), vendor=VENDORS)
 def test_prepared_templates_and_the_short_way_give_what_sushy_tools_gives(
     in_a_world: InAWorld,
     steps: list[tuple[str, Any]],
+    vendor: str,
 ) -> None:
     app = install()
 
@@ -168,7 +171,7 @@ def test_prepared_templates_and_the_short_way_give_what_sushy_tools_gives(
                     full = through_wsgi(app, call, "GET", path, b"", bmc.spec.address)
                 assert quick == full, path
 
-    in_a_world(body, hosts=2, scale={"latency": 0, "boot": 0.02})
+    in_a_world(body, hosts=2, scale={"latency": 0, "boot": 0.02}, vendors=(vendor,))
 
 
 def test_reads_take_the_short_way_and_a_template_is_rendered_once_for_all(
@@ -196,8 +199,9 @@ def test_a_stand_in_in_what_a_client_wrote_is_not_mistaken_for_one() -> None:
     def jinja(template: str, **params: str) -> str:
         return "|".join([template, *params.values()])
 
-    for uri in (UUID.decode(), NAME, f"a{NAME}b"):
+    for uri in (*UUIDS, NAME, f"a{NAME}b"):
         for last in "12":
-            uuid = f"5f0e1c5a-0000-4000-8000-00000000000{last}"
-            params = {"name": "n", "uuid": uuid, "uri": uri}
-            assert skeletons.render(jinja, "t", params, uuid, "n") == f"t|n|{uuid}|{uri}"
+            uuids = (f"5f0e1c5a-0000-4000-8000-00000000000{last}", f"5f0e1c5a-1{last}")
+            for uuid in uuids:
+                params = {"name": "n", "uuid": uuid, "uri": uri}
+                assert skeletons.render(jinja, "t", params, uuids, "n") == f"t|n|{uuid}|{uri}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -18,10 +18,14 @@ from emulator.bmc.faults.plans import PLANS
 from emulator.bmc.faults.spans import SPANS
 from emulator.bmc.fleet import Fleet
 from emulator.bmc.inprocess import TURNED_AWAY, FleetAdapter
+from emulator.bmc.shape import media_place
 from emulator.bmc.spec import Credentials
 from emulator.faultkinds import KINDS
 from emulator.faultspec import Fault
 from emulator.fields import FieldError
+
+if TYPE_CHECKING:
+    from conftest import Client
 
 pytestmark = pytest.mark.unit
 TIMEOUT = 5
@@ -36,7 +40,9 @@ class Lab:
         self.fleet = fleet
         self.runtime = runtime
         self.bmc = fleet.bmcs["host-001"]
-        self.system_path = f"{ROOT}/Systems/{self.bmc.uuid}"
+        self.system_path = f"{ROOT}/Systems/{self.bmc.system_id}"
+        self.disc = self.bmc.personality.ways(1.0).optical[0]
+        self.drive = f"{media_place(self.bmc)}/{self.disc}"
         self.session = requests.Session()
         self.session.mount("http://", FleetAdapter(fleet, runtime))
         self.session.auth = (USER, PASSWORD)
@@ -55,7 +61,7 @@ class Lab:
         return self.ask(path, "POST", json={"ResetType": kind}).status_code
 
     def insert(self, image: str = "http://images/x.iso") -> int:
-        path = f"{self.system_path}/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia"
+        path = f"{self.drive}/Actions/VirtualMedia.InsertMedia"
         return self.ask(path, "POST", json={"Image": image}).status_code
 
     def boot_once(self) -> int:
@@ -374,13 +380,33 @@ def test_an_action_that_is_accepted_and_lost(inside: Inside) -> None:
             "Off",
             "Disabled",
         )
-        assert lab.ask(f"{lab.system_path}/VirtualMedia/Cd").json()["Image"] is None
+        assert lab.ask(lab.drive).json()["Image"] is None
         assert [r.performed for r in lab.fleet.log().records if r.action] == [False] * 3
         assert lab.reset("Nonsense") == 400, "what would be refused is refused"
         lab.session.auth = (USER, "wrong")
         assert lab.reset("On") == 401
 
     inside(body)
+
+
+def test_an_image_that_a_task_would_bring_is_lost_as_well(
+    quirky: Callable[..., Client], virtual: VirtualRuntime
+) -> None:
+    text = "quirks: {media_task_seconds: {value: 5}, busy_after_write: {value: 3}}"
+    fleet = quirky(text, scale={"boot": 1.0, "latency": 0.0}).fleet
+
+    def body(lab: Lab) -> None:
+        lab.put("lost-action")
+        assert lab.insert() == 202
+        lab.fleet.faults.clear()
+        assert lab.boot_once() == 204, "a BMC that did nothing needs no rest"
+        lab.runtime.sleep(60.0)
+        assert lab.ask(lab.drive).json()["Inserted"] is False
+        assert lab.insert() == 202
+        lab.runtime.sleep(6.0)
+        assert lab.ask(lab.drive).json()["Inserted"] is True
+
+    virtual.run(lambda: body(Lab(fleet, virtual)))
 
 
 def test_an_action_that_comes_late(inside: Inside) -> None:
@@ -392,7 +418,7 @@ def test_an_action_that_comes_late(inside: Inside) -> None:
         lab.runtime.sleep(2.0)
         assert lab.events() == [("media-inserted", "f")]
         assert lab.fleet.log().events[0].time == pytest.approx(40.0)
-        assert lab.ask(f"{lab.system_path}/VirtualMedia/Cd").json()["Inserted"] is True
+        assert lab.ask(lab.drive).json()["Inserted"] is True
 
     inside(body)
 
@@ -497,7 +523,7 @@ def test_a_boot_that_stands_still_until_the_next_reset(inside: Inside) -> None:
 
 def test_media_that_go(inside: Inside) -> None:
     def body(lab: Lab) -> None:
-        drive = f"{lab.system_path}/VirtualMedia/Cd"
+        drive = lab.drive
         assert lab.insert() == 204
         lab.put("media-ejected", start=50)
         lab.runtime.sleep(49.0)
@@ -509,7 +535,7 @@ def test_media_that_go(inside: Inside) -> None:
         assert lab.ask(drive).json()["Inserted"] is True
         lab.fleet.faults.clear()
         lab.put("media-lost")
-        assert boot(lab)[0] == ("media-ejected", "Cd", "f")
+        assert boot(lab)[0] == ("media-ejected", lab.disc, "f")
         assert lab.ask(drive).json()["Inserted"] is False
 
     inside(body)
@@ -527,7 +553,7 @@ def test_a_bmc_that_reboots_forgets(inside: Inside) -> None:
         assert lab.fleet.log().records[-1].fault == "f"
         lab.runtime.sleep(29.5)
         assert lab.ask().json()["Boot"]["BootSourceOverrideEnabled"] == "Disabled"
-        assert lab.ask(f"{lab.system_path}/VirtualMedia/Cd").json()["Inserted"] is False
+        assert lab.ask(lab.drive).json()["Inserted"] is False
         assert lab.ask(f"{ROOT}/SessionService/Sessions").json()["Members"] == []
 
     inside(body)
@@ -535,7 +561,7 @@ def test_a_bmc_that_reboots_forgets(inside: Inside) -> None:
 
 def test_a_clock_that_is_wrong(inside: Inside) -> None:
     def body(lab: Lab) -> None:
-        manager = f"{ROOT}/Managers/{lab.bmc.uuid}"
+        manager = f"{ROOT}/Managers/{lab.bmc.manager_id}"
         right = lab.ask(manager).json()["DateTime"]
         lab.put("wrong-clock", ahead=-3 * 86_400, duration=100)
         wrong = lab.ask(manager).json()["DateTime"]

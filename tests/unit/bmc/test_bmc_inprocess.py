@@ -41,11 +41,20 @@ def wait_for_os(system: Any, runtime: Runtime) -> None:
         system.refresh(force=True)
 
 
+def _drives(system: Any) -> list[Any]:
+    """Where the vendor has them."""
+    try:
+        found: list[Any] = system.virtual_media.get_members()
+    except sushy.exceptions.MissingAttributeError:
+        found = system.managers[0].virtual_media.get_members()
+    return found
+
+
 def provision(fleet: Fleet, runtime: VirtualRuntime) -> Any:
     """Enrol, insert, boot once, power on, verify; then a second boot from the disk."""
     system = connect(fleet, runtime).get_system()
     inventory = (system.manufacturer, system.model, system.serial_number, system.uuid)
-    devices = system.managers[0].virtual_media.get_members()
+    devices = _drives(system)
     drive = next(d for d in devices if sushy.VirtualMediaType.CD in d.media_types)
     drive.insert_media("http://images/kairos.iso", write_protected=False)
     system.set_system_boot_options(
@@ -76,8 +85,9 @@ def test_a_provisioning_as_the_bmc_saw_it(real_time: Fleet, virtual: VirtualRunt
     (manufacturer, model, _, uuid), page = virtual.run(provision, real_time, virtual)
     assert (manufacturer, uuid) == ("Dell Inc.", real_time.bmcs["host-001"].uuid)
     assert model.startswith("PowerEdge")
+    drive = real_time.bmcs["host-001"].personality.media[0].id
     assert [(event.type, event.detail) for event in page.events] == [
-        ("media-inserted", "Cd:http://images/kairos.iso"),
+        ("media-inserted", f"{drive}:http://images/kairos.iso"),
         ("power-on", ""),
         ("boot-started", "Cd:http://images/kairos.iso"),
         ("boot-finished", "Cd:http://images/kairos.iso"),
@@ -193,7 +203,7 @@ def reset(fleet: Fleet, runtime: Runtime) -> requests.Response:
     session = requests.Session()
     session.mount("http://", FleetAdapter(fleet, runtime))
     bmc = fleet.bmcs["host-001"]
-    url = f"http://127.10.0.1/redfish/v1/Systems/{bmc.uuid}/Actions/ComputerSystem.Reset"
+    url = f"http://127.10.0.1/redfish/v1/Systems/{bmc.system_id}/Actions/ComputerSystem.Reset"
     return session.post(
         url, json={"ResetType": "On"}, auth=("admin", "correct horse"), timeout=READ_TIMEOUT
     )

@@ -70,10 +70,10 @@ def test_a_fleet_counts_its_requests_by_operation(in_a_world: Callable[..., None
         client.boot(BootSourceOverrideTarget="Cd")
         found = {name: op.statuses for name, op in counts.operations.items()}
         assert found == {
-            "get": {"200": 1},
+            "system": {"200": 1},
             "reset": {"204": 1, "400": 1},
             "media": {"204": 1},
-            "patch": {"204": 1},
+            "boot": {"204": 1},
         }
 
     in_a_world(body)

@@ -52,7 +52,7 @@ def test_actions_follow_one_another_and_reads_do_not_wait(
             came.append(runtime.now())
             free = max(free, came[-1]) + 2.0
             expected.append(free)
-            path = f"{client.system}/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia"
+            path = f"{client.media}/{client.disc}/Actions/VirtualMedia.InsertMedia"
             order = {"Image": f"http://images/{index}.iso"}
             waits.append(runtime.spawn(send, fleet, client, "POST", path, order, name=f"w{index}"))
         # Read while the last of them is still waited for.

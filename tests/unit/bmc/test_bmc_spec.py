@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from emulator.bmc.personality import OPERATIONS, personalities
 from emulator.bmc.spec import Credentials, FleetSpec, load_token
 from emulator.fields import FieldError
 
@@ -119,15 +118,3 @@ def test_a_host_may_have_its_own_credentials() -> None:
 def test_short_tokens_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="16 to 4096"):
         load_token(secret(tmp_path / "token", "short"))
-
-
-def test_every_vendors_file_is_whole() -> None:
-    assert set(personalities()) == {"dell", "hpe", "lenovo", "supermicro", "generic"}
-    for personality in personalities().values():
-        assert set(personality.latency) == set(OPERATIONS)
-        shares = [share for share, _ in personality.phases]
-        assert shares == sorted(shares)
-        assert shares[0] == 0.0
-        serials = {personality.serial_of(f"host-{i}") for i in range(100)}
-        assert len(serials) == 100
-        assert all(len(serial) == len(personality.serial) for serial in serials)

@@ -44,8 +44,8 @@ def test_an_unknown_boot_target_is_refused(client: Client) -> None:
 
 def test_looking_at_an_unknown_medium_ejects_none(client: Client) -> None:
     client.insert("http://images/x.iso")
-    assert client.call("GET", f"{client.system}/VirtualMedia/Tape").status == 404
-    assert client.get(f"{client.system}/VirtualMedia/Cd")["Inserted"] is True
+    assert client.call("GET", f"{client.media}/Tape").status == 404
+    assert client.get(f"{client.media}/{client.disc}")["Inserted"] is True
 
 
 def test_a_clock_is_set_at_one_manager_and_goes_on(
@@ -54,11 +54,11 @@ def test_a_clock_is_set_at_one_manager_and_goes_on(
     other = type(client)(fleet, "host-002")
 
     def date(one: Client) -> str:
-        found: str = one.get(f"/redfish/v1/Managers/{one.bmc.uuid}")["DateTime"]
+        found: str = one.get(one.manager)["DateTime"]
         return found
 
     def main() -> None:
-        path = f"/redfish/v1/Managers/{client.bmc.uuid}"
+        path = client.manager
         before = date(other)
         new = {"DateTime": "2031-02-03T04:05:06+00:00"}
         assert client.call("PATCH", path, new).status == 204
@@ -83,7 +83,7 @@ def test_a_clock_is_set_at_one_manager_and_goes_on(
     ],
 )
 def test_a_clock_is_not_set_to_nonsense(client: Client, body: dict[str, Any]) -> None:
-    path = f"/redfish/v1/Managers/{client.bmc.uuid}"
+    path = client.manager
     assert client.call("PATCH", path, body).status == 400
 
 
@@ -94,7 +94,7 @@ def test_a_reset_without_a_type_is_a_bad_request(client: Client, body: Any) -> N
 
 
 def test_the_managers_service_is_the_services_own(client: Client) -> None:
-    manager = client.get(f"/redfish/v1/Managers/{client.bmc.uuid}")
+    manager = client.get(client.manager)
     assert manager["ServiceEntryPointUUID"] == client.get("/redfish/v1/")["UUID"]
 
 

@@ -14,6 +14,8 @@ from emulator.bmc.services.entrance import SCHEMAS
 from emulator.bmc.services.messages import BASE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Client
 
     from beskar7.runtime import VirtualRuntime
@@ -127,15 +129,8 @@ def test_a_write_with_an_old_tag_changes_nothing(client: Client) -> None:
     assert client.call("PATCH", client.system, {"AssetTag": "third"}).status == 204
 
 
-def test_a_bmc_that_wants_a_tag_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Strict:
-        requires_etag = True
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(personality, name)
-
-    personality = client.bmc.personality
-    monkeypatch.setattr(client.bmc, "personality", Strict())
+def test_a_bmc_that_wants_a_tag_says_so(quirky: Callable[..., Client]) -> None:
+    client = quirky("quirks: {etag_required: {value: true}}")
     answer = client.call("PATCH", client.system, {"AssetTag": "x"})
     assert (answer.status, messages(answer.body)) == (428, ["PreconditionRequired"])
     client.headers["If-Match"] = "*"
@@ -143,7 +138,7 @@ def test_a_bmc_that_wants_a_tag_says_so(client: Client, monkeypatch: pytest.Monk
 
 
 def test_what_a_client_has_is_not_sent_again(client: Client) -> None:
-    path = f"{client.system}/VirtualMedia/Cd"
+    path = f"{client.media}/{client.disc}"
     tag = client.call("GET", path).headers["ETag"]
     client.headers["If-None-Match"] = f"W/{tag}"
     answer = client.call("GET", path)

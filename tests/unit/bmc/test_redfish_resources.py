@@ -28,7 +28,7 @@ LONG = 500.0
 
 
 def manager(client: Client) -> str:
-    return f"/redfish/v1/Managers/{client.bmc.uuid}"
+    return client.manager
 
 
 def events(client: Client) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emulator import fleettop
+from emulator.calibration import command as calibrate
 
 
 def register(commands: Any) -> None:
@@ -12,3 +13,4 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("fleet", help="work with emulated BMCs", allow_abbrev=False)
     inner = parser.add_subparsers(dest="fleet_command", metavar="COMMAND", required=True)
     fleettop.add(inner)
+    calibrate.add(inner)

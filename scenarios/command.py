@@ -14,6 +14,7 @@ from rich.text import Text
 
 from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
+from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.checks import bound_of, format_value
 from scenarios.engine.clocks import run_on
 from scenarios.engine.evidence import Evidence
@@ -49,6 +50,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("scenario", nargs="?", metavar="NAME|FILE", help="see --list, or a file")
     parser.add_argument("--clock", choices=("live", "virtual"), default="live")
+    add_personality(parser)
     parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--set",
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         _say(voice, "beskar7 run: which scenario? Give a name or a file; --list shows the names.")
         return BAD_INPUT
     try:
-        scenario = load(args.scenario, args.overrides)
+        scenario = load(args.scenario, [*personality_overrides(args), *args.overrides])
     except DocumentError as error:
         _say(voice, str(error))
         return BAD_INPUT

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from beskar7.api.problems import DocumentError
+from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.loader import load
 from scenarios.engine.world import WorldError
 
@@ -42,6 +43,7 @@ def register(subparsers: Any) -> None:
         metavar="PATH=VALUE",
         help="change a field of the scenario's world",
     )
+    add_personality(parser)
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--port", type=int, default=0, help="of the API (default: any free one)")
     parser.add_argument("--dir", type=Path, help="keep kubeconfig and logs here, not in scratch")
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if value is not None:
             overrides.append(f"world.{field}={value}")
     try:
-        scenario = load(args.scenario, overrides)
+        scenario = load(args.scenario, [*personality_overrides(args), *overrides])
     except DocumentError as error:
         voice.print(Text(str(error)), soft_wrap=True)
         return BAD_INPUT

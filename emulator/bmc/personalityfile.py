@@ -31,6 +31,7 @@ ABSENTABLE = (
 )
 """Sub-resources of a System that a personality may leave out."""
 MEDIA_TYPES = ("CD", "DVD", "Floppy", "USBStick")
+DISTRIBUTION = {"distribution", "mean", "sigma", "quantiles"}
 MAX_FILES = 100
 MAX_VERSIONS = 50
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -111,7 +112,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)
-        whole = isinstance(value, Mapping) and {"distribution", "mean"} & set(value)
+        whole = isinstance(value, Mapping) and DISTRIBUTION & set(value)
         if isinstance(value, Mapping) and isinstance(under, Mapping) and not whole:
             merged[name] = _merged(under, value)
         else:
@@ -173,7 +174,7 @@ def _parse(vendor: str, firmware: str, data: Mapping[str, Any]) -> Personality:
         sources={
             name: f.text(data[name]["source"], f"{name}.source", 1000)
             for name in SECTIONS
-            if name != "quirks" and "source" in data.get(name, {})
+            if name != "quirks" and isinstance(data.get(name), Mapping) and "source" in data[name]
         },
         **_resources(data),
         **_boot(data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,10 @@ def _filled(value: Any, word: str) -> Any:
 
 
 def shuffled(data: dict[str, Any], turn: int) -> dict[str, Any]:
-    """A collection whose members come in another order after each change."""
-    members = data["Members"]
-    turn %= len(members) or 1
-    data["Members"] = members[turn:] + members[:turn]
+    """A collection whose members come in another order at each ``turn``."""
+    data["Members"].sort(
+        key=lambda member: hashlib.blake2b(f"{turn}/{member}".encode(), digest_size=8).digest()
+    )
     return data
 
 

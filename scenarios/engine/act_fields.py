@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import get_args
 
 from beskar7.api.documents import Node
@@ -36,13 +37,14 @@ BOUNDS = ("max", "min", "equals")
 ZERO = CreateMachines(0)
 
 
-def read_act(node: Node, path: str, problems: Problems) -> Act:
+def read_act(node: Node, path: str, problems: Problems, vendors: Collection[str]) -> Act:
+    """An act; ``vendors`` are those that its faults may select."""
     fields = Fields(node, path, problems, node.where)
     trigger = _trigger(fields)
     given = [name for name in ACTIONS if name in fields.names()]
     action: Action = ZERO
     if len(given) == 1:
-        action = _action(fields, given[0], problems)
+        action = _action(fields, given[0], problems, vendors)
     else:
         for name in ACTIONS:
             fields.node(name)
@@ -95,10 +97,12 @@ def _trigger(fields: Fields) -> Trigger:
     return trigger
 
 
-def _action(fields: Fields, name: str, problems: Problems) -> Action:
+def _action(fields: Fields, name: str, problems: Problems, vendors: Collection[str]) -> Action:
     if name == "add_fault":
         node = fields.node(name, required=True)
-        return AddFault(read_fault(node, fields.at(name), problems)) if node else ZERO
+        if node is None:
+            return ZERO
+        return AddFault(read_fault(node, fields.at(name), problems, vendors=vendors))
     of = fields.child(name, required=name in ("create_machines", "delete_machines"))
     action: Action
     match name:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, PHYSICAL_HOST
 from beskar7.config import CONFIG_MAP_NAME, ConfigError, Tuning, parse_tuning
-from beskar7.redfish.vendors import GENERIC, VENDORS
+from beskar7.redfish.vendors import vendor_of
 from beskar7.runtime import Random
+from emulator.bmc.personality import Family
+from emulator.bmc.personalityfile import load, personalities
 from scenarios.engine.schema import HostsSpec, LoadSpec, Scenario
 
 SYSTEM_NAMESPACE = "beskar7-system"
@@ -89,6 +92,7 @@ def fleet_spec(
             for host in plan_hosts(spec)
         ],
         "faults": [],
+        "personalities": list(spec.personalities),
         "scale": {"boot": spec.boot_scale, "latency": spec.latency_scale},
     }
 
@@ -170,9 +174,12 @@ def cooldowns(scenario: Scenario) -> dict[str, float]:
         tuning = parse_tuning(scenario.world.config)
     except ConfigError:
         tuning = Tuning()
-    vendors = {vendor.name: vendor for vendor in VENDORS}
+    families: Mapping[str, Family] = personalities()
+    for place in scenario.world.hosts.personalities:
+        families = load(Path(place), families)
     return {
-        host.name: tuning.cooldown(vendors.get(host.vendor, GENERIC))
+        # The controller knows a vendor by the manufacturer that the BMC names.
+        host.name: tuning.cooldown(vendor_of(families[host.vendor].variants[0].manufacturer))
         for host in plan_hosts(scenario.world.hosts)
     }
 

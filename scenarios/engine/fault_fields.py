@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from beskar7.api.documents import Node
@@ -14,7 +15,6 @@ from emulator.kube.faults import faultspec
 from emulator.kube.faults.faultspec import ApiFault
 from emulator.latency import DISTRIBUTIONS, MAX_QUANTILES
 from scenarios.engine.fields import Fields
-from scenarios.engine.schema import VENDORS
 
 TARGETS = ("bmc", "api")
 LOSING = ("error", "hang", "reset", "partition")
@@ -24,10 +24,18 @@ CLIENTS = ("beskar7-manager/*",)
 NAME = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 
 
-def read_fault(node: Node, path: str, problems: Problems, *, named: bool = True) -> dict[str, Any]:
+def read_fault(
+    node: Node,
+    path: str,
+    problems: Problems,
+    *,
+    named: bool = True,
+    vendors: Collection[str] | None = None,
+) -> dict[str, Any]:
     """The fault as the fleet or the API takes it, times in seconds.
 
-    What is wrong goes to ``problems``. ``named``: it has to have an id.
+    What is wrong goes to ``problems``. ``named``: it has to have an id. ``vendors``: those that
+    there are; None: the fleet alone knows.
     """
     before = len(problems.found)
     fields = Fields(node, path, problems, node.where)
@@ -35,7 +43,9 @@ def read_fault(node: Node, path: str, problems: Problems, *, named: bool = True)
     kind = fields.choice("kind", faultspec.KINDS if api else tuple(KINDS))
     fault: dict[str, Any] = {
         "kind": kind,
-        "select": (_select_requests if api else _select)(fields.child("select")),
+        "select": _select_requests(fields.child("select"))
+        if api
+        else _select(fields.child("select"), vendors),
         "start": fields.duration("start", 0.0),
         "duration": fields.duration("duration", None, low=0.001),
         "probability": fields.number("probability", 1.0, high=1.0),
@@ -152,7 +162,7 @@ def _belongs(fields: Fields, kind: str, name: str, *owners: str) -> None:
         fields.wrong(name, f"belongs to faults of kind {known}; this one is of kind {kind}")
 
 
-def _select(fields: Fields) -> dict[str, Any]:
+def _select(fields: Fields, known: Collection[str] | None) -> dict[str, Any]:
     select: dict[str, Any] = {}
     for name in ("hosts", "racks", "firmware"):
         if patterns := fields.texts(name):
@@ -160,8 +170,8 @@ def _select(fields: Fields) -> dict[str, Any]:
     if vendors := fields.texts("vendors"):
         select["vendors"] = list(vendors)
         for vendor in vendors:
-            if vendor not in VENDORS:
-                fields.wrong("vendors", f'"{vendor}" is unknown; known: {", ".join(VENDORS)}')
+            if known is not None and vendor not in known:
+                fields.wrong("vendors", f'"{vendor}" is unknown; known: {", ".join(known)}')
     if labels := fields.scalars("labels"):
         select["labels"] = labels
     fraction = fields.number("fraction", None, high=1.0)

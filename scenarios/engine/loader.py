@@ -10,14 +10,17 @@ from typing import Any, Literal
 from beskar7.api.documents import Node, parse, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
 from beskar7.flags import manager_settings
+from emulator.bmc.personality import Family
+from emulator.bmc.personalityfile import load as read_personalities
+from emulator.bmc.personalityfile import personalities
 from emulator.bmc.shards import MAX_SHARDS
+from emulator.fields import FieldError
 from scenarios.engine.act_fields import MAX_MACHINES, read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.schema import (
     OS_FAMILIES,
-    VENDORS,
     AddFault,
     Arrivals,
     ClearFault,
@@ -75,13 +78,21 @@ def build(document: Node, overrides: Sequence[str] = ()) -> Scenario:
 
 
 def _scenario(top: Fields, problems: Problems) -> Scenario:
-    faults = [(at, read_fault(node, at, problems)) for at, node in top.items("faults", limit=100)]
-    acts = [(at, node, read_act(node, at, problems)) for at, node in top.items("acts", limit=200)]
+    world = top.child("world", required=True)
+    hosts = world.child("hosts", required=True)
+    places, known = _personalities(hosts)
+    faults = [
+        (at, read_fault(node, at, problems, vendors=known))
+        for at, node in top.items("faults", limit=100)
+    ]
+    acts = [
+        (at, node, read_act(node, at, problems, known)) for at, node in top.items("acts", limit=200)
+    ]
     checks = [read_check(node, at, problems) for at, node in top.items("checks", limit=100)]
     scenario = Scenario(
         name=top.text("name", pattern=NAME, example="claim-storm"),
         description=top.text("description", ""),
-        world=_world(top.child("world", required=True)),
+        world=_world(world, _hosts(hosts, places, known)),
         load=_load(top.child("load", required=True)),
         faults=tuple(fault for _, fault in faults),
         acts=tuple(act for _, _, act in acts),
@@ -93,20 +104,18 @@ def _scenario(top: Fields, problems: Problems) -> Scenario:
     return scenario
 
 
-def _world(fields: Fields) -> WorldSpec:
-    hosts = fields.child("hosts", required=True)
-    managers = fields.child("managers")
-    world = WorldSpec(_hosts(hosts), _managers(managers), fields.scalars("config"))
+def _world(fields: Fields, hosts: HostsSpec) -> WorldSpec:
+    world = WorldSpec(hosts, _managers(fields.child("managers")), fields.scalars("config"))
     fields.finish()
     return world
 
 
-def _hosts(fields: Fields) -> HostsSpec:
+def _hosts(fields: Fields, places: tuple[str, ...], known: Mapping[str, Family]) -> HostsSpec:
     vendors: Mapping[str, float] = {"generic": 1.0}
     if fields.has("vendors"):
         of = fields.child("vendors")
-        weights = {name: of.number(name, high=1e6) for name in of.names() if name in VENDORS}
-        for name in VENDORS:
+        weights = {name: of.number(name, high=1e6) for name in of.names() if name in known}
+        for name in known:
             of.node(name)
         of.finish()
         if sum(weights.values()) > 0:
@@ -125,10 +134,27 @@ def _hosts(fields: Fields) -> HostsSpec:
         tags=fields.texts("tags"),
         boot_scale=scale.number("boot", HostsSpec(1).boot_scale, high=100.0),
         latency_scale=scale.number("latency", HostsSpec(1).latency_scale, high=100.0),
+        personalities=places,
     )
     scale.finish()
     fields.finish()
     return hosts
+
+
+def _personalities(fields: Fields) -> tuple[tuple[str, ...], Mapping[str, Family]]:
+    """The places of personalities, relative to the file that names them, and all vendors."""
+    known = personalities()
+    node = fields.node("personalities")
+    if node is None:
+        return (), known
+    folder = Path(node.where.source).parent if node.where.line else Path()
+    places = tuple(str((folder / place).resolve()) for place in fields.texts("personalities"))
+    for place in places:
+        try:
+            known = read_personalities(Path(place), known)
+        except FieldError as bad:
+            fields.wrong("personalities", str(bad))
+    return places, known
 
 
 def _managers(fields: Fields) -> ManagersSpec:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-VENDORS = ("dell", "hpe", "lenovo", "supermicro", "generic")
 OS_FAMILIES = ("kairos", "flatcar", "LeapMicro")
 
 Target = Literal["leader", "follower", "any"]
@@ -23,6 +22,8 @@ class HostsSpec:
     """``vendors`` are weights; ``racks`` is their number, hosts go round them.
 
     ``shards`` is how many processes serve the BMCs in wall time; virtual time has one.
+    ``personalities`` are files, or folders of them, with vendors beside those that come along.
+
     ``boot_scale`` and ``latency_scale`` shorten the vendors' times; 1 is as long as in reality.
     """
 
@@ -36,6 +37,7 @@ class HostsSpec:
     shards: int = 1
     boot_scale: float = 0.02
     latency_scale: float = 1.0
+    personalities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

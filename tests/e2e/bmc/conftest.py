@@ -27,6 +27,7 @@ class FleetProcess:
     ready: dict[str, Any]
     control: FleetControl
     stderr: Path
+    password: str = PASSWORD
 
     def url(self, host: str = "host-001") -> str:
         address: str = self.ready["addresses"][host]

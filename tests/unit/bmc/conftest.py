@@ -24,6 +24,7 @@ def make_fleet(
     hosts: int = 4,
     scale: dict[str, float] | None = None,
     vendors: tuple[str, ...] = ("dell", "hpe", "lenovo", "supermicro"),
+    firmware: str | None = None,
     **spec: Any,
 ) -> Fleet:
     """A fleet of hosts ``host-001``... at 127.10.0.1..., in racks of two, vendors in turn."""
@@ -34,6 +35,7 @@ def make_fleet(
             "vendor": vendors[i % len(vendors)],
             "rack": f"rack-{i // 2}",
             "labels": {"parity": "odd" if i % 2 else "even"},
+            **({"firmware": firmware} if firmware else {}),
         }
         for i in range(hosts)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from beskar7.api.problems import DocumentError
@@ -72,3 +74,16 @@ def test_what_is_wrong_is_told_with_its_line(text: str, said: str) -> None:
     with pytest.raises(DocumentError, match=r"s\.yaml:6") as caught:
         loads(TEXT.replace("FAULT", text), "s.yaml")
     assert said in str(caught.value)
+
+
+def test_vendors_are_those_of_the_scenarios_own_personalities_too(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text("extends: generic\n")
+    own = f"hosts: {{count: 2, vendors: {{acme: 1}}, personalities: [{tmp_path / 'acme.yaml'}]}}"
+    text = TEXT.replace("hosts: {count: 2}", own) + "acts: [{at: 1s, add_fault: {id: b, FAULT}}]\n"
+    scenario = loads(text.replace("FAULT", "kind: html, select: {vendors: [acme, dell]}"))
+    assert scenario.faults[0]["select"] == {"vendors": ["acme", "dell"]}
+    for unknown in (text, TEXT):
+        with pytest.raises(DocumentError, match='"acne" is unknown; known: dell'):
+            loads(unknown.replace("FAULT", "kind: html, select: {vendors: [acne]}"))
+    with pytest.raises(DocumentError, match='"acme" is unknown'):
+        loads(TEXT.replace("FAULT", "kind: html, select: {vendors: [acme]}"))

@@ -48,7 +48,7 @@ def suites() -> ModuleType:
 def service(suites: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One BMC, whose boots and reboots are a hundred times as fast as real ones."""
     directory = tmp_path_factory.mktemp("fleet")
-    hosts = [{"name": "host-001", "address": "127.32.0.1", "vendor": "dell"}]
+    hosts = [{"name": "host-001", "address": "127.32.0.1", "vendor": "generic"}]
     spec = {"seed": 7, "tls": True, "hosts": hosts, "scale": {"boot": 0.01, "latency": 0}}
     (directory / "fleet.json").write_text(json.dumps(spec))
     secrets = {

@@ -31,12 +31,16 @@ SCRIPTS = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Service:
-    """Where a service is, and who may use it. ``system`` is the path of its system."""
+    """Where a service is, and who may use it. ``system`` is the path of its system.
+
+    ``drive``: the identity of its virtual CD, which a command calls DRIVE.
+    """
 
     url: str
     username: str
     password: str
     system: str = ""
+    drive: str = "Cd"
 
 
 @dataclass
@@ -175,9 +179,9 @@ RF_UPDATE = (
 UTILITIES = (
     *("rf_power_reset --info", "rf_power_reset --type On", "rf_boot_override --info"),
     *("rf_boot_override --target Pxe", "rf_boot_override --target None"),
-    *("rf_virtual_media info", "rf_virtual_media insert --image http://127.0.0.1/x.iso --id Cd"),
+    *("rf_virtual_media info", "rf_virtual_media insert --image http://127.0.0.1/x.iso --id DRIVE"),
     *(
-        "rf_virtual_media eject --id Cd",
+        "rf_virtual_media eject --id DRIVE",
         "rf_accounts",
         "rf_accounts --add joe Long-enough1 Operator",
     ),
@@ -204,5 +208,5 @@ def redfishtool(service: Service, directory: Path, command: str) -> tuple[int, s
 
 
 def utility(service: Service, directory: Path, command: str) -> tuple[int, str]:
-    program, *arguments = command.split()
+    program, *arguments = command.replace("DRIVE", service.drive).split()
     return run(directory, f"{program}.py", *_login(service), *arguments, timeout=60.0)

@@ -82,7 +82,10 @@ def ours(directory: Path, vendor: str = "generic") -> Iterator[tuple[suites.Serv
     ready = json.loads(process.stdout.readline())
     url = ready["addresses"]["host-001"]
     try:
-        yield suites.Service(url, "admin", PASSWORD, _system(url, ready["ca"])), ready["ca"]
+        media = personalities()[vendor].of("host-001").media
+        drive = next(device.id for device in media if "CD" in device.types)
+        system = _system(url, ready["ca"])
+        yield suites.Service(url, "admin", PASSWORD, system, drive), ready["ca"]
     finally:
         process.stdin.close()
         process.wait(10)

@@ -93,6 +93,8 @@ class Personality:
     boot_ignored: frozenset[str] = frozenset()
     """Targets that are accepted, and that the machine does not boot from."""
     boot_progress: bool = True
+    kernel_arguments: str = ""
+    """The BIOS attribute whose text the firmware hands to the kernel; empty: it has none."""
     reset_types: tuple[str, ...] = RESET_TYPES
     sources: Mapping[str, str] = field(default_factory=dict)
     """By section of the file: where its figures come from."""

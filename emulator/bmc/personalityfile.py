@@ -32,9 +32,11 @@ ABSENTABLE = (
 """Sub-resources of a System that a personality may leave out."""
 MEDIA_TYPES = ("CD", "DVD", "Floppy", "USBStick")
 DISTRIBUTION = {"distribution", "mean", "sigma", "quantiles"}
+_BOOT_FIELDS = ("targets", "ignored", "progress", "kernel_arguments", "duration", "phases")
 MAX_FILES = 100
 MAX_VERSIONS = 50
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _IDENT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,63}")
 
 
@@ -210,7 +212,7 @@ def _resources(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _boot(data: Mapping[str, Any]) -> dict[str, Any]:
-    fields = _section(data, "boot", "targets", "ignored", "progress", "duration", "phases")
+    fields = _section(data, "boot", *_BOOT_FIELDS)
     targets = _choices(fields.get("targets", list(BOOT_TARGETS)), "boot.targets", BOOT_TARGETS)
     if "None" not in targets:
         raise FieldError("boot.targets: must have None, by which an override is withdrawn")
@@ -228,6 +230,7 @@ def _boot(data: Mapping[str, Any]) -> dict[str, Any]:
         "boot_targets": targets,
         "boot_ignored": frozenset(_choices(fields.get("ignored", []), "boot.ignored", targets)),
         "boot_progress": f.flag(fields.get("progress", True), "boot.progress"),
+        "kernel_arguments": _attribute(fields.get("kernel_arguments", "")),
         "boot": _distribution(fields, "boot", "duration"),
         "phases": tuple(phases),
     }
@@ -248,6 +251,15 @@ def _limits(data: object) -> Limits:
 
 def _distribution(fields: Mapping[str, Any], where: str, name: str) -> Latency:
     return Latency.from_dict(_needed(fields, where, name), f"{where}.{name}")
+
+
+def _attribute(value: object) -> str:
+    """The name of a BIOS attribute; empty: none."""
+    where = "boot.kernel_arguments"
+    name = "" if value == "" else f.text(value, where, 64)
+    if name and not _ATTRIBUTE.fullmatch(name):
+        raise FieldError(f"{where}: must be letters, digits and '_', not {name!r}")
+    return name
 
 
 def _ident(value: object, where: str) -> str:

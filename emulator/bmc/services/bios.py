@@ -24,8 +24,6 @@ ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ProcVirtualization": ("Enabled", ("Enabled", "Disabled")),
     "SriovGlobalEnable": ("Disabled", ("Enabled", "Disabled")),
 }
-KERNEL_ARGUMENTS = {"dell": "KernelArgs", "supermicro": "BootArgs"}
-"""By vendor, the attribute whose text the firmware hands to the kernel (facts section 5)."""
 ARGUMENTS_LENGTH = 4096
 APPLY = {
     "@odata.type": "#Settings.v1_3_5.PreferredApplyTime",
@@ -37,7 +35,7 @@ class Bios:
     """The attributes of one machine's BIOS. Only what differs from the defaults is kept."""
 
     def __init__(self, bmc: Bmc) -> None:
-        self._arguments = KERNEL_ARGUMENTS.get(bmc.personality.vendor, "")
+        self._arguments = bmc.personality.kernel_arguments
         defaults = {name: default for name, (default, _) in ATTRIBUTES.items()}
         self.defaults = defaults | ({self._arguments: ""} if self._arguments else {})
         self._changed: dict[str, str] = {}

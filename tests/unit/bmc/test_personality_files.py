@@ -13,9 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from beskar7.runtime import VirtualRuntime
+from emulator.bmc.fleet import Fleet
 from emulator.bmc.personality import OPERATIONS, Family
 from emulator.bmc.personalityfile import SECTIONS, load, personalities, read
-from emulator.bmc.spec import FleetSpec
+from emulator.bmc.spec import Credentials, FleetSpec
 from emulator.fields import FieldError
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ latency:
         ("extends: dell\nvendor: My Dell", 2, "vendor: must be lower-case"),
         ("extends: dell\nlatency:\n  get: {mean: -1}", 3, "latency.get.mean: must be a number"),
         ("extends: dell\nlatency:\n  get:\n    sigma: 1", 3, "latency.get.mean: missing"),
+        ("extends: dell\nboot: {kernel_arguments: a b}", 2, "kernel_arguments: must be letters"),
         ("extends: dell\nboot: {targets: [Cd]}", 2, "boot.targets: must have None"),
         ("extends: dell\nboot:\n  targets: [None, Tape]", 3, r"boot.targets\[1\]: must be one of"),
         (
@@ -250,3 +253,16 @@ def test_the_served_resources_are_the_golden_ones(
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_text(text)
     assert text == file.read_text()
+
+
+def test_the_attribute_of_kernel_arguments_is_what_the_file_says(tmp_path: Path) -> None:
+    assert personalities()["dell"].variants[0].kernel_arguments == "KernelArgs"
+    assert personalities()["hpe"].variants[0].kernel_arguments == ""
+    write(tmp_path, "extends: dell\nboot: {kernel_arguments: BootLine}", "mine.yaml")
+    host = {"name": "h", "address": "127.10.0.1", "vendor": "mine"}
+    spec = FleetSpec.from_dict({"hosts": [host], "personalities": [str(tmp_path / "mine.yaml")]})
+    bmc = Fleet(spec, VirtualRuntime(1), Credentials("a", "b")).bmcs["h"]
+    bios = bmc.drivers.get("bios_settings")
+    bios.plan({"BootLine": "quiet"})
+    assert bios.booted(0.0) == "quiet"
+    assert "KernelArgs" not in bios.current

@@ -67,7 +67,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("identity and API")
     add = group.add_argument
     add("--kubeconfig", help="file to reach the API server (default: in-cluster)")
-    add("--namespace", default=environment.get("POD_NAMESPACE", "beskar7-system"))
+    add(
+        "--namespace",
+        default=environment.get("POD_NAMESPACE", "beskar7-system"),
+        help="where the ConfigMap is",
+    )
     add("--identity", help="name in leases (default: the pod's, or host name and process id)")
     add(
         "--kube-api-qps",
@@ -79,8 +83,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
     group = parser.add_argument_group("endpoints")
     add = group.add_argument
-    add("--metrics-bind-address", default="127.0.0.1:8080")
-    add("--health-probe-bind-address", default="127.0.0.1:8081")
+    add("--metrics-bind-address", default="127.0.0.1:8080", help="for metrics and /debug/")
+    add("--health-probe-bind-address", default="127.0.0.1:8081", help="for the kubelet's probes")
     add("--enable-pprof", default=True, help="profiles, for this machine alone", **flag)
     add("--pprof-bind-address", default="", help="serve profiles here, too")
     add(
@@ -99,11 +103,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
     group = parser.add_argument_group("leader election")
     add = group.add_argument
-    add("--leader-elect", default=True, **flag)
-    add("--leader-elect-lease-duration", **time)
-    add("--leader-elect-renew-deadline", **time)
-    add("--leader-elect-retry-period", **time)
-    add("--leader-elect-release-on-cancel", default=True, **flag)
+    add("--leader-elect", default=True, help="without, this has to be the only manager", **flag)
+    add("--leader-elect-lease-duration", help="a lease so old may be taken over", **time)
+    add("--leader-elect-renew-deadline", help="a leader stops that could not renew", **time)
+    add("--leader-elect-retry-period", help="between attempts to get or renew it", **time)
+    add("--leader-elect-release-on-cancel", default=True, help="let go of it at the end", **flag)
     add("--leader-elect-resource-namespace", help="of the leases (default: --namespace)")
     add(
         "--enable-claim-coordinator-leader-election",
@@ -111,13 +115,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="hand claims over to one manager, elected for that, which serves them in batches",
         **flag,
     )
-    add("--claim-coordinator-lease-duration", default=15.0, **time)
-    add("--claim-coordinator-renew-deadline", default=10.0, **time)
-    add("--claim-coordinator-retry-period", default=2.0, **time)
+    add("--claim-coordinator-lease-duration", default=15.0, help="of its lease", **time)
+    add("--claim-coordinator-renew-deadline", default=10.0, help="of its lease", **time)
+    add("--claim-coordinator-retry-period", default=2.0, help="of its lease", **time)
 
     group = parser.add_argument_group("reconciling")
     add = group.add_argument
-    add("--max-concurrent-reconciles", type=_whole(1, 50), metavar="N")
+    add(
+        "--max-concurrent-reconciles",
+        type=_whole(1, 50),
+        metavar="N",
+        help="reconciles at once, for each kind",
+    )
     add(
         "--reconcile-timeout",
         type=_duration(1.0, 1800.0),
@@ -139,7 +148,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="conflicts of one object in a row before its delay grows",
     )
-    add("--require-owner-machine", default=False, **flag)
+    add("--require-owner-machine", default=False, help="provision no machine without", **flag)
     add(
         "--enable-security-monitoring",
         default=True,

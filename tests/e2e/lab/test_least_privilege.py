@@ -40,6 +40,7 @@ def wait(world: LiveWorld, kind: Kind, name: str, holds: Any) -> dict[str, Any]:
 FLAG = "world.managers.args.enable-claim-coordinator-leader-election"
 
 
+@pytest.mark.upstream("U28")
 @pytest.mark.parametrize("handed_over", ["false", "true"])
 def test_a_host_is_provisioned_and_released_with_the_managers_own_rights(
     tmp_path: Path, handed_over: str

@@ -53,6 +53,7 @@ def hold_up_takes(driver: Any, identity: str) -> list[str]:
     return held
 
 
+@pytest.mark.upstream("U18")
 def test_a_batch_gets_distinct_hosts_without_a_conflict(in_world, claim_coordinator):
     def body(driver) -> None:
         driver.create_machines(40)
@@ -72,7 +73,7 @@ def test_a_batch_gets_distinct_hosts_without_a_conflict(in_world, claim_coordina
     in_world(body, hosts=48, managers=2, args=claim_coordinator)
 
 
-@pytest.mark.upstream(18)
+@pytest.mark.upstream("U18")
 def test_every_manager_contends_under_its_own_name_and_again_after_a_loss(
     in_world, claim_coordinator
 ):
@@ -102,6 +103,7 @@ def test_every_manager_contends_under_its_own_name_and_again_after_a_loss(
     in_world(body, managers=3, args=claim_coordinator)
 
 
+@pytest.mark.upstream("U21")
 @pytest.mark.parametrize("protocol", ["as it is", "broken"])
 def test_a_deposed_leaders_late_write_gives_nobody_a_second_host(
     in_world, claim_coordinator, monkeypatch, protocol
@@ -196,6 +198,7 @@ def test_a_leader_that_serves_nothing_does_not_hold_claims_up_for_ever(in_world,
     in_world(body, managers=2, args=claim_coordinator)
 
 
+@pytest.mark.upstream("U22")
 @pytest.mark.parametrize("handed_over", [True, False])
 def test_a_machine_that_no_host_can_satisfy_says_which_requirement_excludes_how_many(
     in_world, claim_coordinator, handed_over

@@ -10,6 +10,7 @@ from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 pytestmark = pytest.mark.sim
 
 
+@pytest.mark.upstream("U4")
 def test_a_bmc_that_fails_and_comes_back_heals_its_host_and_its_machine(in_world):
     def body(driver) -> None:
         driver.world.add_fault({"id": "down", "kind": "error", "status": 500, "select": {}})
@@ -127,6 +128,7 @@ def test_an_idle_world_writes_nothing_but_leases(in_world):
     in_world(body)
 
 
+@pytest.mark.upstream("U20")
 def test_a_host_that_becomes_free_wakes_the_machine_that_waits_longest(in_world):
     def body(driver) -> None:
         driver.create_machines(1)

@@ -126,6 +126,7 @@ def test_a_machine_that_lost_its_host_fails_and_takes_no_other(in_world):
     in_world(body, hosts=2)
 
 
+@pytest.mark.upstream("U8")
 @pytest.mark.parametrize(
     ("provider_id", "reason"),
     [

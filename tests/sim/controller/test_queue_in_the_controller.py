@@ -14,6 +14,7 @@ def configure(driver, **data: str) -> None:
     driver.kube.patch(CONFIG_MAP, "beskar7-system", "beskar7-config", patch)
 
 
+@pytest.mark.upstream("U16")
 def test_a_full_queue_says_so_and_loses_nothing(in_world):
     def body(driver) -> None:
         driver.create_machines(30)
@@ -63,6 +64,7 @@ def test_an_invalid_value_keeps_the_last_good_ones_and_is_told(in_world):
     in_world(body)
 
 
+@pytest.mark.upstream("U35")
 def test_the_vendors_cooldown_holds_when_none_is_configured(in_world):
     def body(driver) -> None:
         driver.create_machines(1)

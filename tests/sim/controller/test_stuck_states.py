@@ -52,6 +52,7 @@ def test_a_bmc_that_is_dead_for_an_hour_heals_by_itself(in_world):
     in_world(body, hosts=1)
 
 
+@pytest.mark.upstream("U6")
 @pytest.mark.upstream("U31")
 def test_an_error_that_is_retried_stands_in_the_status_meanwhile(in_world):
     def body(driver) -> None:

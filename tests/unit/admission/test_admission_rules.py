@@ -185,6 +185,7 @@ def test_no_shape_of_an_object_breaks_the_rules(
         )
 
 
+@pytest.mark.upstream("U25")
 @given(OWNER, LABEL)
 def test_the_controllers_own_writes_pass(owner: dict[str, Any], name: str) -> None:
     free = obj(
@@ -208,7 +209,7 @@ def test_the_controllers_own_writes_pass(owner: dict[str, Any], name: str) -> No
         assert (found.causes, found.warnings) == ([], [])
 
 
-@pytest.mark.upstream(25)
+@pytest.mark.upstream("U25")
 def test_a_finalizer_goes_when_the_secret_has_lost_its_username() -> None:
     secret = {"kind": "Secret", "data": {}}
     old = obj(
@@ -221,7 +222,7 @@ def test_a_finalizer_goes_when_the_secret_has_lost_its_username() -> None:
     assert admission.validate("UPDATE", new, old, context(secret)).causes == []
 
 
-@pytest.mark.upstream(30)
+@pytest.mark.upstream("U30")
 @pytest.mark.parametrize(
     ("address", "namespace", "refused"),
     [

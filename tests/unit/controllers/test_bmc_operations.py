@@ -231,6 +231,7 @@ def test_what_was_accepted_and_lost_is_noticed_before_the_boot(start, lost, said
     assert bmc.boots == [IMAGE]
 
 
+@pytest.mark.upstream("U9")
 def test_verify_waits_for_the_boot_and_notices_missing_media():
     booting = FakeBmc(power_state="On", image=IMAGE, progress="OSBootStarted")
     assert not bmc_operations.verify(booting, ISO).booted

@@ -66,7 +66,7 @@ def delays(subject: Claims, count: int, name: str = "m") -> list[float]:
     return found
 
 
-@pytest.mark.upstream(20)
+@pytest.mark.upstream("U20")
 def test_the_wait_grows_by_the_multiplier_to_the_maximum():
     subject, _, metrics = claims(Tuning(backoff_multiplier=2.0, max_backoff_delay=5.0))
     found = delays(subject, 10)

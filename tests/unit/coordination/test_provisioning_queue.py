@@ -257,6 +257,7 @@ TestQueueHistories = QueueHistories.TestCase
 TestQueueHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+@pytest.mark.upstream("U35")
 def test_higher_priority_first_and_first_come_within_it():
     queue = ProvisioningQueue(QueueLimits(10, 10))
     for name, priority in (("a", 0), ("b", 5), ("c", 5), ("d", 1)):

@@ -25,7 +25,7 @@ def wish(**fields) -> Requirements:
     return Requirements.of(Beskar7Machine({"spec": {"hostRequirements": fields}}))
 
 
-@pytest.mark.upstream(22)
+@pytest.mark.upstream("U22")
 @pytest.mark.parametrize(
     ("fields", "unmet"),
     [

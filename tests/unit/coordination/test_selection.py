@@ -168,7 +168,7 @@ def test_upstream_mixes_namespace_and_name_up_as_it_did():
     assert len({upstream_hash(key, 0.0) for key in keys}) == 1
 
 
-@pytest.mark.upstream(19)
+@pytest.mark.upstream("U19")
 @pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"upstream"}))
 def test_no_date_enters(algorithm: str):
     chosen = [candidates(algorithm, MACHINE, HOSTS, turn=Turn(wall=d * 86400.0)) for d in range(9)]

@@ -60,7 +60,7 @@ def cloned(store: Store) -> None:
     store.create(BESKAR7_MACHINE, made)
 
 
-@pytest.mark.upstream(33)
+@pytest.mark.upstream("U33")
 def test_a_minimal_machine_is_taken_and_completed(guarded: Store) -> None:
     made = guarded.create(BESKAR7_MACHINE, machine()).obj
     assert made["spec"] == {**SPEC, "provisioningMode": "PreBakedISO", "bootMode": "UEFI"}

@@ -68,6 +68,7 @@ def test_a_bad_config_is_not_printed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "Deployment" not in said.out
 
 
+@pytest.mark.upstream("U28")
 def test_what_a_role_grants_is_a_kind_that_is_served() -> None:
     """A rule for a resource that nobody has grants nothing: most likely a slip (U28)."""
     built_in = {resource.kind.plural for resource in Registry()}

@@ -91,6 +91,17 @@ class Tuning:
         common = vendor.cooldown if self.bmc_cooldown is None else self.bmc_cooldown
         return self.vendor_cooldowns.get(vendor.name, common)
 
+    @property
+    def operation_retries(self) -> int:
+        """How often a BMC operation that failed is repeated."""
+        return self.bmc_max_retries if self.retry_attempts is None else self.retry_attempts
+
+    def operation_delay(self, attempt: int) -> float:
+        """Seconds before the repetition of a BMC operation's try ``attempt``, from 1."""
+        longest = self.max_backoff_delay if self.max_retry_delay is None else self.max_retry_delay
+        growth = 2.0 ** (attempt - 1) if self.exponential_backoff else 1.0
+        return min(self.bmc_retry_delay * growth, longest)
+
     def concurrent_ops_by_vendor(self) -> dict[str, int]:
         """Writing operations at once on the BMCs of a vendor, for those with such a limit."""
         own = {

@@ -40,9 +40,9 @@ def clean(
         return steps.ask(host, OperationKind.DEPROVISION)
     tuning = env.tuning()
     if outcome.error is not None:
-        if outcome.attempt <= tuning.bmc_max_retries and transient(outcome.error):
+        if outcome.attempt <= tuning.operation_retries and transient(outcome.error):
             steps.trouble(host, outcome.error)
-            return Step(outcome.kind, steps.backoff(outcome.attempt), outcome.attempt + 1)
+            return Step(outcome.kind, tuning.operation_delay(outcome.attempt), outcome.attempt + 1)
         raise CannotClean(outcome.error)
     steps.answered(host)
     if outcome.kind is OperationKind.DEPROVISION:
@@ -51,7 +51,7 @@ def clean(
         return None
     if outcome.waited < CLEAN_TIMEOUT:
         return Step(OperationKind.VERIFY, tuning.boot_poll_interval, outcome.attempt)
-    if outcome.attempt <= tuning.bmc_max_retries:
+    if outcome.attempt <= tuning.operation_retries:
         return Step(OperationKind.DEPROVISION, attempt=outcome.attempt + 1)
     raise CannotClean(
         BmcFault(f"still on or with media {CLEAN_TIMEOUT:g}s after it was asked to be clean")

@@ -136,9 +136,9 @@ class HostLifecycle:
                 host, OperationKind.VERIFY if asked else OperationKind.PROVISION, resumed=True
             )
         if outcome.error is not None:
-            if outcome.attempt <= tuning.bmc_max_retries and transient(outcome.error):
+            if outcome.attempt <= tuning.operation_retries and transient(outcome.error):
                 self._steps.trouble(host, outcome.error)
-                delay = self._steps.backoff(outcome.attempt)
+                delay = tuning.operation_delay(outcome.attempt)
                 return Step(outcome.kind, delay, outcome.attempt + 1, True)
             return self._recovery.fail(host, outcome.error)
         self._steps.answered(host)

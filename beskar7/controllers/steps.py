@@ -132,11 +132,6 @@ class Steps:
             "" if available else "Info",
         )
 
-    def backoff(self, attempt: int) -> float:
-        """Seconds before try ``attempt`` + 1 of an operation."""
-        tuning = self._env.tuning()
-        return min(tuning.bmc_retry_delay * 2.0 ** (attempt - 1), tuning.max_backoff_delay)
-
     def forget(self, key: ObjectKey) -> None:
         self._tried.pop(key, None)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import beskar7
 from beskar7.api.durations import format_duration, parse_duration
 from beskar7.config import KEYS, ConfigError, Tuning, parse_tuning
 from beskar7.logs import LogSettings
@@ -52,6 +56,37 @@ def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError) as caught:
         parse_tuning({"provisioning.workerCount": "0", "provisioning.maxQueueSize": "1"})
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.upstream("U34")
+def test_no_key_is_read_nowhere():
+    """Each setting is looked at by some code of the controller besides its own definition."""
+    looked_at = set()
+    for path in Path(beskar7.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                looked_at.add(node.attr)
+    fields = {field for field, _ in KEYS.values()}
+    names = {field.partition(".")[0] if "vendor_" in field else field for field in fields}
+    assert {name.removeprefix("log.") for name in names} <= looked_at
+
+
+@pytest.mark.upstream("U34")
+def test_repetitions_of_an_operation_are_counted_and_spaced_as_is_said():
+    plain = Tuning(bmc_max_retries=3, bmc_retry_delay=5.0, max_backoff_delay=30.0)
+    assert plain.operation_retries == 3
+    assert [plain.operation_delay(attempt) for attempt in (1, 2, 3, 4)] == [5.0, 10.0, 20.0, 30.0]
+    own = parse_tuning(
+        {
+            "provisioning.retryAttempts": "0",
+            "provisioning.exponentialBackoff": "false",
+            "provisioning.maxRetryDelay": "4s",
+        }
+    )
+    assert own.operation_retries == 0
+    assert [own.operation_delay(attempt) for attempt in (1, 9)] == [4.0, 4.0]
+    steady = Tuning(exponential_backoff=False, bmc_retry_delay=5.0)
+    assert steady.operation_delay(9) == 5.0
 
 
 def test_every_key_names_a_field():

@@ -109,6 +109,26 @@ def test_legacy_boots_in_legacy_mode_and_the_next_owner_in_uefi(in_world):
     in_world(body, hosts=1)
 
 
+@pytest.mark.upstream("U33")
+@pytest.mark.parametrize("admission", [True, False], ids=["admitted", "without webhooks"])
+def test_an_image_and_its_operating_system_are_all_that_a_machine_needs(in_world, admission):
+    def body(driver) -> None:
+        if not admission:
+            driver.without_admission()
+        spec = {"imageURL": "http://example.com/test.iso", "osFamily": "kairos"}
+        minimal = {
+            "apiVersion": BESKAR7_MACHINE.api_version,
+            "kind": BESKAR7_MACHINE.kind,
+            "metadata": {"name": "m", "namespace": "default"},
+            "spec": spec,
+        }
+        driver.kube.create(BESKAR7_MACHINE, minimal)
+        driver.until(lambda: all_provisioned(driver), "provisioned")
+        assert booted(driver, "m") == f"Cd:{spec['imageURL']}"
+
+    in_world(body, hosts=1)
+
+
 def annotate(driver, **annotations: str | None) -> None:
     names = {"mechanism": BOOT_MECHANISM_ANNOTATION, "attribute": KERNEL_ARG_ATTRIBUTE_ANNOTATION}
     patch = {"metadata": {"annotations": {names[key]: v for key, v in annotations.items()}}}

@@ -54,6 +54,39 @@ def test_every_manager_follows_and_a_bad_value_changes_nothing(in_world: Any) ->
     in_world(body, managers=2)
 
 
+@pytest.mark.upstream("U34")
+@pytest.mark.parametrize(
+    ("config", "starts"),
+    [
+        ({"bmc.maxRetries": "2", "provisioning.exponentialBackoff": "false"}, [0, 20, 40]),
+        ({"bmc.maxRetries": "2", "bmc.retryDelay": "20s"}, [0, 20, 60]),
+        ({"bmc.retryDelay": "20s", "provisioning.retryAttempts": "1"}, [0, 20]),
+        (
+            {
+                "bmc.maxRetries": "2",
+                "bmc.retryDelay": "30s",
+                "provisioning.maxRetryDelay": "12s",
+            },
+            [0, 12, 24],
+        ),
+    ],
+)
+def test_a_bmc_sees_as_many_tries_and_as_far_apart_as_configured(
+    in_world: Any, config: dict[str, str], starts: list[float]
+) -> None:
+    def body(driver: Any) -> None:
+        match = {"methods": ["POST"], "path": "*InsertMedia"}
+        driver.world.add_fault({"id": "no", "kind": "error", "status": 500, "match": match})
+        driver.create_machines(1)
+        driver.until(lambda: driver.states() == ["Error"], "given up")
+        times = [r.start for r in driver.world.bmc_log(0, 0)[0] if r.fault == "no"]
+        assert [time - times[0] for time in times] == pytest.approx(starts, abs=2.0)
+
+    common = {"provisioning.bmcCooldownPeriod": "1s", "bmc.retryDelay": "20s"}
+    longest = {"hostSelection.maxBackoffDelay": "60s"}
+    in_world(body, hosts=1, config=common | longest | config)
+
+
 def test_a_flag_holds_whatever_the_config_map_says(in_world: Any) -> None:
     def body(driver: Any) -> None:
         configure(driver, reconcile__maxConcurrentReconciles="4")

@@ -43,6 +43,7 @@ def test_a_hanging_bmc_does_not_delay_the_others(in_world):
     in_world(body)
 
 
+@pytest.mark.upstream("U21")
 @pytest.mark.parametrize("seed", range(6))
 def test_a_leader_killed_at_any_time_leaves_nothing_undone_or_doubled(in_world, seed):
     def body(driver) -> None:

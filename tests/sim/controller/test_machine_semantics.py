@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beskar7.api.kinds import BESKAR7_MACHINE, CAPI_GROUP, PHYSICAL_HOST, Kind
+from beskar7.api.kinds import BESKAR7_MACHINE, CAPI_GROUP, PHYSICAL_HOST, SECRET, Kind
 
 pytestmark = pytest.mark.sim
 
@@ -156,6 +156,24 @@ def test_release_powers_off_and_ejects_before_the_host_is_available(in_world):
         driver.until(lambda: driver.states() == ["Available"], "released")
         state = driver.world.fleet.state()["host-001"]
         assert (state["power"], state["media"]) == ("Off", {})
+
+    in_world(body, hosts=1)
+
+
+@pytest.mark.upstream("U25")
+def test_admission_lets_a_host_go_that_is_being_provisioned(in_world):
+    """The Secret has lost its username besides: what was accepted once is not judged again."""
+
+    def body(driver) -> None:
+        driver.add_machine("m")
+        driver.until(lambda: driver.states() == ["Provisioning"], "provisioning")
+        name = driver.hosts()["host-001"]["spec"]["redfishConnection"]["credentialsSecretRef"]
+        driver.kube.patch(SECRET, "default", name, {"data": {"username": None}})
+        assert driver.states() == ["Provisioning"]
+        driver.kube.delete(BESKAR7_MACHINE, "default", "m")
+        driver.kube.delete(PHYSICAL_HOST, "default", "host-001")
+        driver.until(lambda: not driver.machines(), "the machine is gone", limit=60)
+        driver.until(lambda: not driver.hosts(), "and its host, too")
 
     in_world(body, hosts=1)
 

@@ -57,7 +57,9 @@ def test_a_claim_that_no_watch_told_of_is_found_at_the_server(in_world, monkeypa
 def test_while_hosts_cannot_be_listed_nothing_is_claimed(in_world):
     def body(driver: Any) -> None:
         waiting_machine(driver)
-        driver.world.add_fault(AFFECTED | {"kind": "error", "status": 500, "select": HOSTS | {"verbs": ["list"]}})
+        driver.world.add_fault(
+            AFFECTED | {"kind": "error", "status": 500, "select": HOSTS | {"verbs": ["list"]}}
+        )
         driver.kube.patch(BESKAR7_MACHINE, "default", "m", FREED)
         driver.runtime.sleep(120)
         assert driver.owners() == {}, "whether it has a host is not known"

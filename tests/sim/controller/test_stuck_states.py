@@ -89,6 +89,7 @@ def test_a_drained_queue_is_no_stuck_host(in_world):
     in_world(body, hosts=1)
 
 
+@pytest.mark.upstream("U9")
 def test_a_boot_that_never_ends_is_noticed_although_managers_die_in_between(in_world):
     """The boot's own timeout counts in one process; the mark in the API counts in all."""
 

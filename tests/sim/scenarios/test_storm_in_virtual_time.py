@@ -18,6 +18,7 @@ def verdicts(result) -> dict[str, str]:
     return {item.name: item.verdict for item in result.invariants}
 
 
+@pytest.mark.upstream("U36")
 def test_storm_holds_and_replays_from_its_seed(play):
     first, again, other = play("claim-storm"), play("claim-storm"), play("claim-storm", seed=8)
     assert first.passed, first.violations[:3]

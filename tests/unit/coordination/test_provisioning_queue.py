@@ -266,6 +266,7 @@ def test_higher_priority_first_and_first_come_within_it():
     assert order == ["b", "c", "d", "a"]
 
 
+@pytest.mark.upstream("U35")
 def test_cooldown_counts_from_completion_and_is_told_once():
     told = []
     queue = ProvisioningQueue(QueueLimits(), told.append)

@@ -104,6 +104,7 @@ def test_first_choices_are_spread_over_all_hosts(hosts, count: int):
     assert max(counts.values()) <= mean + 9 * mean**0.5
 
 
+@pytest.mark.upstream("U19")
 def test_namespace_and_name_are_not_mixed_up():
     def ranked(namespace: str, name: str) -> list[str]:
         hosts = [host(h.name, metadata={"name": h.name, "namespace": namespace}) for h in HOSTS]
@@ -112,6 +113,7 @@ def test_namespace_and_name_are_not_mixed_up():
     assert ranked("a-b", "c") != ranked("a", "b-c")
 
 
+@pytest.mark.upstream("U35")
 def test_round_robin_gives_every_host_before_it_gives_one_again():
     last, given_ = "", []
     for machine in machines(120):
@@ -128,6 +130,7 @@ def test_round_robin_goes_on_behind_the_last_even_when_that_is_gone(there, last:
     assert chosen == HOSTS[expected].name
 
 
+@pytest.mark.upstream("U35")
 def test_priority_is_the_operators_word_then_the_least_capable_host():
     def sized(name: str, cores: int, **metadata) -> PhysicalHost:
         item = host(name, status={"hardwareDetails": {"cpuCores": cores, "memoryGiB": 64}})

@@ -43,16 +43,23 @@ def test_the_namespace_is_the_same_everywhere(capsys: pytest.CaptureFixture[str]
     assert "beskar7-system" not in text
 
 
+@pytest.mark.upstream("U29")
 def test_the_manager_knows_every_flag_of_its_deployment(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = printed(capsys, "--arg", "leader-elect-lease-duration=30s", "--replicas", "3")
+    given = ["--arg", "leader-elect-lease-duration=30s", "--arg", "stuck-state-timeout=20m"]
+    found = printed(capsys, *given, "--replicas", "3")
     (deployment,) = by_kind(found, "Deployment")
     spec = deployment["spec"]
     container = spec["template"]["spec"]["containers"][0]  # type: ignore[index] # JSON
     assert spec["replicas"] == 3  # type: ignore[index] # JSON
     flags = dict(arg.removeprefix("--").partition("=")[::2] for arg in container["args"])
     settings = manager_settings("one", flags)
+    # What is added takes nothing away: neither what a pod needs nor other flags that were given.
+    assert settings.metrics_address == "0.0.0.0:8080"
+    assert settings.probe_address == "0.0.0.0:8081"
+    assert (settings.webhook_port, settings.webhook_host) == (9443, "0.0.0.0")
+    assert settings.stuck_state_timeout == 1200.0
     assert settings.tuned({}).lease.lease_duration == 30.0
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     pod = spec["template"]["spec"]  # type: ignore[index] # JSON

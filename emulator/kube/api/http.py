@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import orjson
-from aiohttp import web
+from aiohttp import Payload, web
+from aiohttp.abc import AbstractStreamWriter
 
 from beskar7.api.errors import (
     ApiError,
@@ -149,7 +150,7 @@ def wants_table(accept: str) -> bool:
 
 
 def json_response(
-    body: bytes, *, status: int = 200, warnings: list[str] | None = None
+    body: bytes | Parts, *, status: int = 200, warnings: list[str] | None = None
 ) -> web.Response:
     response = web.Response(body=body, status=status, content_type="application/json")
     for warning in warnings or ():
@@ -158,6 +159,21 @@ def json_response(
         plain = "".join(char if " " <= char <= "~" else "?" for char in quoted)
         response.headers.add("Warning", f'299 - "{plain[:500]}"')
     return response
+
+
+class Parts(Payload):
+    """A body in parts: to join those of a long list would take as long as to send them."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        super().__init__(parts, content_type="application/json")
+        self._size = sum(len(part) for part in parts)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for part in self._value:
+            await writer.write(part)
 
 
 def error_response(error: ApiError) -> web.Response:

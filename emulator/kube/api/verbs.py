@@ -11,7 +11,14 @@ from aiohttp import web
 
 from beskar7.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
 from emulator.kube.api.bodies import read_call, read_document
-from emulator.kube.api.http import Target, decode_body, json_response, read_body, wants_table
+from emulator.kube.api.http import (
+    Parts,
+    Target,
+    decode_body,
+    json_response,
+    read_body,
+    wants_table,
+)
 from emulator.kube.api.pagination import ListOptions, Page, cut, page
 from emulator.kube.api.scale import ScaleVerbs
 from emulator.kube.api.streams import Request, Streams
@@ -101,7 +108,13 @@ class Verbs:
             found = replace(found, entries=[view.entry(entry) for entry in found.entries])
         if as_table:
             return self._table(target, at.shown, found)
-        return json_response(_list_body(at.shown, found.entries, found.meta))
+        newest = not options.exact and options.after is None and not target.age
+        whole = newest and predicate is None and not found.token
+        if whole and view is None:
+            items = store.encoded(kind, at.namespace)
+        else:
+            items = b",".join([entry.raw for entry in found.entries])
+        return json_response(Parts(_list_parts(at.shown, items, found.meta)))
 
     async def _create(
         self, request: web.BaseRequest, target: Target, at: Location
@@ -178,8 +191,9 @@ class Verbs:
             gone.append(last)
         if at.view is not None:
             gone = [at.view.entry(entry) for entry in gone]
-        body = _list_body(at.shown, gone, {"resourceVersion": str(self._store.resource_version)})
-        return json_response(body, warnings=call.warnings)
+        items = b",".join([entry.raw for entry in gone])
+        meta = {"resourceVersion": str(self._store.resource_version)}
+        return json_response(Parts(_list_parts(at.shown, items, meta)), warnings=call.warnings)
 
     def _delete_one(self, at: Location, options: DeleteOptions, call: Call) -> web.Response:
         kind = at.resource.kind
@@ -249,8 +263,8 @@ class Verbs:
         return lambda obj: selects(view.show(obj))
 
 
-def _list_body(resource: Resource, entries: list[Entry], meta: dict[str, Any]) -> bytes:
-    """The list as JSON, joined from the objects' own bytes."""
+def _list_parts(resource: Resource, items: bytes, meta: dict[str, Any]) -> list[bytes]:
+    """A list as JSON around the bytes of its objects, which are not copied again."""
     head = orjson.dumps(
         {
             "kind": resource.list_kind,
@@ -258,8 +272,4 @@ def _list_body(resource: Resource, entries: list[Entry], meta: dict[str, Any]) -
             "metadata": meta,
         }
     )
-    parts = [entry.raw for entry in entries] or [b""]
-    # Ends first, then one join: each further copy of a megabyte costs more than all the rest.
-    parts[0] = head[:-1] + b',"items":[' + parts[0]
-    parts[-1] += b"]}"
-    return b",".join(parts)
+    return [head[:-1] + b',"items":[', items, b"]}"]

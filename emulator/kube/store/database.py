@@ -47,8 +47,11 @@ class Database:
         self.history = History(self._version, history)
         self._objects: dict[Kind, dict[Key, Entry]] = {}
         self._order: dict[Kind, list[Key]] = {}
+        # Both are made by a list and dropped by the kind's next commit.
         self._listed: dict[Kind, list[Entry]] = {}
-        """Each kind's entries in their order, made by a list and dropped by the next commit."""
+        """Each kind's entries in their order."""
+        self._encoded: dict[Kind, dict[str, bytes]] = {}
+        """What :meth:`encoded` answers, by namespace."""
         self._slow_watcher = slow_watcher
         self._pending: deque[Change] = deque()
         self._draining = False
@@ -84,6 +87,15 @@ class Database:
             high = bisect.bisect_left(keys, (namespace + "\0", ""))
         entries = found[low:high]  # the caller's own
         return entries if predicate is None else [e for e in entries if predicate(e.obj)]
+
+    def encoded(self, kind: Kind, namespace: str | None = None) -> bytes:
+        """The objects of :meth:`list` as JSON, with commas between them."""
+        joined = self._encoded.setdefault(kind, {})
+        found = joined.get(namespace or "")
+        if found is None:
+            found = b",".join([entry.raw for entry in self.list(kind, namespace)])
+            joined[namespace or ""] = found
+        return found
 
     def watch(
         self,
@@ -141,6 +153,7 @@ class Database:
             self._objects.setdefault(kind, {})[(entry.namespace, entry.name)] = entry
         self._order = {kind: sorted(objects) for kind, objects in self._objects.items()}
         self._listed.clear()
+        self._encoded.clear()
         self._version = max(self._version, version)
         now = self.runtime.now()
         added = [Change(kind, "ADDED", entry, None, now) for kind, entry in self.everything()]
@@ -181,6 +194,7 @@ class Database:
         objects = self._objects.setdefault(kind, {})
         order = self._order.setdefault(kind, [])
         self._listed.pop(kind, None)
+        self._encoded.pop(kind, None)
         if gone:
             del objects[key]
             del order[bisect.bisect_left(order, key)]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from emulator.kube.api.pagination import NOW, encode_token
+
 pytestmark = pytest.mark.e2e
 
 DEFAULT = "/api/v1/namespaces/default"
@@ -132,6 +134,8 @@ def test_an_event_by_either_name(server: Any, http: requests.Session) -> None:
     assert http.post(new, json=created).json()["regarding"] == about
     assert http.get(f"{old}/f").json()["involvedObject"] == about
     assert http.post(new, json={**created, "apiVersion": "v1"}).status_code == 400
+    assert {each["apiVersion"] for each in http.get(new).json()["items"]} == {"events.k8s.io/v1"}
+    assert {each["apiVersion"] for each in http.get(old).json()["items"]} == {"v1"}
     rows = http.get(new, headers=TABLE).json()["rows"]
     assert "physicalhost/two-faced" in [row["cells"][3] for row in rows]
     assert http.delete(f"{new}/e").json()["details"]["group"] == "events.k8s.io"
@@ -146,3 +150,55 @@ def test_health_is_told_in_detail(server: Any, http: requests.Session) -> None:
     assert "[+]ping ok" not in http.get(f"{server.url}/livez?verbose=1&exclude=ping").text
     assert http.get(f"{server.url}/livez/ping").text == "ok"
     assert http.get(f"{server.url}/livez/nothing").status_code == 404
+
+
+def test_a_list_right_after_any_write_shows_it(server: Any, http: requests.Session) -> None:
+    """A whole list is sent from bytes that are kept until the next write; no other list is.
+
+    A list in pages, which is put together anew each time, says what is right.
+    """
+    namespaces = f"{server.url}/api/v1/namespaces"
+    assert http.post(namespaces, json={"metadata": {"name": "kept"}}).status_code == 201
+    other, url = f"{namespaces}/default/configmaps", f"{namespaces}/kept/configmaps"
+
+    def listed(where: str, **query: Any) -> dict[str, Any]:
+        found: dict[str, Any] = http.get(where, params=query).json()
+        return found
+
+    def checked(where: str) -> dict[str, Any]:
+        whole = listed(where)
+        pages = [listed(where, limit=1)]
+        while (token := pages[-1]["metadata"].get("continue")) is not None:
+            pages.append(listed(where, **{"limit": 1, "continue": token}))
+        assert whole["items"] == [item for page in pages for item in page["items"]]
+        assert whole["metadata"] == {"resourceVersion": pages[0]["metadata"]["resourceVersion"]}
+        marked = [item for item in whole["items"] if "mark" in item["metadata"].get("labels", {})]
+        assert listed(where, labelSelector="mark")["items"] == marked
+        for index, item in enumerate(whole["items"]):
+            after = encode_token(NOW, (item["metadata"]["namespace"], item["metadata"]["name"]))
+            assert listed(where, **{"continue": after})["items"] == whole["items"][index + 1 :]
+        return whole
+
+    marked = {"metadata": {"name": "b", "labels": {"mark": ""}}}
+    for method, where, body in (
+        ("POST", url, {"metadata": {"name": "a"}}),
+        ("POST", url, marked),
+        ("PUT", f"{url}/a", {"metadata": {"name": "a"}, "data": {"k": "1"}}),
+        ("PATCH", f"{url}/b", {"data": {"k": "2"}}),
+        ("POST", other, {"metadata": {"name": "kept-not"}}),
+        ("DELETE", f"{other}/kept-not", None),
+        ("DELETE", f"{url}/a", None),
+        ("PATCH", f"{url}/b", {"metadata": {"finalizers": ["a.example/keep"]}}),
+        ("DELETE", f"{url}/b", None),
+        ("PATCH", f"{url}/b", {"metadata": {"finalizers": None}}),
+    ):
+        before = checked(url)
+        headers = MERGE if method == "PATCH" else {}
+        answer = http.request(method, where, json=body, headers=headers)
+        assert answer.status_code in (200, 201), answer.text
+        after = checked(url)
+        assert (after["items"] != before["items"]) == where.startswith(url), (method, where)
+        exact = {**before["metadata"], "resourceVersionMatch": "Exact"}
+        assert listed(url, **exact)["items"] == before["items"]
+        checked(f"{server.url}/api/v1/configmaps")
+    assert checked(url)["items"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -182,7 +183,20 @@ def test_tokens_come_back(version: int, namespace: str, name: str) -> None:
     assert decode_token(encode_token(version, key)) == (version, key)
 
 
-_WRITES = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=25)
+_STEP = (st.integers(0, 5), st.booleans())
+_WRITES = st.lists(st.tuples(*_STEP), max_size=25)
+
+
+def write(store: Store, step: int, number: int, remove: bool, namespace: str = "default") -> None:
+    """Create an object, or change or remove the one that is there."""
+    name = f"c{number}"
+    exists = store.exists(CONFIG_MAP, namespace, name)
+    if remove and exists:
+        store.delete(CONFIG_MAP, namespace, name)
+    elif exists:
+        put(store, name, str(step), namespace)
+    else:
+        store.create(CONFIG_MAP, {"metadata": {"name": name, "namespace": namespace}})
 
 
 @settings(max_examples=40, deadline=None)
@@ -191,21 +205,30 @@ def test_a_snapshot_is_what_was_listed_then(
     before: list[tuple[int, bool]], after: list[tuple[int, bool]]
 ) -> None:
     store = new_store(VirtualRuntime(seed=1), crds=[])
-
-    def write(step: int, number: int, remove: bool) -> None:
-        name = f"c{number}"
-        exists = store.exists(CONFIG_MAP, "default", name)
-        if remove and exists:
-            store.delete(CONFIG_MAP, "default", name)
-        elif exists:
-            put(store, name, str(step))
-        else:
-            store.create(CONFIG_MAP, {"metadata": {"name": name, "namespace": "default"}})
-
     for step, (number, remove) in enumerate(before):
-        write(step, number, remove)
+        write(store, step, number, remove)
     then, version = store.list(CONFIG_MAP, "default"), store.resource_version
     for step, (number, remove) in enumerate(after):
-        write(100 + step, number, remove)
+        write(store, 100 + step, number, remove)
     assert snapshot(store, CONFIG_MAP, "default", version) == then
     assert snapshot(store, CONFIG_MAP, "kube-system", version) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["default", "kube-system"]), *_STEP), max_size=25))
+def test_the_encoded_list_is_that_of_the_newest_state(
+    steps: list[tuple[str, int, bool]],
+) -> None:
+    store = new_store(VirtualRuntime(seed=1), crds=[])
+
+    def agree() -> None:
+        for namespace in (None, "default", "kube-system"):
+            encoded = orjson.loads(b"[" + store.encoded(CONFIG_MAP, namespace) + b"]")
+            assert encoded == [entry.obj for entry in store.list(CONFIG_MAP, namespace)]
+
+    agree()
+    for step, (namespace, number, remove) in enumerate(steps):
+        write(store, step, number, remove, namespace)
+        agree()
+    store.load([], 0)
+    agree()

@@ -1,4 +1,8 @@
-"""Real kubectls, the system's and others, and an API server for each module and kubectl."""
+"""Real kubectls, the system's and others, and an API server for each module and kubectl.
+
+A test is run with the system's. With the others too, if it is marked ``every_kubectl``: where it is
+about what kubectl itself does, and not only about what the server answers.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,14 @@ def minor_version(program: str) -> int:
     return int(json.loads(done.stdout)["clientVersion"]["minor"].rstrip("+"))
 
 
-@pytest.fixture(scope="module", params=["system", *OTHERS])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kubectl_lab" in metafunc.fixturenames:
+        every = metafunc.definition.get_closest_marker("every_kubectl") is not None
+        which = ["system", *OTHERS] if every else ["system"]
+        metafunc.parametrize("kubectl_lab", which, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def kubectl_lab(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KubectlLab]:

@@ -14,11 +14,7 @@ from kubernetes.client import CoreV1Api
 
 from beskar7.runtime import LiveRuntime
 
-pytestmark = [
-    pytest.mark.interop,
-    # kubectl only helps here; its versions have tests of their own.
-    pytest.mark.parametrize("kubectl_lab", ["system"], indirect=True),
-]
+pytestmark = pytest.mark.interop
 
 API = "infrastructure.cluster.x-k8s.io/v1beta1"
 PATIENCE = 20  # seconds

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.every_kubectl]
 
 SYSTEM = ("-n", "beskar7-system")
 NAME = "demo-manager"

@@ -22,6 +22,7 @@ def web(kubectl: Any) -> Iterator[str]:
     kubectl("delete", "deployment", "web", "--ignore-not-found")
 
 
+@pytest.mark.every_kubectl
 def test_a_deployment_is_made_from_protobuf(kubectl: Any, web: str) -> None:
     got = json.loads(kubectl("get", "deploy", web, "-o", "json"))
     assert got["spec"]["replicas"] == 0
@@ -100,6 +101,7 @@ def test_services_accounts_policies(kubectl: Any) -> None:
     assert "No resources found" in kubectl.run("get", "networkpolicy").stderr
 
 
+@pytest.mark.every_kubectl
 def test_explain_says_what_fields_are_for(kubectl: Any) -> None:
     said = kubectl("explain", "deployment.spec")
     assert "replicas\t<integer>" in said
@@ -114,6 +116,7 @@ def test_explain_says_what_fields_are_for(kubectl: Any) -> None:
     assert "does not exist" in kubectl.fails("explain", "deployment.spec.nonsense")
 
 
+@pytest.mark.every_kubectl
 def test_apply_is_validated_strictly(kubectl: Any, web: str) -> None:
     shown = yaml.safe_load(kubectl("get", "deployment", web, "-o", "yaml"))
     shown["spec"]["replica"] = 3

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.every_kubectl]
 
 API = "infrastructure.cluster.x-k8s.io/v1beta1"
 PATIENCE = 20  # seconds

@@ -10,7 +10,7 @@ import pytest
 from beskar7.runtime import LiveRuntime
 from emulator.deployed import NAME
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.every_kubectl]
 
 DEPLOYMENT = f"deployment/{NAME}"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z ")

@@ -31,6 +31,7 @@ def managers(kubectl):
     return kubectl
 
 
+@pytest.mark.every_kubectl
 def test_scale_up_down_and_to_nothing(managers):
     managers("scale", DEPLOYMENT, "--replicas=3")
     managers.rolled_out()
@@ -52,6 +53,7 @@ def test_the_guides_leader_reset(managers):
     assert names(managers) == {holder}
 
 
+@pytest.mark.every_kubectl
 def test_restart_history_and_undo(managers):
     before = names(managers)
     managers("rollout", "restart", DEPLOYMENT)
@@ -71,6 +73,7 @@ def test_restart_history_and_undo(managers):
         assert managers("exec", DEPLOYMENT, "--", "sh", "-c", "echo -$COLOUR-") == "--\n"
 
 
+@pytest.mark.every_kubectl
 def test_pause_and_resume(managers):
     managers("rollout", "pause", DEPLOYMENT)
     before = names(managers)
@@ -227,6 +230,7 @@ def test_a_namespace_goes_with_what_runs_in_it(managers):
     assert "NotFound" in managers.run("get", "namespace", "elsewhere").stderr
 
 
+@pytest.mark.every_kubectl
 def test_drain_moves_the_pods_off_the_node(managers):
     before = names(managers)
     try:

@@ -13,6 +13,11 @@ DEPTH = 16
 """Calls that are remembered of each allocation; each costs memory while it is traced."""
 NAMED = 40
 """Types and places in the text form."""
+SHOWN = 6
+"""Calls of a place in the text form."""
+_OWN = [
+    tracemalloc.Filter(False, file, all_frames=True) for file in (tracemalloc.__file__, __file__)
+]
 
 
 def keep_tracing() -> None:
@@ -51,11 +56,15 @@ def live_objects() -> list[tuple[str, int]]:
 def text(samples: dict[Stack, tuple[int, int]]) -> str:
     """The largest allocations and the most frequent types, for people."""
     total = sum(size for _, size in samples.values())
-    lines = [f"{total} bytes in use of traced allocations"]
+    if tracemalloc.is_tracing():
+        traced = "since tracing began"
+    else:
+        traced = "while this was taken (with metrics.enableProfiling: from the start)"
+    lines = [f"{total} bytes in use of what was allocated {traced}"]
     largest = sorted(samples.items(), key=lambda item: -item[1][1])[:NAMED]
     for stack, (count, size) in largest:
-        lines.append(f"{size} bytes in {count} objects")
-        lines += [f"    {call.file}:{call.line}" for call in stack[:4]]
+        lines.append(f"{size} bytes in {count} {'object' if count == 1 else 'objects'}")
+        lines += [f"    {call.where}" for call in stack[:SHOWN]]
     lines += ["", "live objects by type"]
     lines += [f"{count:>9} {name}" for name, count in live_objects()]
     return "\n".join(lines) + "\n"
@@ -63,8 +72,7 @@ def text(samples: dict[Stack, tuple[int, int]]) -> str:
 
 def _snapshot() -> dict[Stack, tuple[int, int]]:
     found: dict[Stack, tuple[int, int]] = {}
-    own = tracemalloc.Filter(False, tracemalloc.__file__)
-    for item in tracemalloc.take_snapshot().filter_traces([own]).statistics("traceback"):
+    for item in tracemalloc.take_snapshot().filter_traces(_OWN).statistics("traceback"):
         # The oldest frame comes first there.
         stack = tuple(
             Call(frame.filename.rpartition("/")[2], frame.filename, frame.lineno)

@@ -6,7 +6,6 @@ program's tasks, a line with that word for each.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 
 from beskar7.profiling import cpu, heap, pprof
@@ -18,7 +17,7 @@ MAX_SECONDS = 120.0
 Samples = dict[pprof.Stack, tuple[int, int]]
 Units = tuple[tuple[str, str], tuple[str, str]]
 INDEX = """/debug/pprof/goroutine?debug=1   tasks and their stacks (debug=2: every call)
-/debug/pprof/profile?seconds=10  processor time, for pprof (debug=1: folded stacks)
+/debug/pprof/profile?seconds=10  processor time, for pprof (debug=1: folded stacks, in ns)
 /debug/pprof/heap?seconds=10     allocations in use, for pprof (debug=1: text)
 """
 
@@ -36,14 +35,12 @@ def pages(runtime: Runtime) -> dict[str, Page]:
 
 def _tasks(query: Query) -> Answer:
     """Each task with its innermost calls; all of them for ``debug=2``."""
-    depth = None if query.get("debug") == "2" else -6
+    depth = None if query.get("debug") == "2" else 6
     lines: list[str] = []
     for number, task in enumerate(thread_stacks(), 1):
         lines.append(f"goroutine {number} [{task.name}]:")
-        calls = traceback.extract_stack(task.frame)
-        lines += [
-            f"    {call.name} {call.filename}:{call.lineno}" for call in reversed(calls[depth:])
-        ]
+        calls = pprof.stack_of(task.frame)[:depth]
+        lines += [f"    {call.function} ({call.where})" for call in calls]
         lines.append("")
     return plain("\n".join(lines))
 

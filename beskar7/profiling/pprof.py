@@ -5,9 +5,12 @@ The format is protobuf of five small messages; the numbers below are the fields'
 
 from __future__ import annotations
 
+import functools
 import gzip
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 MAX_DEPTH = 64
@@ -22,9 +25,22 @@ class Call:
     file: str
     line: int
 
+    @property
+    def where(self) -> str:
+        """``file:line`` for people, the file as it would be imported."""
+        return f"{short(self.file)}:{self.line}"
+
 
 Stack = tuple[Call, ...]
 """Innermost first."""
+
+
+@functools.cache
+def short(file: str) -> str:
+    """A file's path without the directory that its package was imported from."""
+    roots = (*sys.path, str(Path(__file__).parents[2]))
+    prefixes = [f"{root}/" for root in roots if root and file.startswith(f"{root}/")]
+    return file[len(max(prefixes, key=len)) :] if prefixes else file
 
 
 def stack_of(frame: FrameType | None) -> Stack:
@@ -83,7 +99,7 @@ def encode(
 def folded(samples: Mapping[Stack, Sequence[int]]) -> str:
     """A line a stack, outermost call first, as flame-graph tools read it; the first value."""
     lines = (
-        f"{';'.join(f'{call.function}:{call.line}' for call in reversed(stack))} {values[0]}"
+        f"{';'.join(f'{call.function} ({call.where})' for call in reversed(stack))} {values[0]}"
         for stack, values in sorted(samples.items(), key=lambda item: -item[1][0])
     )
     return "".join(f"{line}\n" for line in lines)

@@ -141,5 +141,20 @@ def test_the_pprof_form_says_what_was_sampled() -> None:
 
 
 def test_folded_stacks_read_from_the_outside_in() -> None:
-    stack = (Call("inner", "a.py", 3), Call("outer", "b.py", 7))
-    assert pprof.folded({stack: (42, 1)}) == "outer:7;inner:3 42\n"
+    stack = (Call("inner", pprof.__file__, 3), Call("outer", hashlib.__file__, 7))
+    inner, outer = "inner (beskar7/profiling/pprof.py:3)", "outer (hashlib.py:7)"
+    assert pprof.folded({stack: (42, 1)}) == f"{outer};{inner} 42\n"
+    assert pprof.short("/nowhere/a.py") == "/nowhere/a.py"
+
+
+def test_the_heaps_text_says_what_was_traced(workers: LiveRuntime) -> None:
+    def head() -> str:
+        return pages(workers)["/debug/pprof/heap"]({"debug": "1", "seconds": "0.01"}).body.decode()
+
+    assert "allocated while this was taken" in head().partition("\n")[0]
+    heap.keep_tracing()
+    try:
+        assert "allocated since tracing began" in head().partition("\n")[0]
+        assert "profiling/heap.py:" not in head()  # the profile is not in its own picture
+    finally:
+        heap.stop_tracing()

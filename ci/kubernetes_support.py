@@ -37,9 +37,10 @@ HEAD = (
     "`port-forward` is refused to every kubectl for the same reason (it tunnels SPDY through its "
     "WebSocket), with the address at which the pod's ports are open. Client libraries, which use "
     "the plain WebSocket channels, have both.\n\n"
-    "kubectl {version}. {works} work, {noted} work with a note, {cannot} cannot work and say why.\n"
+    "kubectl {version}. {works} work, {noted} work with a note, {refused} refused as must be, "
+    "{cannot} cannot work and say why.\n"
 )
-ROWS = re.compile(r"^\| `+ ?(.*?) ?`+ \| (works|works \(note\)|cannot) \|", re.M)
+ROWS = re.compile(r"^\| `+ ?(.*?) ?`+ \| (works|works \(note\)|refused|cannot) \|", re.M)
 _VARIES = (
     (re.compile(r"(beskar7-controller-manager)-[a-z0-9]{6,10}-[a-z0-9]{5}"), r"\1-..."),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
@@ -60,6 +61,8 @@ def read_commands() -> list[dict[str, Any]]:
 def verdict(command: dict[str, Any]) -> str:
     if "cannot" in command:
         return "cannot"
+    if "refused" in command:
+        return "refused"
     return "works (note)" if "note" in command else "works"
 
 
@@ -102,6 +105,7 @@ def page(commands: list[dict[str, Any]], results: dict[str, dict[str, Any]], ver
             version=version,
             works=verdicts.count("works"),
             noted=verdicts.count("works (note)"),
+            refused=verdicts.count("refused"),
             cannot=verdicts.count("cannot"),
         )
     ]
@@ -115,7 +119,8 @@ def page(commands: list[dict[str, Any]], results: dict[str, dict[str, Any]], ver
         result = results.get(command["run"])
         printed = "(not run: a program is missing)" if result is None else result["output"]
         said = brief(command, printed).replace("|", "\\|")
-        note = str(command.get("cannot") or command.get("note") or "").replace("|", "\\|")
+        reasons = (command.get(key) for key in ("cannot", "refused", "note"))
+        note = next((reason for reason in reasons if reason), "").replace("|", "\\|")
         if "as" in command:
             note += f"; typed: {code(one_line(command['as']))}"
         row = (code(one_line(command["run"])), verdict(command), code(said), note)

@@ -36,6 +36,8 @@ def test_a_difference_is_told(support: ModuleType) -> None:
     assert gone == [f"no longer there: {support.one_line(commands[0]['run'])}"]
     other = [{**commands[0], "cannot": "why"}, *commands[1:]]
     assert len(support.problems(text, other)) == 1
+    not_so = support.page([{**commands[0], "refused": "why"}, *commands[1:]], {}, "1.0")
+    assert len(support.problems(not_so, commands)) == 1
     new = {"section": "X", "run": "kubectl a | b `c`", "prints": "x"}
     assert support.problems(text, [*commands, new]) == ["missing: kubectl a \\| b `c`"]
     assert support.problems(support.page([new], {}, "1.0"), [new]) == []

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from beskar7.api.kinds import CONFIG_MAP
 from beskar7.api.meta import View
 from beskar7.api.objects import copy_json
-from beskar7.config import CONFIG_MAP_NAME, ConfigError, Tuning
+from beskar7.config import CONFIG_MAP_NAME, KEYS, ConfigError, Tuning
+from beskar7.effective import effective
 from beskar7.kube.informers import SharedCaches
 from beskar7.kube.port import Kube, Object
 from beskar7.kube.recorder import Recorder
@@ -76,9 +76,10 @@ class Configuration:
 
     def shown(self) -> dict[str, Any]:
         """For people: what is in force, whence, and what is wrong."""
+        fixed = self._settings.fixed
         return {
-            "effective": asdict(self.tuning),
-            "fixedByFlags": sorted(self._settings.fixed),
+            "effective": effective(self.tuning),
+            "fixedByFlags": [key for key, (name, _) in KEYS.items() if name in fixed],
             "configMap": {
                 "name": f"{self._settings.namespace}/{CONFIG_MAP_NAME}",
                 "resourceVersion": self._version,

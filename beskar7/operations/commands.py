@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from beskar7.api.problems import DocumentError
+from beskar7.effective import effective
 from beskar7.operations.check_config import Verdict, check
 
 DEFAULT_IMAGE = "beskar7/manager:latest"
@@ -94,7 +94,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "valid": not verdict.problems,
         "problems": told(verdict.problems),
         "advice": told(verdict.advice),
-        "effective": asdict(verdict.tuning),
+        "effective": effective(verdict.tuning),
     }
 
 

@@ -39,7 +39,7 @@ def test_every_manager_follows_and_a_bad_value_changes_nothing(in_world: Any) ->
             assert "provisioning.workerCount" in each.configuration.problem
             shown = json.loads(json.dumps(each.configuration.shown()))
             assert shown["configMap"]["valid"] is False
-            assert shown["effective"]["worker_count"] == 9
+            assert shown["effective"]["provisioning.workerCount"] == "9"
             assert "beskar7_configuration_valid 0.0" in each.metrics.exposition().decode()
         # One Event, by the leader, and not one for each manager.
         (event,) = driver.events("InvalidConfiguration")
@@ -93,7 +93,7 @@ def test_a_flag_holds_whatever_the_config_map_says(in_world: Any) -> None:
         tuning = manager(driver, "manager-1").configuration.tuning
         assert tuning.max_concurrent_reconciles == 7
         assert manager(driver, "manager-1").configuration.shown()["fixedByFlags"] == [
-            "max_concurrent_reconciles"
+            "reconcile.maxConcurrentReconciles"
         ]
 
     in_world(body, args={"max-concurrent-reconciles": "7"})

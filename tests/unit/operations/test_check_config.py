@@ -88,7 +88,7 @@ def test_advice_is_no_refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert said["valid"]
     keys = {entry["key"] for entry in said["advice"]}
     assert keys == {"provisioning.workerCount", "provisioning.maxQueueSize"}
-    assert said["effective"]["worker_count"] == 8
+    assert said["effective"]["provisioning.workerCount"] == "8"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""What a manager says of its tuning could be put into the ConfigMap as it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from beskar7.config import KEYS, Tuning, parse_tuning
+from beskar7.effective import effective
+
+pytestmark = pytest.mark.unit
+
+
+def test_what_is_said_is_what_is_read() -> None:
+    data = {
+        "provisioning.bmcCooldownPeriod": "45s",
+        "provisioning.exponentialBackoff": "false",
+        "provisioning.operationTimeout": "2m30s",
+        "hostSelection.backoffMultiplier": "2.5",
+        "log.level": "debug",
+        "bmc.vendor.dell.cooldownPeriod": "5s",
+        "bmc.vendor.dell.maxConcurrentOps": "2",
+    }
+    tuning = parse_tuning(data)
+    said = effective(tuning)
+    assert {key: said[key] for key in data} == data
+    assert parse_tuning({key: text for key, text in said.items() if text is not None}) == tuning
+
+
+def test_every_key_is_there_but_those_of_single_vendors() -> None:
+    said = effective(Tuning())
+    assert set(said) == {key for key in KEYS if not key.startswith("bmc.vendor.")}
+    assert said["provisioning.bmcCooldownPeriod"] is None
+    assert parse_tuning({key: text for key, text in said.items() if text is not None}) == Tuning()

@@ -46,7 +46,7 @@ from scenarios.engine.schema import LoadSpec
 
 OUT = Path(__file__).parents[1] / "out/bench/claims.json"
 ALGORITHMS = ("deterministic", "first-available", "upstream")
-LOAD = LoadSpec(0, "http://images.example/kairos.iso", "kairos")
+LOAD = LoadSpec(0)
 DRAINED = {"provisioning.maxConcurrentOps": "0", "provisioning.maxQueueSize": "500"}
 ENABLED = {"enable-claim-coordinator-leader-election": "true"}
 GOALS: dict[tuple[str, int], tuple[float, float | None]] = {

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.faultkinds import KINDS
 from emulator.kube.store.writelog import WriteRecord
+from scenarios.engine.fitness import Inventory, inventory
 from scenarios.engine.history import History
 from scenarios.engine.schema import Scenario
 
@@ -93,6 +94,10 @@ class Evidence:
     """Hosts that each fault has hit, by its id."""
     complete: bool = False
     """The logs were read to their end after the last thing happened."""
+    hardware: Inventory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hardware = inventory(self.scenario.world.hosts)
 
     @property
     def last_write(self) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from beskar7.redfish.vendors import vendor_of
 from beskar7.runtime import Random
 from emulator.bmc.personality import Family
 from emulator.bmc.personalityfile import load, personalities
-from scenarios.engine.schema import HostsSpec, LoadSpec, Scenario
+from scenarios.engine.schema import HostGroup, HostsSpec, LoadSpec, Scenario, Variant
 
 SYSTEM_NAMESPACE = "beskar7-system"
 CREDENTIALS_SECRET = "bmc-credentials"  # noqa: S105 - the name of a Secret, not a secret
@@ -30,6 +31,7 @@ class HostPlan:
     address: str
     vendor: str
     rack: str
+    group: HostGroup
 
 
 def apportion(count: int, weights: Mapping[str, float]) -> dict[str, int]:
@@ -58,14 +60,20 @@ def plan_hosts(spec: HostsSpec) -> list[HostPlan]:
     """The hosts in order, one loopback address each (127.10.0.1 and on)."""
     vendors = _interleave(apportion(spec.count, spec.vendors))
     width = max(3, len(str(spec.count)))
+    groups = [group for group in spec.groups for _ in range(group.count)]
+    others = HostGroup(
+        spec.count - len(groups), spec.cores, spec.memory_gib, spec.labels, spec.tags
+    )
+    groups += [others] * others.count
     return [
         HostPlan(
             name=f"host-{index + 1:0{width}d}",
             address=f"127.10.{index // 250}.{index % 250 + 1}",
             vendor=vendor,
             rack=f"rack-{index % spec.racks + 1}",
+            group=group,
         )
-        for index, vendor in enumerate(vendors)
+        for index, (vendor, group) in enumerate(zip(vendors, groups, strict=True))
     ]
 
 
@@ -84,9 +92,9 @@ def fleet_spec(
                 "address": host.address,
                 "vendor": host.vendor,
                 "rack": host.rack,
-                "labels": dict(spec.labels),
-                "cores": spec.cores,
-                "memory_gib": spec.memory_gib,
+                "labels": dict(host.group.labels),
+                "cores": host.group.cores,
+                "memory_gib": host.group.memory_gib,
                 "power": "Off",
             }
             for host in plan_hosts(spec)
@@ -99,7 +107,6 @@ def fleet_spec(
 
 def physical_host(scenario: Scenario, host: HostPlan, address: str) -> dict[str, Any]:
     """The PhysicalHost object; ``address`` is the URL of its BMC."""
-    spec = scenario.world.hosts
     return {
         "apiVersion": PHYSICAL_HOST.api_version,
         "kind": PHYSICAL_HOST.kind,
@@ -107,7 +114,7 @@ def physical_host(scenario: Scenario, host: HostPlan, address: str) -> dict[str,
             "name": host.name,
             "namespace": scenario.load.namespace,
             "labels": {
-                **spec.labels,
+                **host.group.labels,
                 "topology.kubernetes.io/zone": host.rack,
                 "beskar7.io/vendor": host.vendor,
             },
@@ -118,7 +125,7 @@ def physical_host(scenario: Scenario, host: HostPlan, address: str) -> dict[str,
                 "credentialsSecretRef": CREDENTIALS_SECRET,
                 "insecureSkipVerify": True,
             },
-            **({"tags": list(spec.tags)} if spec.tags else {}),
+            **({"tags": list(host.group.tags)} if host.group.tags else {}),
         },
     }
 
@@ -135,12 +142,42 @@ def config_map(scenario: Scenario) -> dict[str, Any]:
 
 def machine(load: LoadSpec, number: int) -> dict[str, Any]:
     """The ``number``-th (from 1) Beskar7Machine of the run."""
+    order = _round(tuple(variant.weight for variant in load.mix))
+    variant = load.mix[order[(number - 1) % len(order)]]
     return {
         "apiVersion": BESKAR7_MACHINE.api_version,
         "kind": BESKAR7_MACHINE.kind,
         "metadata": {"name": f"machine-{number:03d}", "namespace": load.namespace},
-        "spec": {"imageURL": load.image_url, "osFamily": load.os_family},
+        "spec": machine_spec(variant),
     }
+
+
+@lru_cache(maxsize=8)
+def _round(weights: tuple[int, ...]) -> tuple[int, ...]:
+    """The positions of the variants in the order in which one round of machines takes them."""
+    return tuple(map(int, _interleave({str(at): weight for at, weight in enumerate(weights)})))
+
+
+def machine_spec(variant: Variant) -> dict[str, Any]:
+    """The Beskar7Machine's spec; what the variant does not say is left to the API."""
+    wanted = variant.requirements
+    requirements = {
+        "requiredTags": list(wanted.required_tags),
+        "preferredTags": list(wanted.preferred_tags),
+        "requiredLabels": dict(wanted.required_labels),
+        "preferredLabels": dict(wanted.preferred_labels),
+        "minCPUCores": wanted.min_cpu_cores,
+        "minMemoryGB": wanted.min_memory_gb,
+    }
+    spec: dict[str, Any] = {
+        "imageURL": variant.image_url,
+        "osFamily": variant.os_family,
+        "provisioningMode": variant.provisioning_mode,
+        "configURL": variant.config_url,
+        "bootMode": variant.boot_mode,
+        "hostRequirements": {name: value for name, value in requirements.items() if value},
+    }
+    return {name: value for name, value in spec.items() if value}
 
 
 def arrival_offsets(load: LoadSpec, rng: Random) -> list[float]:

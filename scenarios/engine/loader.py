@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from beskar7.api.documents import Node, parse, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
@@ -15,21 +16,19 @@ from emulator.bmc.personalityfile import load as read_personalities
 from emulator.bmc.personalityfile import personalities
 from emulator.bmc.shards import MAX_SHARDS
 from emulator.fields import FieldError
-from scenarios.engine.act_fields import MAX_MACHINES, read_act, read_check
+from scenarios.engine.act_fields import read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
+from scenarios.engine.load_fields import MAX_SECONDS, read_labels, read_load, read_tags
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.schema import (
-    OS_FAMILIES,
     AddFault,
-    Arrivals,
     ClearFault,
     CreateMachines,
+    HostGroup,
     HostsSpec,
     KillManager,
-    Lifetime,
     Limits,
-    LoadSpec,
     ManagersSpec,
     Scenario,
     StartManager,
@@ -37,10 +36,7 @@ from scenarios.engine.schema import (
 )
 
 MAX_HOSTS = 10_000
-MAX_SECONDS = 7 * 86_400.0
-LIFETIMES: tuple[Literal["exponential", "constant"], ...] = ("exponential", "constant")
-MAX_RATE = 10_000.0
-"""Machines per second."""
+MAX_GROUPS = 50
 
 
 def catalog() -> dict[str, Path]:
@@ -93,7 +89,7 @@ def _scenario(top: Fields, problems: Problems) -> Scenario:
         name=top.text("name", pattern=NAME, example="claim-storm"),
         description=top.text("description", ""),
         world=_world(world, _hosts(hosts, places, known)),
-        load=_load(top.child("load", required=True)),
+        load=read_load(top.child("load", required=True)),
         faults=tuple(fault for _, fault in faults),
         acts=tuple(act for _, _, act in acts),
         checks=tuple(checks),
@@ -123,15 +119,18 @@ def _hosts(fields: Fields, places: tuple[str, ...], known: Mapping[str, Family])
         else:
             fields.wrong("vendors", "needs a weight above zero, as in {dell: 2, hpe: 1}")
     scale = fields.child("scale")
+    count = fields.integer("count", low=1, high=MAX_HOSTS)
+    plain = _group(fields, HostGroup(0))
     hosts = HostsSpec(
-        count=fields.integer("count", low=1, high=MAX_HOSTS),
+        count=count,
         vendors=vendors,
         racks=fields.integer("racks", 1, low=1, high=1000),
-        cores=fields.integer("cores", 32, low=1, high=4096),
-        memory_gib=fields.integer("memory_gib", 128, low=1, high=65_536),
+        cores=plain.cores,
+        memory_gib=plain.memory_gib,
+        labels=plain.labels,
+        tags=plain.tags,
+        groups=_groups(fields, plain, count),
         shards=fields.integer("shards", 1, low=1, high=MAX_SHARDS),
-        labels=fields.scalars("labels"),
-        tags=fields.texts("tags"),
         boot_scale=scale.number("boot", HostsSpec(1).boot_scale, high=100.0),
         latency_scale=scale.number("latency", HostsSpec(1).latency_scale, high=100.0),
         personalities=places,
@@ -157,6 +156,29 @@ def _personalities(fields: Fields) -> tuple[tuple[str, ...], Mapping[str, Family
     return places, known
 
 
+def _group(fields: Fields, default: HostGroup) -> HostGroup:
+    """What makes hosts differ; labels add to those of ``default``, tags replace them."""
+    return HostGroup(
+        count=default.count,
+        cores=fields.integer("cores", default.cores, low=1, high=4096),
+        memory_gib=fields.integer("memory_gib", default.memory_gib, low=1, high=65_536),
+        labels={**default.labels, **read_labels(fields, "labels")},
+        tags=read_tags(fields, "tags") if fields.has("tags") else default.tags,
+    )
+
+
+def _groups(fields: Fields, plain: HostGroup, count: int) -> tuple[HostGroup, ...]:
+    found = []
+    for at, node in fields.items("groups", limit=MAX_GROUPS):
+        of = Fields(node, at, fields.problems, node.where)
+        group = _group(of, plain)
+        found.append(replace(group, count=of.integer("count", low=1, high=MAX_HOSTS)))
+        of.finish()
+    if (total := sum(group.count for group in found)) > count:
+        fields.wrong("groups", f"have {total} hosts in all, but world.hosts.count is {count}")
+    return tuple(found)
+
+
 def _managers(fields: Fields) -> ManagersSpec:
     managers = ManagersSpec(
         replicas=fields.integer("replicas", 1, low=0, high=50), args=fields.scalars("args")
@@ -172,59 +194,6 @@ def _managers(fields: Fields) -> ManagersSpec:
             fields.wrong("args", str(error))
     fields.finish()
     return managers
-
-
-def _load(fields: Fields) -> LoadSpec:
-    load = LoadSpec(
-        machines=fields.integer("machines", low=0, high=MAX_MACHINES),
-        image_url=fields.text(
-            "image_url",
-            "http://images.example/kairos.iso",
-            pattern=r"(https?|ftp|file)://.*\.(iso|img|qcow2|vmdk|raw|vhd|vhdx|ova|ovf)(\.\w+)?",
-            example="http://images.example/kairos.iso",
-        ),
-        os_family=fields.choice("os_family", OS_FAMILIES, "kairos"),
-        arrivals=_arrivals(fields),
-        lifetime=_lifetime(fields),
-        namespace=fields.text("namespace", "default", pattern=NAME, example="default"),
-    )
-    fields.finish()
-    return load
-
-
-def _lifetime(fields: Fields) -> Lifetime | None:
-    """``{exponential: 30m}`` or ``{constant: 30m}``."""
-    node = fields.node("lifetime")
-    if node is None or node.value is None:
-        return None
-    hint = "write {exponential: 30m} or {constant: 30m}"
-    if not isinstance(node.value, dict):
-        fields.wrong("lifetime", f"is {node.shape()}; {hint}")
-        return None
-    of = fields.child("lifetime")
-    for process in LIFETIMES:
-        if of.names() == [process]:
-            return Lifetime(process, of.duration(process, 0.0, low=0.001, high=MAX_SECONDS))
-    fields.wrong("lifetime", f"has the fields {', '.join(of.names()) or 'none'}; {hint}")
-    return None
-
-
-def _arrivals(fields: Fields) -> Arrivals:
-    """``batch``, ``{poisson: 5/s}`` or ``{constant: 5/s}``."""
-    node = fields.node("arrivals")
-    if node is None or node.value == "batch":
-        return Arrivals()
-    hint = "write batch, {poisson: 5/s} or {constant: 5/s}"
-    if not isinstance(node.value, dict):
-        fields.wrong("arrivals", f"is {node.shape()}; {hint}")
-        return Arrivals()
-    of = fields.child("arrivals")
-    if of.names() == ["poisson"]:
-        return Arrivals("poisson", of.number("poisson", low=1e-3, high=MAX_RATE, unit="/s"))
-    if of.names() == ["constant"]:
-        return Arrivals("constant", of.number("constant", low=1e-3, high=MAX_RATE, unit="/s"))
-    fields.wrong("arrivals", f"has the fields {', '.join(of.names()) or 'none'}; {hint}")
-    return Arrivals()
 
 
 def _limits(fields: Fields) -> Limits:

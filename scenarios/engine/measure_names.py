@@ -20,6 +20,7 @@ class Measure:
     speed: bool = False
 
 
+# A machine's pool are the free hosts that satisfy its requirements.
 DISTRIBUTIONS: dict[str, str] = {
     "claim_seconds": (
         "machine created -> host's consumerRef set, for machines that never met an empty pool"

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.fitness import fits, requirements
 from scenarios.engine.history import (
     MANAGER_AGENT,
     History,
+    Object,
     Ownership,
     Track,
     consumer_uid,
@@ -74,14 +76,18 @@ def summarize(samples: Sequence[float]) -> dict[str, float | None]:
 
 
 class Pool:
-    """The free hosts over time: Available and nobody's."""
+    """The free hosts over time: Available, nobody's, and such as would do for a machine."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, does: Callable[[Object | None], bool]) -> None:
         changes: list[tuple[int, float, int]] = []
         for track in history.hosts.values():
             was = False
             for version in track.versions:
-                free = state(version.object) == "Available" and not consumer_uid(version.object)
+                free = (
+                    state(version.object) == "Available"
+                    and not consumer_uid(version.object)
+                    and does(version.object)
+                )
                 if free != was:
                     changes.append((version.seq, version.time, 1 if free else -1))
                 was = free
@@ -112,15 +118,25 @@ class Pool:
         return start, waited
 
 
-def machine_times(history: History) -> list[MachineTimes]:
+def machine_times(evidence: Evidence) -> list[MachineTimes]:
     """One row a machine, by creation."""
-    pool = Pool(history)
+    history = evidence.history
+    pools: dict[str, Pool] = {}
+
+    def pool(track: Track) -> Pool:
+        """Machines that require the same share one."""
+        wanted = requirements(track.versions[0].object)
+        key = repr(wanted)
+        if key not in pools:
+            pools[key] = Pool(history, fits(wanted, evidence.hardware))
+        return pools[key]
+
     first: dict[str, Ownership] = {}
     for ownership in history.ownerships():
         first.setdefault(ownership.owner, ownership)
     hosts = {(track.name): track for track in history.hosts.values()}
     rows = [
-        _machine_times(track, first.get(track.uid), pool, hosts)
+        _machine_times(track, first.get(track.uid), pool(track), hosts)
         for track in history.machines.values()
     ]
     return sorted(rows, key=lambda row: (row.created, row.name))
@@ -188,7 +204,7 @@ def sets_owner(record: WriteRecord) -> bool:
 
 def samples(evidence: Evidence) -> dict[str, list[float]]:
     """The samples of every distribution in :data:`DISTRIBUTIONS`."""
-    rows = machine_times(evidence.history)
+    rows = machine_times(evidence)
     operations = [o for several in group(evidence.requests).values() for o in several]
     first_write: dict[str, float] = {}
     for operation in operations:
@@ -246,7 +262,7 @@ def concurrency_max(operations: Iterable[Operation]) -> int:
 def measure(evidence: Evidence) -> dict[str, float | None]:
     """Every measure by name; None where there was nothing to measure."""
     history = evidence.history
-    rows = machine_times(history)
+    rows = machine_times(evidence)
     operations = [o for several in group(evidence.requests).values() for o in several]
     named = [operation for operation in operations if operation.header.kind]
     attempts = [r for r in history.writes if sets_owner(r) and r.outcome in ("ok", "Conflict")]

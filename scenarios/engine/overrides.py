@@ -5,7 +5,14 @@ from __future__ import annotations
 from beskar7.api.documents import MAX_OVERRIDE, Node, parse
 from beskar7.api.problems import DocumentError, Problem, Where, closest
 
-OPEN_MAPPINGS = ("world.config", "world.managers.args", "world.hosts.labels", "world.hosts.vendors")
+OPEN_MAPPINGS = (
+    "world.config",
+    "world.managers.args",
+    "world.hosts.labels",
+    "world.hosts.vendors",
+    "load.requirements.required_labels",
+    "load.requirements.preferred_labels",
+)
 """Mappings whose keys are names of their own, dots included: the rest of a path is one key."""
 
 

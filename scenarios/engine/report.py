@@ -50,7 +50,7 @@ def render(result: Result) -> str:
     evidence = result.evidence
     found = samples(evidence)
     violations = result.violations
-    rows = machine_times(evidence.history)
+    rows = machine_times(evidence)
     lanes = timeline.build(
         evidence, {violation.host for violation in violations}, _about(evidence.scenario)
     )

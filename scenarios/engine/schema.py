@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 OS_FAMILIES = ("kairos", "flatcar", "LeapMicro")
+PROVISIONING_MODES = ("PreBakedISO", "RemoteConfig", "PXE", "iPXE")
+BOOT_MODES = ("UEFI", "Legacy")
 
 Target = Literal["leader", "follower", "any"]
 Which = Literal["provisioned-first", "busy-first", "waiting-first", "oldest-first", "random"]
@@ -18,9 +20,21 @@ written to but not reset yet."""
 
 
 @dataclass(frozen=True, slots=True)
+class HostGroup:
+    """``count`` hosts that differ: their own hardware, and labels beside those of all hosts."""
+
+    count: int
+    cores: int = 32
+    memory_gib: int = 128
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HostsSpec:
     """``vendors`` are weights; ``racks`` is their number, hosts go round them.
 
+    ``groups`` take the first hosts, in their order; the others are as the fields here say.
     ``shards`` is how many processes serve the BMCs in wall time; virtual time has one.
     ``personalities`` are files, or folders of them, with vendors beside those that come along.
 
@@ -34,6 +48,7 @@ class HostsSpec:
     memory_gib: int = 128
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    groups: tuple[HostGroup, ...] = ()
     shards: int = 1
     boot_scale: float = 0.02
     latency_scale: float = 1.0
@@ -74,12 +89,39 @@ class Lifetime:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRequirements:
+    """A machine's ``hostRequirements``; memory in GB as the CRD calls it, meaning GiB."""
+
+    required_tags: tuple[str, ...] = ()
+    preferred_tags: tuple[str, ...] = ()
+    required_labels: Mapping[str, str] = field(default_factory=dict)
+    preferred_labels: Mapping[str, str] = field(default_factory=dict)
+    min_cpu_cores: int = 0
+    min_memory_gb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a machine asks for; ``weight`` of them come in each round of the mix.
+
+    None is what the file does not say, so that the defaults are the API's.
+    """
+
+    weight: int = 1
+    image_url: str = "http://images.example/kairos.iso"
+    os_family: str = "kairos"
+    provisioning_mode: str | None = None
+    config_url: str | None = None
+    boot_mode: str | None = None
+    requirements: HostRequirements = HostRequirements()
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """``lifetime`` None: machines stay until an act deletes them."""
+    """``mix`` has one variant at least. ``lifetime`` None: machines stay until they are deleted."""
 
     machines: int
-    image_url: str
-    os_family: str
+    mix: tuple[Variant, ...] = (Variant(),)
     arrivals: Arrivals = Arrivals()
     lifetime: Lifetime | None = None
     namespace: str = "default"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scenarios.engine.fitness import Inventory, fits, requirements
 from scenarios.engine.history import (
     History,
+    Object,
     Track,
     consumer_uid,
     deleting,
@@ -24,20 +26,20 @@ class Unrest:
     message: str
 
 
-def free_hosts(history: History) -> list[str]:
-    """Names of the hosts that are Available and nobody's."""
+def free_hosts(history: History) -> list[Object]:
+    """The hosts that are Available and nobody's."""
     return [
-        track.name
+        track.last
         for track in history.hosts.values()
-        if state(track.last) == "Available" and not consumer_uid(track.last)
+        if track.last and state(track.last) == "Available" and not consumer_uid(track.last)
     ]
 
 
-def unsettled(history: History, blocked: set[str]) -> list[Unrest]:
+def unsettled(history: History, blocked: set[str], known: Inventory) -> list[Unrest]:
     """What is not at rest. ``blocked`` are hosts whose BMC a fault still keeps from working.
 
     At rest are hosts that are Available, Provisioned, or blocked and in Error; machines that are
-    Provisioned, on a blocked host, or without a host while none is free.
+    Provisioned, on a blocked host, or without a host while none is free that would do for them.
     """
     free = free_hosts(history)
     owned: dict[str, Track] = {}
@@ -52,7 +54,7 @@ def unsettled(history: History, blocked: set[str]) -> list[Unrest]:
             found.append(Unrest(track, track.name, history.machine_name(owner), message))
     for track in history.machines.values():
         host = owned.get(track.uid)
-        if not track.gone and (message := _machine_unrest(track, host, free, blocked)):
+        if not track.gone and (message := _machine_unrest(track, host, free, blocked, known)):
             found.append(Unrest(track, host.name if host else "", track.name, message))
     return found
 
@@ -67,14 +69,18 @@ def _host_unrest(track: Track, blocked: set[str]) -> str:
     return f"{track.name} is still {at or 'without a state'}{extra}"
 
 
-def _machine_unrest(track: Track, host: Track | None, free: list[str], blocked: set[str]) -> str:
+def _machine_unrest(
+    track: Track, host: Track | None, free: list[Object], blocked: set[str], known: Inventory
+) -> str:
     if deleting(track.last):
         return f"{track.name} is still being deleted"
     if host is None:
-        if not free:
+        fitting = filter(fits(requirements(track.last), known), free)
+        names = [item["metadata"]["name"] for item in fitting]
+        if not names:
             return ""
-        names = ", ".join(free[:3]) + (", ..." if len(free) > 3 else "")
-        return f"{track.name} has no host though {len(free)} are free ({names})"
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        return f"{track.name} has no host though {len(names)} are free ({shown})"
     if phase(track.last) == "Provisioned" or host.name in blocked:
         return ""
     at = phase(track.last) or "without a phase"

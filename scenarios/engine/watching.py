@@ -82,7 +82,7 @@ class Watcher:
         evidence = self._evidence
         blocked = evidence.blocked_hosts(self._world.runtime.now()) if evidence.faults else set()
         if self._fresh or blocked or evidence.faults:
-            self._unrest = unsettled(evidence.history, blocked)
+            self._unrest = unsettled(evidence.history, blocked, evidence.hardware)
             self._fresh = False
         return self._unrest
 

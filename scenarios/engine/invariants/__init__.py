@@ -13,7 +13,11 @@ from typing import Literal
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.invariants.bmc import bmc_cooldown, bmc_exclusive
 from scenarios.engine.invariants.ending import no_orphans, terminal
-from scenarios.engine.invariants.ownership import only_owner_acts, single_owner
+from scenarios.engine.invariants.ownership import (
+    only_owner_acts,
+    requirements_met,
+    single_owner,
+)
 from scenarios.engine.invariants.states import (
     legal_state_edges,
     provisioned_means_booted,
@@ -31,6 +35,7 @@ Log = Literal["writes", "requests", "events"]
 
 INVARIANTS: dict[str, tuple[Callable[[Evidence, Rules], Judged], tuple[Log, ...]]] = {
     "single-owner": (single_owner, ("writes",)),
+    "requirements-met": (requirements_met, ("writes",)),
     "only-owner-acts": (only_owner_acts, ("writes", "requests")),
     "bmc-exclusive": (bmc_exclusive, ("requests",)),
     "bmc-cooldown": (bmc_cooldown, ("requests",)),

@@ -9,7 +9,7 @@ from scenarios.engine.settling import unsettled
 
 
 def terminal(evidence: Evidence, rules: Rules) -> Judged:
-    """Every machine is Provisioned or waits because no host is free; every host is at rest.
+    """Every machine is Provisioned or waits as no host that would do is free; hosts are at rest.
 
     At rest are Available and Provisioned, and Error while a fault still blocks the BMC; the
     machine of such a host may wait for it.
@@ -17,7 +17,7 @@ def terminal(evidence: Evidence, rules: Rules) -> Judged:
     history, end = evidence.history, evidence.ended
     if not evidence.faults_over(end):
         return Judged(doubt="the run ended before its faults did")
-    unrest = unsettled(history, evidence.blocked_hosts(end))
+    unrest = unsettled(history, evidence.blocked_hosts(end), evidence.hardware)
     alive = [*history.hosts.values(), *history.machines.values()]
     return Judged(
         [

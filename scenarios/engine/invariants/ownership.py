@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulator.bmc.log import BmcRecord
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.fitness import lacking, requirements
 from scenarios.engine.history import (
     MANAGER_AGENT,
     consumer_uid,
@@ -52,6 +53,33 @@ def single_owner(evidence: Evidence, rules: Rules) -> Judged:
                 )
         by_owner.setdefault(ownership.owner, []).append(index)
     return Judged(found, len(ownerships))
+
+
+def requirements_met(evidence: Evidence, rules: Rules) -> Judged:
+    """No host is given to a machine whose requirements it fails."""
+    history = evidence.history
+    found: list[Violation] = []
+    cases = 0
+    for ownership in history.ownerships():
+        machine = history.machines.get(ownership.owner)
+        host = history.host_named(ownership.host, ownership.start)
+        wanted = requirements(machine.at(ownership.start) if machine else None)
+        claimed = host.at(ownership.start) if host else None
+        if not wanted or claimed is None:
+            continue
+        cases += 1
+        if missing := ", ".join(lacking(wanted, claimed, evidence.hardware)):
+            found.append(
+                Violation(
+                    "requirements-met",
+                    ownership.host,
+                    ownership.owner_name,
+                    ownership.start,
+                    f"was claimed for {ownership.owner_name} without {missing}",
+                    writes=(ownership.start_seq,),
+                )
+            )
+    return Judged(found, cases)
 
 
 def only_owner_acts(evidence: Evidence, rules: Rules) -> Judged:

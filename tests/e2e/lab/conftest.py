@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 
 from beskar7.kube.port import Kube
+from scenarios.engine.clocks import run_on
+from scenarios.engine.expand import cooldowns, elects_leader
+from scenarios.engine.invariants import Rules
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.loader import load
+from scenarios.engine.result import Result, conclude
+from scenarios.engine.runner import Run
+from scenarios.engine.schema import Scenario
 
 PATIENCE = 30.0
 """Seconds that a wait may take on a busy machine; it ends when the thing is seen."""
@@ -65,3 +71,16 @@ def waiter(world: LiveWorld) -> Waiter:
 def waiter_on() -> type[Waiter]:
     """For tests that put up a world of their own."""
     return Waiter
+
+
+@pytest.fixture
+def play_live() -> Callable[[Scenario, int], Result]:
+    """Plays a scenario with a seed in wall time and judges it."""
+
+    def run(scenario: Scenario, seed: int) -> Result:
+        attempt = Run(scenario, clock="live", seed=seed)
+        run_on("live", scenario, seed, attempt.body)
+        rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
+        return conclude(attempt.evidence, rules, 0.0)
+
+    return run

@@ -7,13 +7,8 @@ from typing import Any
 import pytest
 
 from beskar7.api.meta import parse_rfc3339
-from scenarios.engine.clocks import run_on
-from scenarios.engine.expand import cooldowns, elects_leader
 from scenarios.engine.history import consumer_uid, dig
-from scenarios.engine.invariants import Rules
 from scenarios.engine.loader import loads
-from scenarios.engine.result import conclude
-from scenarios.engine.runner import Run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -51,14 +46,10 @@ limits: {timeout: 90s, enrol_timeout: 60s}
 
 
 @pytest.mark.parametrize("who", ["manager-1", "manager-2"])
-def test_a_fail_over_between_clocks_that_differ(who: str) -> None:
-    scenario = loads(SCENARIO.replace("WHO", who))
-    attempt = Run(scenario, clock="live", seed=3)
-    run_on("live", scenario, 3, attempt.body)
-    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-    result = conclude(attempt.evidence, rules, 0.0)
+def test_a_fail_over_between_clocks_that_differ(play_live, who: str) -> None:
+    result = play_live(loads(SCENARIO.replace("WHO", who)), 3)
     assert result.passed, (result.evidence.reason, result.violations[:3], result.checks)
-    ahead = _ahead(attempt.evidence)
+    ahead = _ahead(result.evidence)
     # One manager led first, the other after the kill: one of them was ahead, until the clearing.
     first, second, third = (round(seconds / 600) for seconds in ahead)
     assert {first, second} == {0, 1}

@@ -293,13 +293,13 @@ def test_arrivals_follow_their_process() -> None:
     from beskar7.runtime import VirtualRuntime
 
     rng = VirtualRuntime(3).rng("arrivals")
-    spec = LoadSpec(1000, "http://x/y.iso", "kairos", Arrivals("poisson", 10.0))
+    spec = LoadSpec(1000, arrivals=Arrivals("poisson", 10.0))
     offsets = arrival_offsets(spec, rng)
     assert offsets == sorted(offsets)
     assert 80 < offsets[-1] < 120
-    constant = LoadSpec(3, "", "", Arrivals("constant", 2.0))
+    constant = LoadSpec(3, arrivals=Arrivals("constant", 2.0))
     assert arrival_offsets(constant, rng) == [0.0, 0.5, 1.0]
-    assert arrival_offsets(LoadSpec(2, "", ""), rng) == [0.0, 0.0]
+    assert arrival_offsets(LoadSpec(2), rng) == [0.0, 0.0]
 
 
 def test_an_optional_mapping_is_suggested_although_it_is_absent() -> None:

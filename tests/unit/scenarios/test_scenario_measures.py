@@ -76,7 +76,7 @@ def storm(logs: Any) -> None:
 
 def test_times_of_machines(logs: Any) -> None:
     storm(logs)
-    rows = {row.name: row for row in machine_times(logs.evidence().history)}
+    rows = {row.name: row for row in machine_times(logs.evidence())}
     assert (rows["m1"].claimed, rows["m1"].eligible, rows["m1"].waited) == (1.3, 1.0, False)
     assert (rows["m1"].deletion, rows["m1"].released, rows["m1"].gone) == (10.0, 12.0, 12.1)
     assert rows["m2"].waited is False, "who takes the last free host did not wait"
@@ -129,7 +129,7 @@ def test_a_machine_created_over_an_empty_pool_waits_from_the_first_free_host(log
     logs.host(5.0, "h1", state="Available")
     logs.host(5.5, "h2", state="Available")
     logs.host(6.0, "h2", owner="m1")
-    (row,) = machine_times(logs.evidence().history)
+    (row,) = machine_times(logs.evidence())
     assert (row.eligible, row.waited) == (5.0, True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from beskar7.controllers.boot import LOADER, BootPlan
 from beskar7.redfish.port import (
     Bmc,
+    BmcBusy,
     BmcFault,
     BmcRequestRefused,
     BootOverride,
@@ -43,6 +44,7 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
     begun. A boot from the network leaves no such trace, and is asked for again.
 
     Raises:
+        BmcBusy: the BMC takes no override now; a host in its self-test is switched off for it.
         BmcFault: the BMC did not take the override or the image that it accepted.
         BmcRequestRefused: the BMC offers no way to boot so.
     """
@@ -55,7 +57,7 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
         media = ""
     override = _prepare(bmc, plan)
     if not system.awaits(override):
-        bmc.boot_once(override)
+        _boot_once(bmc, system, override)
         # An accepted request proves nothing, and once the host has booted, an override that was
         # consumed looks like one that never was.
         if not bmc.system().awaits(override):
@@ -67,6 +69,17 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
             raise BmcFault("the BMC accepted an image and does not show it in its virtual drive")
     # A host that is on would go on running what it runs: it has to be reset (U9).
     bmc.power("ForceRestart" if system.on else "On")
+
+
+def _boot_once(bmc: Bmc, system: SystemState, override: BootOverride) -> None:
+    try:
+        bmc.boot_once(override)
+    except BmcBusy:
+        if system.on and system.boot_progress not in (BOOTED, ""):
+            # Some BMCs take no override during the self-test, and a host may be stuck in it. It
+            # is to be reset anyway: the next attempt finds it off.
+            bmc.power("ForceOff")
+        raise
 
 
 def _begun(system: SystemState, media: str, plan: BootPlan) -> bool:

@@ -10,6 +10,7 @@ from beskar7.controllers import bmc_operations
 from beskar7.controllers.boot import BootPlan
 from beskar7.redfish.port import (
     BiosAttribute,
+    BmcBusy,
     BmcFault,
     BmcRequestRefused,
     BmcUnreachable,
@@ -229,6 +230,23 @@ def test_what_was_accepted_and_lost_is_noticed_before_the_boot(start, lost, said
     assert bmc.boots == []
     bmc_operations.provision(bmc, ISO, resumed=True)
     assert bmc.boots == [IMAGE]
+
+
+@pytest.mark.parametrize(("progress", "off"), [("InPost", True), ("OSRunning", False)])
+def test_a_host_that_is_stuck_in_its_self_test_is_switched_off(progress, off):
+    class Refusing(FakeBmc):
+        def boot_once(self, override: BootOverride) -> None:
+            if self.power_state == "On":
+                raise BmcBusy("not during POST")
+            super().boot_once(override)
+
+    bmc = Refusing(power_state="On", progress=progress)
+    with pytest.raises(BmcBusy):
+        bmc_operations.provision(bmc, ISO, resumed=False)
+    assert ("power ForceOff" in bmc.calls) is off
+    if off:
+        bmc_operations.provision(bmc, ISO, resumed=True)
+        assert bmc.boots == [IMAGE]
 
 
 @pytest.mark.upstream("U9")

@@ -46,7 +46,7 @@ def test_a_required_owner_is_waited_for_and_its_coming_is_enough(in_world):
 
 
 @pytest.mark.upstream("U26")
-@pytest.mark.parametrize("owner", ["never came", "gone"])
+@pytest.mark.parametrize("owner", ["never came", "taken away", "gone"])
 def test_deletion_needs_no_owner(in_world, owner):
     def body(driver) -> None:
         driver.add_machine("m")
@@ -55,6 +55,12 @@ def test_deletion_needs_no_owner(in_world, owner):
             driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
             # The garbage collector then deletes what it owned.
             driver.kube.delete(MACHINE, "default", "owner")
+        elif owner == "taken away":
+            own(driver, "m")
+            driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
+            orphaned = {"metadata": {"ownerReferences": None}}
+            driver.kube.patch(BESKAR7_MACHINE, "default", "m", orphaned)
+            driver.kube.delete(BESKAR7_MACHINE, "default", "m")
         else:
             driver.runtime.sleep(5)
             driver.kube.delete(BESKAR7_MACHINE, "default", "m")

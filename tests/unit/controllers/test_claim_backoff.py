@@ -86,10 +86,14 @@ def test_a_multiplier_of_one_keeps_the_wait_and_rivals_part():
     assert delays(subject, 3, "one") != delays(subject, 3, "other")
 
 
+@pytest.mark.upstream("U24")
 def test_the_retry_limit_bounds_the_tries_and_each_is_another_host():
-    subject, kube, _ = claims(Tuning(claim_retry_limit=4))
+    subject, kube, metrics = claims(Tuning(claim_retry_limit=4))
     delays(subject, 1)
     assert len(set(kube.tried)) == len(kube.tried) == 4
+    labels = {"namespace": "default", "outcome": "conflict", "conflict_reason": "optimistic_lock"}
+    counted = metrics.registry.get_sample_value("beskar7_host_claim_attempts_total", labels)
+    assert counted == 4
 
 
 def test_a_machine_that_is_gone_leaves_no_memory():

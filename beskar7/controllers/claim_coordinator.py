@@ -96,6 +96,7 @@ class ClaimCoordinator:
             self._open.pop(key, None)
             self._failures.pop(key, None)
             self._not_before.pop(key, None)
+            self._env.runtime.forget_rng(_stream(key))
 
     def _unsettled(self, claim: HostClaim) -> bool:
         """Assigned, and its host is not known to be taken: its assigner may be gone."""
@@ -216,7 +217,7 @@ class ClaimCoordinator:
                 self._busy.pop(key, None)
                 if failed:
                     failures = self._failures[key] = self._failures.get(key, 0) + 1
-                    rng = self._env.runtime.rng(f"claim-retry/{key}")
+                    rng = self._env.runtime.rng(_stream(key))
                     delay = RETRY.delay(failures - 1, rng)
                     self._not_before[key] = self._env.runtime.now() + delay
                 else:
@@ -264,3 +265,7 @@ class ClaimCoordinator:
             return False
         self._env.observe(HOST_CLAIM, raw)
         return True
+
+
+def _stream(claim: ObjectKey) -> str:
+    return f"claim-retry/{claim}"

@@ -124,6 +124,7 @@ class Claims:
     def forget(self, machine: ObjectKey) -> None:
         """The machine is gone, and with it what its claims went through."""
         self._failures.pop(machine, None)
+        self._env.runtime.forget_rng(_stream(machine))
 
     def _backoff(self, machine: Beskar7Machine) -> float:
         """Seconds; grows by ``backoffMultiplier`` up to ``maxBackoffDelay``."""
@@ -133,7 +134,7 @@ class Claims:
         )
         failures = self._failures.get(machine.key, 0)
         self._failures[machine.key] = failures + 1
-        return policy.delay(failures, self._env.runtime.rng(f"claim-backoff/{machine.key}"))
+        return policy.delay(failures, self._env.runtime.rng(_stream(machine.key)))
 
     @contextmanager
     def _trying(self, host: ObjectKey) -> Iterator[bool]:
@@ -229,3 +230,7 @@ class Claims:
 
     def _count(self, machine: Beskar7Machine, outcome: str, reason: str) -> None:
         self._env.metrics.claim_attempts.labels(machine.namespace, outcome, reason).inc()
+
+
+def _stream(machine: ObjectKey) -> str:
+    return f"claim-backoff/{machine}"

@@ -63,7 +63,8 @@ class MachineReconciler:
         self._machine = machine
         self._cluster = cluster
         self._require_owner = require_owner
-        self._first_seen: dict[str, float] = {}
+        self._first_seen: dict[ObjectKey, tuple[str, float]] = {}
+        """The uid of a machine without a host, and since when it is one, as far as we know."""
 
     def reconcile(self, key: ObjectKey) -> Result:
         cached = self._machine(key)
@@ -125,7 +126,8 @@ class MachineReconciler:
         if machine.provider_id and handed_over is None:
             # A node runs, or ran, under this ID: another host would be another machine (U8).
             raise HostLost(f"providerID is {machine.provider_id}, and no host names this machine")
-        self._first_seen.setdefault(machine.uid, self._env.runtime.now())
+        if self._first_seen.get(machine.key, ("",))[0] != machine.uid:
+            self._first_seen[machine.key] = machine.uid, self._env.runtime.now()
         if handed_over is None and not self._handover.enabled:
             return self._claims.claim(machine)
         return self._handover.follow(machine, handed_over or self._handover.open(machine))
@@ -134,8 +136,8 @@ class MachineReconciler:
         """The machine has a host: nothing has to be remembered of its claim."""
         self._waiting.discard(machine.key)
         self._handover.forget(machine.key)
-        started = self._first_seen.pop(machine.uid, None)
-        if started is not None:
+        uid, started = self._first_seen.pop(machine.key, ("", 0.0))
+        if uid == machine.uid:
             took, now = self._env.runtime.now() - started, self._env.runtime.wall()
             self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(took)
             self._env.tracer.span("claim", machine.uid, now - took, now, {"machine": machine.key})
@@ -154,7 +156,7 @@ class MachineReconciler:
 
     def _wait_for_host(self, machine: Beskar7Machine) -> Result:
         look_again = self._handover.look_again(machine)
-        since = self._env.runtime.now() - self._first_seen.get(machine.uid, 0.0)
+        since = self._env.runtime.now() - self._first_seen.get(machine.key, ("", 0.0))[1]
         if look_again is not None and not machine.phase and since < SERVED_SOON:
             # A claim that the coordinator has just got is about to be served: not worth a write.
             return Result(requeue_after=min(look_again, SERVED_SOON))
@@ -235,11 +237,11 @@ class MachineReconciler:
             machine.remove_finalizer(MACHINE_FINALIZER)
             self._env.kube.update(BESKAR7_MACHINE, machine.raw)
         self._forget(machine.key)
-        self._first_seen.pop(machine.uid, None)
         return Result()
 
     def _forget(self, key: ObjectKey) -> None:
         """A woken machine that goes away passes its turn on."""
+        self._first_seen.pop(key, None)
         self._claims.forget(key)
         self._handover.forget(key)
         if self._waiting.discard(key):

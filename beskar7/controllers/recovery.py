@@ -38,6 +38,7 @@ class Recovery:
     def forget(self, key: ObjectKey) -> None:
         self.over(key)
         self.retry_now(key)
+        self._env.runtime.forget_rng(_stream(key))
 
     def fail(self, host: PhysicalHost, error: BaseException) -> Step:
         """Into Error, and out of it again after a backoff."""
@@ -61,7 +62,7 @@ class Recovery:
         delay = min(base, tuning.max_backoff_delay)
         if not transient(error):
             delay = max(delay, 10 * tuning.max_backoff_delay)
-        jitter = 0.75 + 0.5 * self._env.runtime.rng(f"host-backoff/{host.key}").random()
+        jitter = 0.75 + 0.5 * self._env.runtime.rng(_stream(host.key)).random()
         delay *= jitter
         self._retry_at[host.key] = self._env.runtime.now() + delay
         log.warning("host %s: %s; next try in %.1fs", host.key, error, delay)
@@ -83,3 +84,7 @@ class Recovery:
         assert isinstance(outcome.result, Inventory)
         self._steps.record(host, outcome.result)
         return None
+
+
+def _stream(host: ObjectKey) -> str:
+    return f"host-backoff/{host}"

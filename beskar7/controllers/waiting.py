@@ -49,6 +49,8 @@ class WaitingMachines:
     def _count(self, namespace: str, change: int) -> None:
         self._lengths[namespace] += change
         self._on_length(namespace, self._lengths[namespace])
+        if not self._lengths[namespace]:
+            del self._lengths[namespace]
 
     def wake(self, namespace: str) -> None:
         """Let as many machines try as there are free hosts that fit them, the best first.

@@ -26,6 +26,10 @@ CAPACITY = 1000
 KNOWN = 4096
 """Written Events that are remembered for counting, as in client-go."""
 
+KEPT = 3600.0
+"""Seconds for which they are; the server's own default, ``--event-ttl``: it has forgotten the older
+ones, and an hour of news is what a quiet process should hold, not the last thousands."""
+
 INTERVAL = 1.0
 """Least seconds between two writes of one Event."""
 
@@ -223,12 +227,15 @@ class EventRecorder:
             written.at = self._runtime.now()
             self._written[key] = written
             self._written.move_to_end(key)
-            if len(self._written) > KNOWN:
+            while len(self._written) > KNOWN or self._oldest() < written.at - KEPT:
                 self._written.popitem(last=False)
             # What was recorded during the write is to keep its distance from it, too.
             pending = self._pending.get(key)
             if pending is not None:
                 pending.due = written.at + self._interval
+
+    def _oldest(self) -> float:
+        return next(iter(self._written.values())).at
 
     def _again(self, key: _Key, pending: _Pending, error: ApiError) -> None:
         retried = error.code >= 500 or error.code == 429

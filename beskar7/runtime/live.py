@@ -66,6 +66,10 @@ class LiveRuntime:
         with self._streams_lock:
             return self._streams.get(name)
 
+    def forget_rng(self, name: str) -> None:
+        with self._streams_lock:
+            self._streams.forget(name)
+
     def trace(self, kind: str, detail: str = "") -> None:
         """Wall time is not replayable, so there is nothing to record."""
 

@@ -131,6 +131,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def forget_rng(self, name: str) -> None:
+        """Its object is gone: a stream (2.5 KB) is kept until then. Asked for, it starts anew."""
+        ...
+
     def trace(self, kind: str, detail: str = "") -> None:
         """Mark a decision point; virtual time hashes these, live time ignores them."""
         ...

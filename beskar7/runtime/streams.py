@@ -13,9 +13,15 @@ class Streams:
         self.seed = seed
         self._streams: dict[str, random.Random] = {}
 
+    def __len__(self) -> int:
+        return len(self._streams)
+
     def get(self, name: str) -> random.Random:
         stream = self._streams.get(name)
         if stream is None:
             digest = hashlib.blake2b(f"{self.seed}/{name}".encode(), digest_size=16).digest()
             stream = self._streams[name] = random.Random(int.from_bytes(digest, "big"))
         return stream
+
+    def forget(self, name: str) -> None:
+        self._streams.pop(name, None)

@@ -145,6 +145,9 @@ class VirtualProcess:
     def rng(self, name: str) -> random.Random:
         return self._kernel.streams.get(name)
 
+    def forget_rng(self, name: str) -> None:
+        self._kernel.streams.forget(name)
+
     def trace(self, kind: str, detail: str = "") -> None:
         self._kernel.trace(kind, detail)
 
@@ -204,6 +207,11 @@ class VirtualRuntime(VirtualProcess):
     @property
     def switches(self) -> int:
         return self._kernel.switches
+
+    @property
+    def streams(self) -> int:
+        """Random streams that are kept."""
+        return len(self._kernel.streams)
 
     def run(self, main: Callable[..., T], *args: Any, until: float | None = None) -> T:
         """Run ``main`` as the first task until it returns; what it raises comes out here.

@@ -166,5 +166,14 @@ class VirtualWorld:
     def managers(self) -> list[tuple[str, bool]]:
         return [(identity, process.alive) for identity, (process, _) in self._managers.items()]
 
+    def living(self) -> list[tuple[VirtualProcess, Manager]]:
+        """The managers that were not killed, for those who look into them."""
+        return [held for held in self._managers.values() if held[0].alive]
+
+    @property
+    def streams(self) -> int:
+        """Random streams that the runtime keeps, for the managers and for the world."""
+        return self._virtual.streams
+
     def saturation(self) -> dict[str, float]:
         return {}

@@ -10,7 +10,7 @@ import pytest
 from beskar7.api.errors import Forbidden, InternalError
 from beskar7.api.kinds import EVENT
 from beskar7.api.meta import parse_rfc3339
-from beskar7.kube.events import EventRecorder
+from beskar7.kube.events import KEPT, EventRecorder
 from beskar7.kube.port import Object
 from beskar7.runtime import Runtime, VirtualRuntime
 
@@ -200,5 +200,29 @@ def test_an_event_of_a_cluster_scoped_object_goes_to_default(world: Any) -> None
         assert one.stop()
         (event,) = events(kube)
         assert len(event["message"]) == 1024
+
+    runtime.run(main)
+
+
+def test_what_the_server_has_forgotten_is_not_remembered_either(world: Any) -> None:
+    runtime = VirtualRuntime(1)
+
+    def main() -> None:
+        kube = world(runtime).kube()
+        one = recorder(kube, runtime)
+        one.event(HOST, "Normal", "Claimed", "first")
+        runtime.sleep(KEPT - 10)
+        one.event(HOST, "Normal", "Claimed", "first")
+        runtime.sleep(KEPT - 10)
+        one.event(HOST, "Normal", "Claimed", "other")
+        runtime.sleep(10)
+        assert sorted(event["count"] for event in events(kube)) == [1, 2]
+        # An hour after its last write the first news is news again.
+        runtime.sleep(20)
+        one.event(HOST, "Normal", "Claimed", "third")
+        runtime.sleep(5)
+        one.event(HOST, "Normal", "Claimed", "first")
+        assert one.stop(5)
+        assert sorted(event["count"] for event in events(kube)) == [1, 1, 1, 2]
 
     runtime.run(main)

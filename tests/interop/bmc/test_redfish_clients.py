@@ -23,6 +23,7 @@ def wait_for(service: Any, ca: str) -> None:
     assert session.get(f"{service.url}/redfish/v1/", verify=ca, timeout=5).status_code == 200
 
 
+@pytest.mark.timeout(300)  # dozens of programs, a process each
 def test_redfishtool(suites: ModuleType, service: Any, tmp_path: Path) -> None:
     failed = {}
     for command in suites.REDFISHTOOL:
@@ -33,6 +34,7 @@ def test_redfishtool(suites: ModuleType, service: Any, tmp_path: Path) -> None:
     wait_for(*service)
 
 
+@pytest.mark.timeout(300)  # dozens of programs, a process each
 def test_redfish_utilities(suites: ModuleType, service: Any, tmp_path: Path) -> None:
     failed = {}
     for command in suites.UTILITIES:

@@ -144,7 +144,7 @@ class Sampler:
                 now - max(kills, default=self._evidence.began) >= WARM_UP,
                 size,
                 sum(len(process.tasks) for process, _ in living),
-                self._world.streams,
+                len(self._world.streams),
                 sizes,
             )
         )

@@ -13,8 +13,8 @@ class Streams:
         self.seed = seed
         self._streams: dict[str, random.Random] = {}
 
-    def __len__(self) -> int:
-        return len(self._streams)
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._streams)
 
     def get(self, name: str) -> random.Random:
         stream = self._streams.get(name)

@@ -209,9 +209,9 @@ class VirtualRuntime(VirtualProcess):
         return self._kernel.switches
 
     @property
-    def streams(self) -> int:
-        """Random streams that are kept."""
-        return len(self._kernel.streams)
+    def streams(self) -> tuple[str, ...]:
+        """Names of the random streams that are kept."""
+        return self._kernel.streams.names()
 
     def run(self, main: Callable[..., T], *args: Any, until: float | None = None) -> T:
         """Run ``main`` as the first task until it returns; what it raises comes out here.

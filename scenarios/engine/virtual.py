@@ -171,8 +171,8 @@ class VirtualWorld:
         return [held for held in self._managers.values() if held[0].alive]
 
     @property
-    def streams(self) -> int:
-        """Random streams that the runtime keeps, for the managers and for the world."""
+    def streams(self) -> tuple[str, ...]:
+        """Names of the random streams that the runtime keeps, for managers and world."""
         return self._virtual.streams
 
     def saturation(self) -> dict[str, float]:

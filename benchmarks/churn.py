@@ -8,8 +8,9 @@ invariants, waits and claims, and what the managers hold, sampled 24 times while
 Memory is what can be reached from the living managers, by ``sys.getsizeof``: not what was allocated
 in their code, as the world copies its objects by the same functions. Random streams belong to the
 runtime, which all processes of virtual time share; they are counted beside it. The written Events
-that a recorder remembers (an hour's, at most ``KNOWN``) are counted, but not weighed: they follow
-the traffic an hour late.
+that a recorder remembers (an hour's, at most ``KNOWN``) and the metrics' series are counted, but
+not weighed: those follow the traffic an hour late, these come one by one over days, as each BMC has
+one for its cooldowns, and have the fleet's size and the vocabulary of outcomes for their bound.
 
 The slopes are least squares over time and the number of machines, so that a busy hour is no growth.
 Every kill begins a new piece with a level of its own, of which the first hour does not count: a
@@ -34,6 +35,7 @@ from typing import Any
 
 from greenlet import greenlet
 
+from beskar7.manager import Manager
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.expand import cooldowns, elects_leader
@@ -55,12 +57,12 @@ LONGEST_WAIT = 60.0
 all wake-ups (``WAIT_FOR_HOST``)."""
 GROWTH = 0.05
 """Share of its size by which memory may seem to grow in a day; less is not told from none."""
-OUTSIDE = ("emulator", "scenarios", "simpy", "logging", "__main__")
+OUTSIDE = ("emulator", "scenarios", "simpy", "logging", "prometheus_client", "__main__")
 """What a manager points at and does not own, by the package of the type."""
 REMEMBERED = ("EventRecorder", "_written")
 SHARED = ("Kernel", "VirtualTask")
 UNOWNED = (type, ModuleType, CodeType, FrameType, BuiltinFunctionType, greenlet)
-SHOWN = ("piece", "at", "machines", "bytes", "tasks", "streams")
+SHOWN = ("piece", "at", "machines", "bytes", "tasks", "streams", "series")
 CONTAINERS = (dict, list, set, frozenset, deque)
 
 
@@ -75,6 +77,7 @@ class Sample:
     bytes: int
     tasks: int
     streams: int
+    series: int
     sizes: Counter[str]
 
 
@@ -116,6 +119,11 @@ def fields(item: object) -> Iterable[tuple[str, object]]:
                 yield name, getattr(item, name)
 
 
+def series(manager: Manager) -> int:
+    lines = manager.metrics.exposition().decode().splitlines()
+    return sum(not line.startswith("#") for line in lines)
+
+
 class Sampler:
     """Looks at the managers of a world at even times while machines come, as a task in it."""
 
@@ -145,6 +153,7 @@ class Sampler:
                 size,
                 sum(len(process.tasks) for process, _ in living),
                 len(self._world.streams),
+                sum(series(manager) for _, manager in living),
                 sizes,
             )
         )
@@ -296,7 +305,8 @@ def show(row: Mapping[str, Any]) -> bool:
         print(
             f"  {sample['at']:5.1f} h  {sample['machines']:>4} machines"
             f"{sample['bytes'] / 1024:>8.0f} KiB{sample['tasks']:>5} tasks"
-            f"{sample['streams']:>6} random streams  after {sample['piece']} kills"
+            f"{sample['streams']:>5} streams{sample['series']:>6} series"
+            f"  after {sample['piece']} kills"
         )
     print(
         f"memory of the managers: {row['mean_bytes'] / 1024:.0f} KiB, "

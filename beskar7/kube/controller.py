@@ -22,9 +22,9 @@ Request = ObjectKey
 
 Outcome = Literal["success", "error", "requeue", "not_found"]
 
-CONFLICT_DELAY = 0.01
+CONFLICT_DELAY = 0.005
 """Seconds to the first repetition after a conflict, twice that to the second, and so on: as
-client-go's ``RetryOnConflict`` begins, and of the order of a watch event's way."""
+client-go's rate limiter begins, and of the order of a watch event's way."""
 INITIAL_PRIORITY = -100
 """Of what the first list brings, so that a restart's backlog does not hold up what changes now."""
 

@@ -265,11 +265,11 @@ def test_an_unknown_api_error_backs_off() -> None:
 
 def test_conflicts_are_tried_again_at_once_and_then_ever_later() -> None:
     times, seen, _ = attempts([Conflict("changed"), Conflict("changed"), DONE], 5)
-    assert times == pytest.approx([0.0, 0.01, 0.03])
+    assert times == pytest.approx([0.0, 0.005, 0.015])
     assert seen == ["requeue", "requeue", "success"]
     times, _, _ = attempts([Conflict("changed")], 3)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert gaps[:3] == pytest.approx([0.01, 0.02, 0.03])
+    assert gaps[:3] == pytest.approx([0.005, 0.01, 0.015])
     assert gaps[-1] > 0.5, "somebody who always wins is not raced for ever"
 
 

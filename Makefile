@@ -61,6 +61,7 @@ bench:
 	@"$(VENV)/bin/python" benchmarks/kube_api.py
 	@"$(VENV)/bin/python" benchmarks/fleet.py
 	@"$(VENV)/bin/python" benchmarks/claims.py
+	@"$(VENV)/bin/python" benchmarks/dead_bmcs.py
 	@"$(VENV)/bin/python" benchmarks/churn.py
 
 load:

@@ -194,9 +194,10 @@ def _available_again(host: Track | None, held: Ownership, after_seq: int) -> flo
 def sets_owner(record: WriteRecord) -> bool:
     """Whether a write, refused or not, was one to give a host an owner that it did not have.
 
-    For a refused write the log holds what was sent, and what was there instead.
+    For a refused write the log holds what was sent, and what was there instead: a status that was
+    refused as the host was just released still names its owner, but could never have set it.
     """
-    if record.kind != PHYSICAL_HOST.kind or record.verb in ("delete", "create"):
+    if record.kind != PHYSICAL_HOST.kind or record.verb not in ("update", "patch"):
         return False
     wanted = consumer_uid(record.object)
     return bool(wanted) and wanted != consumer_uid(record.previous)

@@ -178,7 +178,8 @@ def test_the_managers_file_is_private_and_opens_only_its_work(guarded: Any) -> N
         f"{SYSTEM}/configmaps": 200,
         "/api/v1/configmaps": 403,
         f"{SYSTEM}/pods": 403,
-        f"{INFRASTRUCTURE}/beskar7clusters": 403,
+        f"{INFRASTRUCTURE}/beskar7clusters": 200,
+        "/apis/apps/v1/namespaces/beskar7-system/deployments": 403,
     }.items():
         assert manager("GET", path_)[0] == code, path_
     lease = {"metadata": {"name": "l"}, "spec": {"holderIdentity": "m"}}

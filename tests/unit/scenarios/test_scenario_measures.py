@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.checks import format_value, judge_checks, saturated
 from scenarios.engine.evidence import Incident
 from scenarios.engine.invariants import Rules
 from scenarios.engine.measure_names import MEASURES
-from scenarios.engine.measures import machine_times, measure, percentile
+from scenarios.engine.measures import machine_times, measure, percentile, sets_owner
 from scenarios.engine.result import conclude
 from scenarios.engine.schema import Check
 
@@ -251,3 +253,16 @@ def test_incomplete_logs_never_hold(logs: Any) -> None:
     result = conclude(evidence, Rules(), 1.0)
     assert {invariant.verdict for invariant in result.invariants} == {"inconclusive"}
     assert not result.passed
+
+
+def test_a_refused_status_is_no_try_to_own_a_host() -> None:
+    def refused(verb: str) -> WriteRecord:
+        owned = {"spec": {"consumerRef": {"uid": "u"}}}
+        return WriteRecord(
+            **{field.name: "" for field in dataclasses.fields(WriteRecord)}
+            | {"kind": "PhysicalHost", "verb": verb, "outcome": "Conflict"}
+            | {"object": owned, "previous": {"spec": {}}}
+        )
+
+    assert sets_owner(refused("update"))
+    assert not sets_owner(refused("update_status"))

@@ -7,6 +7,7 @@ Linux' does: its rate is corrected by at most 500 parts per million (adjtimex), 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,28 +45,27 @@ class SkewWindow:
         return [self.offset, self.drift, self.begins, self.ends]
 
 
-REFRESH = 0.05
-"""Seconds for which a file that was read counts: time is asked for thousands of times a second."""
-
-
 class SkewFile:
-    """The windows in a JSON file, which another process may change.
+    """The windows in a JSON file, which another process may change at any time.
 
-    Without the file the clock is right. Whoever writes it replaces it in one step.
+    Without the file the clock is right. Whoever writes it replaces it in one step, so that another
+    one is there by its inode; time is asked for thousands of times a second, reading is not.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: tuple[int, int] | None = None
         self._windows: list[SkewWindow] = []
-        self._stale_at = float("-inf")
 
     def __call__(self, now: float) -> float:
-        if now >= self._stale_at:
-            self._stale_at = now + REFRESH
-            try:
-                self._windows = [SkewWindow(*each) for each in json.loads(self._path.read_bytes())]
-            except FileNotFoundError:
-                self._windows = []
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return 0.0
+        seen = (found.st_ino, found.st_mtime_ns)
+        if seen != self._read:
+            self._windows = [SkewWindow(*each) for each in json.loads(self._path.read_bytes())]
+            self._read = seen
         return sum(window.error(now) for window in self._windows)
 
 

@@ -409,12 +409,12 @@ def test_fuzz(server: Any) -> None:
             assert status["code"] == answer.status_code
             assert status["reason"]
 
-    while sent < LEAST or time.monotonic() < end:
+    while sent <= LEAST or time.monotonic() < end:
         for path, version, named in KINDS:
             http.post(server.url + path, json=minimal(version, named), timeout=10)
         send()
     log.info("%d requests in %g s: %s", sent, SECONDS, dict(sorted(codes.items())))
-    assert sent > 5 * SECONDS or SECONDS <= 2.0  # a busy machine sends few in a short time
+    assert sent > 5 * SECONDS  # a busy machine sends few; none would show nothing
     assert http.get(f"{server.url}/readyz", timeout=5).status_code == 200
 
 

@@ -38,13 +38,11 @@ from greenlet import greenlet
 from beskar7.manager import Manager
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.evidence import Evidence
-from scenarios.engine.expand import cooldowns, elects_leader
-from scenarios.engine.invariants import Rules
 from scenarios.engine.loader import load
 from scenarios.engine.measures import machine_times, measure
-from scenarios.engine.result import conclude
 from scenarios.engine.runner import Run
 from scenarios.engine.schema import Scenario
+from scenarios.engine.trial import verdict
 from scenarios.engine.virtual import VirtualWorld
 
 OUT = Path(__file__).parents[1] / "out/bench/churn.json"
@@ -232,8 +230,7 @@ def play(hours: float, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     runtime.run(body)
     wall = time.perf_counter() - started
-    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-    result = conclude(attempt.evidence, rules, wall)
+    result = verdict(attempt.evidence, wall)
     rows = machine_times(attempt.evidence)
     values = measure(attempt.evidence)
     return {
@@ -290,8 +287,8 @@ def show(row: Mapping[str, Any]) -> bool:
         f"{row['seed']}: {row['ending']}; {row['machines']} machines, {row['claims']:.0f} claims, "
         f"{row['conflicts']:.0f} conflicts"
     )
-    for name, verdict in row["invariants"].items():
-        print(f"  {name:<26}{verdict['cases']:>6}  {verdict['verdict']}")
+    for name, judged in row["invariants"].items():
+        print(f"  {name:<26}{judged['cases']:>6}  {judged['verdict']}")
     beside = row["longest_wait_beside_a_free_host"]
     fair = beside <= LONGEST_WAIT
     print(

@@ -18,13 +18,12 @@ from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.checks import bound_of, format_value
 from scenarios.engine.clocks import run_on
 from scenarios.engine.evidence import Evidence
-from scenarios.engine.expand import cooldowns, elects_leader
-from scenarios.engine.invariants import Rules
 from scenarios.engine.loader import catalog, load
 from scenarios.engine.progress import Lines, LiveTable, Progress
-from scenarios.engine.result import Result, conclude
+from scenarios.engine.result import Result
 from scenarios.engine.runner import Run
 from scenarios.engine.schema import Scenario
+from scenarios.engine.trial import verdict
 
 HELD, FELL_SHORT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MAX_SEED = 2**63 - 1
@@ -135,9 +134,7 @@ def _conclude(
     evidence: Evidence, args: argparse.Namespace, voice: Console, wall_seconds: float
 ) -> int:
     """Judge, keep and tell; the exit code for the verdict."""
-    scenario = evidence.scenario
-    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-    result = conclude(evidence, rules, wall_seconds)
+    result = verdict(evidence, wall_seconds)
     try:
         kept = _keep(result, args.report)
     except OSError as error:

@@ -6,12 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from scenarios.engine.clocks import run_on
-from scenarios.engine.expand import cooldowns, elects_leader
-from scenarios.engine.invariants import Rules
+from scenarios.engine import trial
 from scenarios.engine.loader import load, loads
-from scenarios.engine.result import Result, conclude
-from scenarios.engine.runner import Run
+from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 
 Play = Callable[..., Result]
@@ -28,9 +25,6 @@ def play() -> Play:
             scenario = loads(source, overrides=overrides)
         else:
             scenario = load(source, overrides)
-        attempt = Run(scenario, clock="virtual", seed=seed)
-        run_on("virtual", scenario, seed, attempt.body)
-        rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-        return conclude(attempt.evidence, rules, 0.0)
+        return trial.play(scenario, seed)
 
     return run

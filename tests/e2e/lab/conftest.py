@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 
 from beskar7.kube.port import Kube
-from scenarios.engine.clocks import run_on
-from scenarios.engine.expand import cooldowns, elects_leader
-from scenarios.engine.invariants import Rules
+from scenarios.engine import trial
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.loader import load
-from scenarios.engine.result import Result, conclude
-from scenarios.engine.runner import Run
+from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 
 PATIENCE = 30.0
@@ -78,9 +75,6 @@ def play_live() -> Callable[[Scenario, int], Result]:
     """Plays a scenario with a seed in wall time and judges it."""
 
     def run(scenario: Scenario, seed: int) -> Result:
-        attempt = Run(scenario, clock="live", seed=seed)
-        run_on("live", scenario, seed, attempt.body)
-        rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-        return conclude(attempt.evidence, rules, 0.0)
+        return trial.play(scenario, seed, "live")
 
     return run

@@ -11,15 +11,11 @@ from typing import Any
 
 import pytest
 
-from scenarios.engine.clocks import run_on
 from scenarios.engine.doors import Doors, Moment
-from scenarios.engine.expand import cooldowns, elects_leader
-from scenarios.engine.invariants import Rules
 from scenarios.engine.loader import loads
 from scenarios.engine.progress import Silent
-from scenarios.engine.result import Result, conclude
-from scenarios.engine.runner import Run
-from scenarios.engine.world import World
+from scenarios.engine.result import Result
+from scenarios.engine.trial import play
 
 pytestmark = pytest.mark.sim
 
@@ -62,15 +58,8 @@ def life(end: tuple[Moment, int] | None) -> tuple[Result, Doors]:
     scenario = loads(SCENARIO)
     worlds: list[Any] = []
     progress = AtTheLoad(lambda: worlds[0].doors.watch(end))
-    attempt = Run(scenario, clock="virtual", seed=SEED, progress=progress)
-
-    def body(world: World) -> None:
-        worlds.append(world)
-        attempt.body(world)
-
-    run_on("virtual", scenario, SEED, body)
-    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-    return conclude(attempt.evidence, rules, 0.0), worlds[0].doors
+    result = play(scenario, SEED, progress=progress, prepare=worlds.append)
+    return result, worlds[0].doors
 
 
 def test_the_learned_run_holds_and_has_the_doors_of_a_whole_life() -> None:

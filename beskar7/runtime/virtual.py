@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import simpy
 from greenlet import getcurrent, greenlet
 
-from beskar7.runtime.kernel import Kernel, Waiter
+from beskar7.runtime.kernel import Due, Kernel, Schedule, Waiter
 from beskar7.runtime.protocol import Condition, Event, Lock, Queue, RuntimeClosed
 from beskar7.runtime.skew import Skew
 from beskar7.runtime.virtual_sync import (
@@ -138,8 +138,7 @@ class VirtualProcess:
         self, delay: float, target: Callable[..., object], *args: Any, name: str
     ) -> VirtualTimer:
         timer = VirtualTimer(self, target, args, name)
-        due = self._kernel.env.timeout(max(0.0, delay))
-        due.callbacks.append(lambda _: timer.fire())
+        self._kernel.env.schedule(timer, delay=max(0.0, delay))
         return timer
 
     def rng(self, name: str) -> random.Random:
@@ -162,7 +161,7 @@ class VirtualProcess:
                 task.waiter.wake()
 
 
-class VirtualTimer:
+class VirtualTimer(Due):
     """A call that is due later, unless cancelled or its process is gone."""
 
     def __init__(
@@ -187,10 +186,14 @@ class VirtualTimer:
 
 
 class VirtualRuntime(VirtualProcess):
-    """A world in virtual time; itself the process in which the main task runs."""
+    """A world in virtual time; itself the process in which the main task runs.
 
-    def __init__(self, seed: int) -> None:
-        super().__init__(Kernel(seed), "main")
+    The seed also draws which of the tasks that are due at one instant runs first; ``schedule``
+    "fifo" lets them run in the order in which they became due.
+    """
+
+    def __init__(self, seed: int, schedule: Schedule = "seeded") -> None:
+        super().__init__(Kernel(seed, schedule), "main")
         self._processes: list[VirtualProcess] = [self]
 
     def group(self, name: str) -> VirtualProcess:

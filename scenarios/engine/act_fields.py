@@ -20,6 +20,7 @@ from scenarios.engine.schema import (
     DeleteMachines,
     KillManager,
     StartManager,
+    Target,
     Trigger,
     Which,
 )
@@ -114,7 +115,7 @@ def _action(fields: Fields, name: str, problems: Problems, vendors: Collection[s
                 of.choice("which", get_args(Which), "provisioned-first"),
             )
         case "kill_manager":
-            action = KillManager(of.choice("target", ("leader", "follower", "any"), "leader"))
+            action = KillManager(of.choice("target", get_args(Target), "leader"))
         case "start_manager":
             action = StartManager()
         case _:

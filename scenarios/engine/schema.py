@@ -13,7 +13,8 @@ OS_FAMILIES = ("kairos", "flatcar", "LeapMicro")
 PROVISIONING_MODES = ("PreBakedISO", "RemoteConfig", "PXE", "iPXE")
 BOOT_MODES = ("UEFI", "Legacy")
 
-Target = Literal["leader", "follower", "any"]
+Target = Literal["leader", "follower", "any", "leader-first"]
+"""``leader-first``: any manager when there is no leader just now; the others have to be there."""
 Which = Literal["provisioned-first", "busy-first", "waiting-first", "oldest-first", "random"]
 """``busy-first``: those first whose BMC is in the middle of its provision operation,
 written to but not reset yet."""

@@ -18,6 +18,7 @@ def choose(target: Target, managers: Sequence[tuple[str, bool]], leader: str) ->
         "leader": [identity for identity in living if identity == leader],
         "follower": [identity for identity in living if identity != leader],
         "any": living,
+        "leader-first": sorted(living, key=lambda identity: identity != leader),
     }[target]
     if not fitting:
         raise WorldError(

@@ -21,6 +21,7 @@ from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.bmc.spec import Credentials, FleetSpec
 from emulator.faultspec import Fault
+from emulator.fields import FieldError
 from emulator.kube import admission
 from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.faults.faultspec import ApiFault
@@ -138,10 +139,13 @@ class VirtualWorld:
         return str(lease.get("spec", {}).get("holderIdentity") or "")
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
-        if fault.get("target") == "api":
-            self.api_faults.add(ApiFault.from_dict(dict(fault)))
-        else:
-            self.fleet.faults.add(Fault.from_dict(dict(fault)))
+        try:
+            if fault.get("target") == "api":
+                self.api_faults.add(ApiFault.from_dict(dict(fault)))
+            else:
+                self.fleet.faults.add(Fault.from_dict(dict(fault)))
+        except FieldError as error:
+            raise WorldError(f"fault {fault.get('id', '?')}: {error}") from None
 
     def clear_faults(self, id: str | None) -> None:
         self.fleet.faults.clear(id)

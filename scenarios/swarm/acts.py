@@ -1,0 +1,67 @@
+"""What is done in the course of a seed's run: managers die and come, machines come and go."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from scenarios.engine.schema import Which
+from scenarios.swarm.dice import Dice, Draws, span
+from scenarios.swarm.scene import Scene
+
+Timed = tuple[float, dict[str, Any]]
+"""Seconds after the load's start, and what is done then."""
+
+
+def draw_acts(draws: Draws, scene: Scene) -> list[dict[str, Any]]:
+    """Acts in the order of their times, and last what follows when all is at rest."""
+    timed = [*_deaths(draws.of("deaths"), scene), *_coming_and_going(draws.of("orders"), scene)]
+    timed.sort(key=lambda entry: entry[0])
+    acts: list[dict[str, Any]] = [{"at": span(at), **action} for at, action in timed]
+    return acts + _afterwards(draws.of("afterwards"))
+
+
+def _deaths(dice: Dice, scene: Scene) -> list[Timed]:
+    """Managers are killed; one at least lives in the end."""
+    if not scene.managers or not dice.chance(0.6):
+        return []
+    rounds = dice.pick((1, 1, 2, 3, 5))
+    living = scene.managers
+    found: list[Timed] = []
+    at = 0.0
+    for _ in range(rounds):
+        at += dice.log(0.05, scene.window / rounds)
+        target = dice.pick(("leader-first", "leader-first", "any"))
+        found.append((at, {"kill_manager": {"target": target}}))
+        living -= 1
+        # Without leader election a second manager would be against the rules.
+        if living == 0 or (scene.elects and dice.chance(0.7)):
+            at += dice.log(0.01, 10.0)
+            found.append((at, {"start_manager": {}}))
+            living += 1
+    if scene.elects and dice.chance(0.15):
+        found.append((dice.log(0.1, scene.window), {"start_manager": {}}))
+    return found
+
+
+def _coming_and_going(dice: Dice, scene: Scene) -> list[Timed]:
+    found: list[Timed] = []
+    while len(found) < 4 and dice.chance(0.5):
+        at = dice.log(0.05, scene.window)
+        if dice.chance(0.65):
+            count = dice.whole(1, max(1, scene.machines))
+            which = dice.pick(get_args(Which))
+            found.append((at, {"delete_machines": {"count": count, "which": which}}))
+        else:
+            found.append((at, {"create_machines": {"count": dice.whole(1, scene.hosts)}}))
+    return found
+
+
+def _afterwards(dice: Dice) -> list[dict[str, Any]]:
+    """Once all is at rest, hosts are given back and taken anew: by a world that is well again."""
+    acts: list[dict[str, Any]] = []
+    if dice.chance(0.4):
+        deleted = {"count": dice.whole(1, 5), "which": dice.pick(get_args(Which))}
+        acts.append({"when": {"settled": True}, "delete_machines": deleted})
+        if dice.chance(0.5):
+            acts.append({"when": {"settled": True}, "create_machines": {"count": dice.whole(1, 3)}})
+    return acts

@@ -1,0 +1,118 @@
+"""Rare and harmful: what hardly ever happens by chance alone, each with a chance of its own.
+
+After FoundationDB's BUGGIFY: where something is legal but unlikely, and code is seldom ready for
+it, the simulator makes it likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scenarios.swarm.apimishaps import WRITES
+from scenarios.swarm.dice import Dice, Draws, span
+from scenarios.swarm.scene import Scene
+
+CHANCE = 0.06
+
+
+@dataclass(slots=True)
+class Rarities:
+    """What is added to a document."""
+
+    config: dict[str, str] = field(default_factory=dict)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+
+def draw_rarities(draws: Draws, scene: Scene) -> Rarities:
+    found = Rarities()
+    for event in EVENTS:
+        name = event.__name__.strip("_").replace("_", "-")
+        dice = draws.of(f"rare/{name}")
+        if dice.chance(CHANCE):
+            before = len(found.faults)
+            event(dice, scene, found)
+            for number, fault in enumerate(found.faults[before:], start=1):
+                fault["id"] = f"rare-{name}-{number}"
+    return found
+
+
+def _moment(dice: Dice, scene: Scene, longest: float = 10.0) -> dict[str, Any]:
+    """Sometime early, when most is under way, and for a short while."""
+    start = dice.log(0.05, scene.window / 2)
+    return {"start": span(start), "duration": span(dice.log(0.1, min(longest, scene.window / 2)))}
+
+
+def _every_bmc_is_away(dice: Dice, scene: Scene, found: Rarities) -> None:
+    found.faults.append({"kind": "unreachable", **_moment(dice, scene, 30.0)})
+
+
+def _a_write_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """Each of the next few writes to BMCs takes effect, and none is acknowledged."""
+    fault = {"kind": "reset", "perform": True, "count": dice.whole(1, 4)}
+    found.faults.append(
+        fault | {"match": {"methods": ["POST", "PATCH"]}, **_moment(dice, scene, 30.0)}
+    )
+
+
+def _a_claim_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
+    select = {"kinds": ["PhysicalHost"], "verbs": ["update", "patch"]}
+    fault = {"target": "api", "kind": "error", "status": 504, "perform": True, "select": select}
+    found.faults.append(fault | {"count": dice.whole(1, 3), **_moment(dice, scene, 30.0)})
+
+
+def _no_lease_is_renewed(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """Leaders lose what they hold, while everything else goes on."""
+    select = {"kinds": ["Lease"], "verbs": list(WRITES)}
+    fault = {"target": "api", "kind": "hang", "select": select, "perform": dice.chance(0.5)}
+    found.faults.append(fault | _moment(dice, scene, 30.0))
+
+
+def _the_api_restarts_again_and_again(dice: Dice, scene: Scene, found: Rarities) -> None:
+    at = 0.0
+    for _ in range(dice.whole(2, 4)):
+        at += dice.log(0.3, scene.window / 5)
+        times = {"start": span(at), "duration": span(dice.log(0.05, 2.0))}
+        found.faults.append({"target": "api", "kind": "restart", **times})
+
+
+def _a_clock_is_years_off(dice: Dice, scene: Scene, found: Rarities) -> None:
+    select = {"clients": [scene.client(dice.whole(1, scene.managers))]} if scene.managers else {}
+    offset = dice.pick(("-", "")) + f"{dice.whole(1, 9) * 8760}h"
+    fault = {"target": "api", "kind": "clock-skew", "offset": offset, "select": select}
+    found.faults.append(fault | _moment(dice, scene, 60.0))
+
+
+def _the_queue_is_tiny(dice: Dice, scene: Scene, found: Rarities) -> None:
+    found.config |= {
+        "provisioning.maxQueueSize": "10",
+        "provisioning.maxConcurrentOps": "1",
+        "provisioning.workerCount": "1",
+        "provisioning.suspectWorkerCount": "0",
+    }
+
+
+def _one_bmc_drips_for_ever(dice: Dice, scene: Scene, found: Rarities) -> None:
+    select = {"hosts": [dice.pick(scene.names)]}
+    found.faults.append(
+        {"kind": "drip", "rate": 1.0, "select": select, "duration": span(scene.window)}
+    )
+
+
+def _the_power_fails_in_mid_boot(dice: Dice, scene: Scene, found: Rarities) -> None:
+    fault = {"kind": "power-loss", "restore": dice.pick(("LastState", "AlwaysOn", "AlwaysOff"))}
+    found.faults.append(fault | _moment(dice, scene))
+
+
+EVENTS: tuple[Callable[[Dice, Scene, Rarities], None], ...] = (
+    _every_bmc_is_away,
+    _a_write_succeeds_unseen,
+    _a_claim_succeeds_unseen,
+    _no_lease_is_renewed,
+    _the_api_restarts_again_and_again,
+    _a_clock_is_years_off,
+    _the_queue_is_tiny,
+    _one_bmc_drips_for_ever,
+    _the_power_fails_in_mid_boot,
+)

@@ -16,10 +16,15 @@ from beskar7.runtime import QueueEmpty, Runtime
 
 TAIL = 2000
 """Bytes of a child's log that an error message quotes at most."""
+ABORTED_LINES = 20
 
 
 class ChildError(Exception):
-    """A child did not start, and its last words."""
+    """A child did not start or ended, and its last words."""
+
+
+class ChildSilent(ChildError):
+    """A child lives and has not answered in time."""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -75,19 +80,36 @@ class Child:
 
     def wait_ready(self, timeout: float) -> dict[str, Any]:
         """What the child said when it was ready. Raises ChildError after ``timeout`` seconds."""
+        self.ready = self.receive(timeout, "was not ready")
+        return self.ready
+
+    def send(self, line: bytes) -> None:
+        """A line to its stdin. Nothing happens when it has ended: :meth:`receive` tells of it."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(line + b"\n")
+            self._process.stdin.flush()
+
+    def receive(self, timeout: float, otherwise: str = "said nothing") -> dict[str, Any]:
+        """The next JSON line that it writes.
+
+        Raises:
+            ChildSilent: there was none within ``timeout`` seconds.
+            ChildError: it has ended.
+        """
         try:
             line = self._lines.get(timeout=timeout)
         except QueueEmpty:
-            raise ChildError(
-                f"{self.name} was not ready within {timeout:g}s{self._tail()}"
+            raise ChildSilent(
+                f"{self.name} {otherwise} within {timeout:g}s{self._tail()}"
             ) from None
         if line is None:
             self._process.wait()
             raise ChildError(
                 f"{self.name} ended with code {self._process.returncode}{self._tail()}"
             )
-        self.ready = json.loads(line)
-        return self.ready
+        found: dict[str, Any] = json.loads(line)
+        return found
 
     def ask_to_stop(self) -> None:
         """SIGTERM; see :meth:`stop`."""
@@ -105,6 +127,15 @@ class Child:
         finally:
             self._close()
         return True
+
+    def abort(self, timeout: float = 5.0) -> str:
+        """SIGABRT, and what the child wrote then: where it was, if faulthandler is on there."""
+        before = self.log_file.stat().st_size
+        self._process.send_signal(signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        text = self.log_file.read_bytes()[before:].decode(errors="replace")
+        return _indented(text.splitlines()[:ABORTED_LINES])
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
@@ -127,5 +158,8 @@ class Child:
 
     def _tail(self) -> str:
         text = self.log_file.read_bytes()[-TAIL:].decode(errors="replace").strip()
-        lines = text.splitlines()[-5:]
-        return ":\n  " + "\n  ".join(lines) if lines else ""
+        return _indented(text.splitlines()[-5:])
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return ":\n  " + "\n  ".join(lines) if lines else ""

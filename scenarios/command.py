@@ -50,7 +50,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("scenario", nargs="?", metavar="NAME|FILE", help="see --list, or a file")
     parser.add_argument("--clock", choices=("live", "virtual"), default="live")
     add_personality(parser)
-    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--set",
         action="append",
@@ -65,7 +65,8 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _seed(text: str) -> int:
+def seed(text: str) -> int:
+    """A seed from the command line. Raises ArgumentTypeError."""
     if not text.isascii() or not text.isdigit() or int(text[:20]) > MAX_SEED:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_SEED}")
     return int(text)

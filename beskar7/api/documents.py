@@ -42,6 +42,14 @@ class Node:
     def items(self) -> list[Node]:
         return cast("list[Node]", self.value)
 
+    def plain(self) -> Any:
+        """Lists, dicts and scalars, as a YAML reader gives them."""
+        if isinstance(self.value, dict):
+            return {name: item.plain() for name, item in self.mapping.items()}
+        if isinstance(self.value, list):
+            return [item.plain() for item in self.items]
+        return self.value
+
     def shape(self) -> str:
         """The kind of value in words, for error messages."""
         match self.value:

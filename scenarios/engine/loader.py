@@ -47,15 +47,18 @@ def catalog() -> dict[str, Path]:
 
 def load(name_or_file: str, overrides: Sequence[str] = ()) -> Scenario:
     """A scenario of the catalogue by name, or a file. Raises :class:`DocumentError`."""
+    return build(read_file(find(name_or_file)), overrides)
+
+
+def find(name_or_file: str) -> Path:
+    """Where a scenario is. Raises :class:`DocumentError` for what is neither name nor file."""
     known = catalog()
     if name_or_file in known:
-        path = known[name_or_file]
-    elif "/" in name_or_file or name_or_file.endswith((".yaml", ".yml")):
-        path = Path(name_or_file)
-    else:
-        message = f"no scenario of this name, and not a .yaml file; {closest(name_or_file, known)}"
-        raise DocumentError([Problem(Where(name_or_file), "", message)])
-    return build(read_file(path), overrides)
+        return known[name_or_file]
+    if "/" in name_or_file or name_or_file.endswith((".yaml", ".yml")):
+        return Path(name_or_file)
+    message = f"no scenario of this name, and not a .yaml file; {closest(name_or_file, known)}"
+    raise DocumentError([Problem(Where(name_or_file), "", message)])
 
 
 def loads(text: str, source: str = "scenario.yaml", overrides: Sequence[str] = ()) -> Scenario:

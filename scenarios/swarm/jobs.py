@@ -1,0 +1,125 @@
+"""Plays seeds beside each other by joblib: in processes here, or on a Dask or Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Any, Literal
+
+import joblib
+
+from scenarios.swarm.records import Record, Task
+from scenarios.swarm.worker import close_players, run_task
+
+Backend = Literal["loky", "dask", "ray"]
+BACKENDS: tuple[Backend, ...] = ("loky", "dask", "ray")
+START_SECONDS = 30.0
+"""Within which a scheduler has to answer."""
+CHUNK = 4
+"""Seeds a worker and round on Ray, whose backend cannot give back records one by one."""
+
+
+class BackendError(Exception):
+    """The backend is not installed or does not answer; ``args[0]`` is for the user's eyes."""
+
+
+def play_all(
+    tasks: Iterable[Task], *, jobs: int, backend: Backend = "loky", scheduler: str | None = None
+) -> Generator[Record, None, None]:
+    """The records as they come, in no order. ``tasks`` is read only as workers become free.
+
+    ``jobs``: workers; -1 for all that there are. ``scheduler``: the address of a Dask scheduler or
+    a Ray cluster; without, workers of this machine. Whoever stops early closes the iterator, which
+    ends the workers.
+
+    Raises:
+        BackendError: there is no such backend.
+    """
+    if jobs == 1 and backend == "loky":
+        # One worker beside this process would only cost its start.
+        with contextlib.ExitStack() as stack:
+            stack.callback(close_players)
+            for task in tasks:
+                yield run_task(task)
+        return
+    calls = (joblib.delayed(run_task)(task) for task in tasks)
+    with _BACKENDS[backend](jobs, scheduler), contextlib.ExitStack() as stack:
+        if backend == "ray":
+            parallel = joblib.Parallel(n_jobs=jobs, batch_size=1)
+            while chunk := list(islice(calls, CHUNK * abs(jobs))):
+                yield from parallel(chunk)
+            return
+        parallel = joblib.Parallel(
+            n_jobs=jobs, pre_dispatch="2*n_jobs", batch_size=1, return_as="generator_unordered"
+        )
+        records = parallel(calls)
+        stack.callback(records.close)
+        yield from records
+
+
+@contextlib.contextmanager
+def _loky(jobs: int, scheduler: str | None) -> Iterator[None]:
+    if scheduler is not None:
+        raise BackendError("--scheduler belongs to --backend dask or ray")
+    try:
+        with joblib.parallel_config(backend="loky"):
+            yield
+    finally:
+        # Its workers would wait five minutes for more, and their children with them.
+        joblib.externals.loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+@contextlib.contextmanager
+def _dask(jobs: int, scheduler: str | None) -> Iterator[None]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise BackendError(
+            "--backend dask needs the package distributed: pip install 'beskar7-harness[dask]'"
+        ) from None
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            cluster: Any = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=40,
+            )
+            stack.enter_context(cluster)
+        else:
+            cluster = scheduler
+        try:
+            client = stack.enter_context(Client(cluster, timeout=START_SECONDS))
+        except (OSError, ValueError) as error:
+            raise BackendError(f"--scheduler {scheduler}: {error}") from None
+        stack.enter_context(joblib.parallel_config(backend="dask", client=client))
+        yield
+
+
+@contextlib.contextmanager
+def _ray(jobs: int, scheduler: str | None) -> Iterator[None]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise BackendError("--backend ray needs the package ray: pip install ray") from None
+    register_ray()
+    try:
+        ray.init(address=scheduler, num_cpus=None if scheduler else jobs, include_dashboard=False)
+    except (ConnectionError, ValueError) as error:
+        raise BackendError(f"--scheduler {scheduler}: {error}") from None
+    try:
+        with joblib.parallel_config(backend="ray"):
+            yield
+    finally:
+        ray.shutdown()
+
+
+_BACKENDS: dict[Backend, Callable[[int, str | None], AbstractContextManager[None]]] = {
+    "loky": _loky,
+    "dask": _dask,
+    "ray": _ray,
+}

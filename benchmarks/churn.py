@@ -20,24 +20,21 @@ manager fills its caches then. Writes out/bench/churn.json.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import logging
 import math
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
-
-from greenlet import greenlet
 
 from beskar7.manager import Manager
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.inside import CONTAINERS, fields, owned
 from scenarios.engine.loader import load
 from scenarios.engine.measures import machine_times, measure
 from scenarios.engine.runner import Run
@@ -55,13 +52,8 @@ LONGEST_WAIT = 60.0
 all wake-ups (``WAIT_FOR_HOST``)."""
 GROWTH = 0.05
 """Share of its size by which memory may seem to grow in a day; less is not told from none."""
-OUTSIDE = ("emulator", "scenarios", "simpy", "logging", "prometheus_client", "__main__")
-"""What a manager points at and does not own, by the package of the type."""
-REMEMBERED = ("EventRecorder", "_written")
-SHARED = ("Kernel", "VirtualTask")
-UNOWNED = (type, ModuleType, CodeType, FrameType, BuiltinFunctionType, greenlet)
+REMEMBERED = (("EventRecorder", "_written"),)
 SHOWN = ("piece", "at", "machines", "bytes", "tasks", "streams", "series")
-CONTAINERS = (dict, list, set, frozenset, deque)
 
 
 @dataclass(slots=True)
@@ -81,40 +73,15 @@ class Sample:
 
 def reachable(roots: Iterable[object]) -> tuple[int, Counter[str]]:
     """Bytes of all that the roots own, and the number of entries of each container field."""
-    seen: set[int] = set()
-    left: list[Any] = list(roots)
     total = 0
     sizes: Counter[str] = Counter()
-    while left:
-        item = left.pop()
-        if id(item) in seen or isinstance(item, UNOWNED):
-            continue
-        seen.add(id(item))
-        kind = type(item)
-        package = kind.__module__.partition(".")[0]
-        if package in OUTSIDE or kind.__name__ in SHARED:
-            continue
-        if isinstance(item, FunctionType):
-            # Its globals are the module's; its own are what it closes over.
-            left += [*(item.__closure__ or ()), item.__defaults__]
-            continue
+    for item in owned(roots, unseen=REMEMBERED):
         total += sys.getsizeof(item)
-        if package == "beskar7":
+        if type(item).__module__.partition(".")[0] == "beskar7":
             for name, value in fields(item):
                 if isinstance(value, CONTAINERS):
-                    sizes[f"{kind.__name__}.{name}"] += len(value)
-                    if (kind.__name__, name) == REMEMBERED:
-                        seen.add(id(value))
-        left += gc.get_referents(item)
+                    sizes[f"{type(item).__name__}.{name}"] += len(value)
     return total, sizes
-
-
-def fields(item: object) -> Iterable[tuple[str, object]]:
-    yield from getattr(item, "__dict__", {}).items()
-    for kind in type(item).__mro__:
-        for name in kind.__dict__.get("__slots__", ()):
-            if hasattr(item, name):
-                yield name, getattr(item, name)
 
 
 def series(manager: Manager) -> int:

@@ -11,6 +11,7 @@ from emulator.faultkinds import KINDS
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.fitness import Inventory, inventory
 from scenarios.engine.history import History
+from scenarios.engine.inside import Look
 from scenarios.engine.schema import Scenario
 
 Ending = Literal["settled", "timeout", "not enrolled", "interrupted", "failed"]
@@ -65,6 +66,16 @@ def ends(fault: Mapping[str, Any], start: float) -> float | None:
     return start + float(fault["duration"]) + ((times or 1) - 1) * float(every)
 
 
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """The world a while after the run had come to rest: ``look`` into the managers, and what was
+    logged between."""
+
+    look: Look
+    writes: list[WriteRecord]
+    requests: list[BmcRecord]
+
+
 @dataclass(slots=True)
 class Evidence:
     """Times are ``runtime.now()`` of the world. The ``lost`` counts are of log entries."""
@@ -94,6 +105,9 @@ class Evidence:
     """Hosts that each fault has hit, by its id."""
     complete: bool = False
     """The logs were read to their end after the last thing happened."""
+    baseline: Look | None = None
+    """The managers when the load began; None in wall time, as below."""
+    aftermath: Aftermath | None = None
     hardware: Inventory = field(init=False)
 
     def __post_init__(self) -> None:

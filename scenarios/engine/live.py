@@ -209,6 +209,9 @@ class LiveWorld:
     def manager_metrics(self) -> dict[str, str]:
         return self.lab.manager_metrics()
 
+    def look(self) -> None:
+        return None
+
     def managers(self) -> list[tuple[str, bool]]:
         return self.lab.managers()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from beskar7.api.durations import format_duration
 from beskar7.api.errors import ApiError
 from scenarios.engine.acts import Stage
-from scenarios.engine.evidence import Evidence, Incident
+from scenarios.engine.evidence import Aftermath, Evidence, Incident
 from scenarios.engine.progress import Progress, Silent
 from scenarios.engine.schema import Scenario
 from scenarios.engine.traffic import Traffic
@@ -16,6 +16,9 @@ POLL_SECONDS = 0.1
 """Between two looks at the write log. Acts that wait for a condition are late by at most this."""
 SATURATION_SECONDS = 1.0
 """Between two samples of how busy the harness is."""
+AFTERMATH_SECONDS = 90.0
+"""From rest to the last look into the managers. What waits by the clock in them comes by itself
+within a minute (``WAIT_FOR_HOST`` of the controller), and Events are written within seconds."""
 SHOWN = 3
 """Culprits named when time runs out."""
 
@@ -97,6 +100,7 @@ class Run:
         self._stage = "running"
         world.saturation()
         began = evidence.load_began = runtime.now()
+        evidence.baseline = world.look()
         evidence.incidents.append(Incident(began, "load", "", f"{self.scenario.load.machines}"))
         self._note(world, f"the load begins: {self.scenario.load.machines} machines")
         traffic = Traffic(self.scenario.load, runtime, began)
@@ -155,9 +159,21 @@ class Run:
             evidence.requests[:] = [r for r in evidence.requests if r.start <= evidence.ended]
             evidence.complete = True
             evidence.manager_metrics = world.manager_metrics()
+            if evidence.ending == "settled" and evidence.baseline is not None:
+                self._look_back(world)
         except (WorldError, ApiError, OSError) as error:
             if not evidence.reason:
                 evidence.ending, evidence.reason = "failed", f"cannot read the logs: {error}"
+
+    def _look_back(self, world: World) -> None:
+        """See what the managers keep and count once all is over."""
+        evidence = self.evidence
+        world.runtime.sleep(AFTERMATH_SECONDS)
+        look = world.look()
+        assert look is not None, "a world that could be looked into at the load's begin"
+        writes, _ = world.writes(evidence.last_write)
+        requests, _ = world.bmc_log(evidence.last_request, evidence.last_event)
+        evidence.aftermath = Aftermath(look, writes, requests)
 
     def _sample(self, world: World) -> None:
         """How busy the harness was since the sample before."""

@@ -28,6 +28,7 @@ from emulator.kube.faults.faultspec import ApiFault
 from emulator.kube.inprocess import InProcessKube
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
+from scenarios.engine.calls import Call, RecordedKube
 from scenarios.engine.doors import Doors
 from scenarios.engine.expand import (
     CREDENTIALS_SECRET,
@@ -37,6 +38,7 @@ from scenarios.engine.expand import (
     physical_host,
     plan_hosts,
 )
+from scenarios.engine.inside import Look, look_into
 from scenarios.engine.schema import Scenario, Target
 from scenarios.engine.targets import CLIENT, choose
 from scenarios.engine.world import World, WorldError
@@ -73,6 +75,7 @@ class VirtualWorld:
         )
         self.kube = InProcessKube(self.store, runtime, client=CLIENT, faults=self.api_faults)
         self.doors = Doors()
+        self.calls: list[Call] = []
         self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
 
     def start(self) -> None:
@@ -109,13 +112,14 @@ class VirtualWorld:
         )
         manager = Manager(
             process,
-            InProcessKube(
+            RecordedKube(
                 self.store,
                 process,
                 client=agent(identity),
                 before=doors.kube_call,
                 after=doors.kube_answer,
                 faults=self.api_faults,
+                calls=self.calls,
             ),
             bmc_connector(
                 process, identity, setup=lambda session: session.mount("http://", adapter)
@@ -173,6 +177,10 @@ class VirtualWorld:
     def living(self) -> list[tuple[VirtualProcess, Manager]]:
         """The managers that were not killed, for those who look into them."""
         return [held for held in self._managers.values() if held[0].alive]
+
+    def look(self) -> Look:
+        lives = {identity: look_into(*held) for identity, held in self._managers.items()}
+        return Look(self.runtime.now(), lives, self.calls, self.streams)
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from beskar7.kube.port import Kube
 from beskar7.runtime import Runtime
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.store.writelog import WriteRecord
+from scenarios.engine.inside import Look
 from scenarios.engine.schema import Target
 
 
@@ -63,6 +64,10 @@ class World(Protocol):
 
     def manager_metrics(self) -> dict[str, str]:
         """Each living manager's ``/metrics`` text, by identity."""
+        ...
+
+    def look(self) -> Look | None:
+        """What is in the managers now; None where they are processes of their own."""
         ...
 
     def managers(self) -> list[tuple[str, bool]]:

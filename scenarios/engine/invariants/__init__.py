@@ -12,7 +12,12 @@ from typing import Literal
 
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.invariants.bmc import bmc_cooldown, bmc_exclusive
+from scenarios.engine.invariants.claims import claim_history
+from scenarios.engine.invariants.counters import counters_agree
 from scenarios.engine.invariants.ending import no_orphans, terminal
+from scenarios.engine.invariants.gauges import gauges_agree
+from scenarios.engine.invariants.memory import nothing_kept
+from scenarios.engine.invariants.news import events_agree
 from scenarios.engine.invariants.ownership import (
     only_owner_acts,
     requirements_met,
@@ -44,6 +49,11 @@ INVARIANTS: dict[str, tuple[Callable[[Evidence, Rules], Judged], tuple[Log, ...]
     "released-clean": (released_clean, ("writes", "events")),
     "terminal": (terminal, ("writes", "requests")),
     "no-orphans": (no_orphans, ("writes",)),
+    "claim-history": (claim_history, ("writes",)),
+    "counters-agree": (counters_agree, ("writes", "requests")),
+    "gauges-agree": (gauges_agree, ("writes",)),
+    "events-agree": (events_agree, ("writes",)),
+    "nothing-kept": (nothing_kept, ("writes",)),
 }
 AT_THE_END = ("terminal", "no-orphans")
 """Judged on the last state alone, which a run that was broken off does not have."""

@@ -1,0 +1,141 @@
+"""Whether the claims of each host could have happened one at a time, as their clients saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from beskar7.api.kinds import PHYSICAL_HOST
+from emulator.kube.store.writelog import WriteRecord
+from emulator.linearizability import UNKNOWN, Operation, Undecided, linearizable
+from scenarios.engine.calls import Call
+from scenarios.engine.evidence import Evidence
+from scenarios.engine.history import consumer_uid
+from scenarios.engine.invariants.verdict import Judged, Rules, Violation
+
+BUDGET = 200_000
+"""Steps of the search for one host: a tenth of a second. Histories of claims take some dozens."""
+OLD_READS = ("stale-list", "stale-read")
+"""Kinds of fault by which the API shows the past: what is read is no longer the newest."""
+
+Owner = tuple[str, str]
+"""The owner's uid, and its key as the claim annotated it; both empty for a free host."""
+FREE: Owner = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A write that leaves the host to ``owner``; a free one for ``key`` lets go of that one."""
+
+    owner: str
+    key: str
+
+
+class Register:
+    """A host as claims see it: free, or somebody's."""
+
+    def initial(self) -> Owner:
+        return FREE
+
+    def step(self, state: Owner, operation: Operation) -> tuple[bool, Owner]:
+        put = operation.input
+        if put is None:
+            return operation.output == state[0], state
+        if put.owner:
+            return state[0] in ("", put.owner), (put.owner, put.key)
+        return state == FREE or state[1] == put.key, FREE
+
+
+def claim_history(evidence: Evidence, rules: Rules) -> Judged:
+    """Each host is a linearizable register: claimed when free, released by its owner only.
+
+    A claim whose answer was lost counts if it was carried out, at any moment after its call. A
+    refused one asks nothing of the host: a conflict may be about another field.
+    """
+    if evidence.aftermath is None:
+        return Judged()
+    look = evidence.aftermath.look
+    kinds = {kind for window in evidence.faults for kind in window.kinds.values()}
+    reads = kinds.isdisjoint(OLD_READS)
+    done = _carried_out([*evidence.history.writes, *evidence.aftermath.writes])
+    hosts: dict[tuple[str, str], list[Operation]] = {}
+    for call in look.calls:
+        operation = _operation(call, done, reads=reads)
+        if operation is not None:
+            hosts.setdefault((call.name, call.uid), []).append(operation)
+    found: list[Violation] = []
+    for (name, _), operations in hosts.items():
+        try:
+            held = linearizable(operations, Register(), BUDGET)
+        except Undecided:
+            return Judged(found, len(hosts), f"the claims of {name} are too entangled to judge")
+        if not held:
+            found.append(_first(name, operations, evidence))
+    return Judged(found, sum(map(len, hosts.values())))
+
+
+Effects = dict[tuple[str, str, str], list[tuple[float, str]]]
+"""By client, host and owner left: when such writes were carried out, and their version."""
+
+
+def _carried_out(writes: Iterable[WriteRecord]) -> Effects:
+    found: Effects = {}
+    for record in writes:
+        if record.kind == PHYSICAL_HOST.kind and record.outcome == "ok" and record.object:
+            key = (record.client, record.name, consumer_uid(record.object))
+            found.setdefault(key, []).append((record.time, record.resource_version))
+    return found
+
+
+def _operation(call: Call, done: Effects, *, reads: bool) -> Operation | None:
+    if call.kind != PHYSICAL_HOST.kind or call.verb not in ("get", "update"):
+        return None  # the status says nothing about the owner
+    if call.verb == "get":
+        if not reads or call.outcome != "ok":
+            return None
+        return Operation(call.client, call.start, call.end, None, call.owner)
+    put = Put(call.owner, call.claimed_by)
+    if call.outcome == "ok":
+        return Operation(call.client, call.start, call.end, put, None)
+    effects = done.get((call.client, call.name, call.owner), ())
+    if any(call.start <= time for time, _ in effects):
+        return Operation(call.client, call.start, UNKNOWN, put, None)
+    return None
+
+
+def _first(name: str, operations: list[Operation], evidence: Evidence) -> Violation:
+    """The answer up to which the history still could be explained."""
+    answered = sorted((o for o in operations if o.end != UNKNOWN), key=lambda o: o.end)
+    low, high = 0, len(answered) - 1
+    while low < high:  # the shortest prefix that cannot be explained
+        middle = (low + high) // 2
+        until = answered[middle].end
+        part = [
+            o if o.end <= until else Operation(o.client, o.start, UNKNOWN, o.input, o.output)
+            for o in operations
+            if o.start <= until and (o.end <= until or o.input is not None)
+        ]
+        if linearizable(part, Register(), BUDGET):
+            low = middle + 1
+        else:
+            high = middle
+    last = answered[low]
+    owner = last.input.owner if last.input is not None else last.output
+    machine = evidence.history.machine_name(owner)
+    what = "was answered that it read" if last.input is None else "was answered that it wrote"
+    return Violation(
+        "claim-history",
+        name,
+        machine,
+        last.end,
+        f"{last.client} {what} owner {machine or owner or 'nobody'}, and no order of the claims "
+        "explains that",
+        writes=tuple(
+            record.seq
+            for record in evidence.history.writes
+            if record.kind == PHYSICAL_HOST.kind
+            and record.name == name
+            and record.client == last.client
+            and last.start <= record.time <= last.end
+        ),
+    )

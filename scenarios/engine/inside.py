@@ -89,7 +89,8 @@ def look_into(process: VirtualProcess, manager: Manager) -> Life:
     names: dict[str, set[str]] = {}
     lost = 0
     for item in owned((manager,), documents=False):
-        if not type(item).__module__.startswith("beskar7"):
+        package = type(item).__module__
+        if not package.startswith("beskar7") or package.startswith("beskar7.runtime"):
             continue
         kind = type(item).__name__
         for name, value in fields(item):

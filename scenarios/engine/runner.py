@@ -16,9 +16,9 @@ POLL_SECONDS = 0.1
 """Between two looks at the write log. Acts that wait for a condition are late by at most this."""
 SATURATION_SECONDS = 1.0
 """Between two samples of how busy the harness is."""
-AFTERMATH_SECONDS = 90.0
-"""From rest to the last look into the managers. What waits by the clock in them comes by itself
-within a minute (``WAIT_FOR_HOST`` of the controller), and Events are written within seconds."""
+AFTERMATH_SECONDS = 20.0
+"""From rest to the last look into the managers: watches are back within ten seconds of a fault
+(the reflector's longest retry), and Events are written within a few."""
 SHOWN = 3
 """Culprits named when time runs out."""
 

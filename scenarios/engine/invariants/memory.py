@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.inside import Life
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
-REMEMBERED = 75.0
-"""Seconds for which a manager may know of a machine that is gone: its own net below all wake-ups
-comes after 60 (``WAIT_FOR_HOST``)."""
+REMEMBERED = 15.0
+"""Seconds for which a manager may know of a machine that is gone: until its watch told it so."""
+DELAYED = 75.0
+"""The same for what waits by the clock: a machine without a host looks again after 60
+(``WAIT_FOR_HOST`` of the controller)."""
+BY_THE_CLOCK = ("WorkQueue._entries", "WorkQueue._delayed")
 BOUNDED = ("EventRecorder._written", "EventRecorder._pending")
 """Have bounds of their own, by number and by time, whatever becomes of their objects."""
 ENTRIES = 64
 PER_OBJECT = 24
 """A container has at most so many entries, and so many more for each host and machine: an object
-is a document of some twenty fields, in views of which each cache holds one."""
+is a document of some twenty fields, in views of which each cache holds one. Or twice as many as
+before the load, when its size is the configuration's."""
 BMC_TASKS = ("bmc-worker", "bmc-suspect")
 """Tasks of the operation pool, whose numbers the configuration bounds."""
 
@@ -29,20 +34,17 @@ def nothing_kept(evidence: Evidence, rules: Rules) -> Judged:
         return Judged()
     look, history = aftermath.look, evidence.history
     objects = sum(not t.gone for t in (*history.hosts.values(), *history.machines.values()))
-    gone = _gone(evidence)
-    tasks: dict[str, int] = {}
-    for life in baseline.lives.values():
-        for name, count in life.tasks.items():
-            tasks[name] = max(count, tasks.get(name, 0))
+    gone, long_gone = _gone(evidence, REMEMBERED), _gone(evidence, DELAYED)
     found: list[Violation] = []
     cases = 0
-    for identity, life in look.lives.items():
-        if not life.alive:
-            continue
+    before = _most(life.entries for life in baseline.lives.values())
+    living = {identity: life for identity, life in look.lives.items() if life.alive}
+    for identity, life in living.items():
         cases += len(life.entries) + len(life.tasks)
-        faults = [*_leaks(life, gone), *_crowds(life, objects), *_tasks(life, tasks)]
-        for machine, text in faults:
+        for machine, text in (*_leaks(life, gone, long_gone), *_crowds(life, objects, before)):
             found.append(Violation("nothing-kept", "", machine, look.time, f"{identity} {text}"))
+    for text in _tasks(list(baseline.lives.values()), list(living.values())):
+        found.append(Violation("nothing-kept", "", "", look.time, text))
     if all(life.alive for life in look.lives.values()):
         for stream in look.streams:
             machine = gone.get(stream.partition("/")[2], "")
@@ -52,34 +54,54 @@ def nothing_kept(evidence: Evidence, rules: Rules) -> Judged:
     return Judged(found, cases)
 
 
-def _gone(evidence: Evidence) -> dict[str, str]:
-    """The machines that are gone for longer than a manager may remember, by their keys."""
+def _gone(evidence: Evidence, since: float) -> dict[str, str]:
+    """The machines that are gone for so many seconds at least, by their keys."""
     aftermath = evidence.aftermath
     assert aftermath is not None
     namespace = evidence.scenario.load.namespace
-    before = aftermath.look.time - REMEMBERED
+    before = aftermath.look.time - since
     tracks = evidence.history.machines.values()
     there = {track.name for track in tracks if not track.gone or track.versions[-1].time > before}
     return {f"{namespace}/{t.name}": t.name for t in tracks if t.name not in there}
 
 
-def _leaks(life: Life, gone: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _leaks(
+    life: Life, gone: dict[str, str], long_gone: dict[str, str]
+) -> Iterator[tuple[str, str]]:
     for where, names in life.names.items():
         if where in BOUNDED:
             continue
-        kept = sorted(gone[name] for name in names if name in gone)
+        dead = long_gone if where in BY_THE_CLOCK else gone
+        kept = sorted(dead[name] for name in names if name in dead)
         if kept:
             yield kept[0], f"keeps {len(kept)} machines that are gone in {where}, {kept[0]} first"
 
 
-def _crowds(life: Life, objects: int) -> Iterator[tuple[str, str]]:
-    limit = ENTRIES + PER_OBJECT * objects
+def _crowds(life: Life, objects: int, before: Counter[str]) -> Iterator[tuple[str, str]]:
     for where, count in life.entries.items():
+        limit = max(ENTRIES + PER_OBJECT * objects, 2 * before[where])
         if count > limit and where not in BOUNDED:
             yield "", f"holds {count} entries in {where}, with {objects} hosts and machines"
 
 
-def _tasks(life: Life, before: dict[str, int]) -> Iterator[tuple[str, str]]:
-    for name, count in life.tasks.items():
-        if count > before.get(name, 0) and name in before and name not in BMC_TASKS:
-            yield "", f"runs {count} tasks {name}; before the load it were {before[name]} at most"
+def _tasks(before: list[Life], now: list[Life]) -> Iterator[str]:
+    """Tasks of one name, over all managers: not more than there were, or than each could have."""
+    most, all_before = _most(life.tasks for life in before), _sum(life.tasks for life in before)
+    for name, count in _sum(life.tasks for life in now).items():
+        limit = max(all_before[name], most[name] * len(now))
+        if limit and count > limit and name not in BMC_TASKS:
+            yield f"the managers run {count} tasks {name}; before the load they ran {limit} at most"
+
+
+def _most(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for each in counts:
+        found |= Counter(each)
+    return found
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for each in counts:
+        found.update(each)
+    return found

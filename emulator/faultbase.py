@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from emulator import fields as f
 from emulator.fields import FieldError
@@ -15,6 +15,10 @@ MAX_FAULTS = 1000
 
 FIELDS = ("id", "kind", "start", "duration", "probability", "count")
 """What every fault has; the kinds add their own."""
+
+Direction = Literal["both", "calls", "answers"]
+"""Which way a fault of the network works: from client to server, or back."""
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,11 @@ def read_repeat(fields: Mapping[str, Any], where: str, duration: float | None) -
     }
 
 
+def read_direction(value: object, where: str) -> Direction:
+    """Raises :class:`FieldError`."""
+    return cast("Direction", f.choice(value, where, DIRECTIONS))
+
+
 def only_for(fields: Mapping[str, Any], where: str, kind: str, name: str, *owners: str) -> None:
     """Raises :class:`FieldError` where ``name`` is given to a kind that has no such field."""
     if name in fields and kind not in owners:
@@ -118,6 +127,14 @@ class Active(Generic[F]):
         # The quotient may fall on the wrong side of a border that the product defines.
         found += (self.window(found + 1)[0] <= now) - (self.window(found)[0] > now)
         return found if fault.times is None else min(found, fault.times - 1)
+
+    def next_change(self, now: float) -> float | None:
+        """When it next begins or ends by itself, after ``now``."""
+        number = max(0, self.number(now))
+        last = None if self.fault.every is None else self.fault.times
+        ahead = (0, 1) if self.fault.every and (last is None or number + 1 < last) else (0,)
+        times = [time for step in ahead for time in self.window(number + step)]
+        return min((time for time in times if time is not None and time > now), default=None)
 
     def until(self, now: float) -> float | None:
         """When the time that is running at ``now`` ends by itself."""

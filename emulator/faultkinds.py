@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from emulator import fields as f
+from emulator.faultbase import DIRECTIONS
 from emulator.fields import FieldError
 from emulator.latency import MAX_SECONDS, Latency
 
@@ -124,6 +125,16 @@ _ALL = (
         (_PERFORM,),
     ),
     Kind("reset", "transport", "request", "RST in place of the answer", (_PERFORM,)),
+    Kind(
+        *("loss", "transport", "request"),
+        "no answer, and the client waits for its own deadline",
+        (
+            Param(
+                *("direction", "choice", "what is lost; both: one of the two", "both"),
+                choices=DIRECTIONS,
+            ),
+        ),
+    ),
     Kind(
         *("hang-in-body", "transport", "answer", "headers, a part of the body, then nothing"),
         (Param("share", "number", _SHARE, 0.5, 0.0, 0.99),),

@@ -143,10 +143,12 @@ class FaultSet:
         path: str,
         now: float,
         concerns: Callable[[Scope], bool] = lambda scope: True,
+        client: str = "",
     ) -> Hit:
         """What hits this request. Delays add up; the first fault of another kind decides.
 
-        ``concerns`` says whether the request is one of those that a scope is about.
+        ``concerns`` says whether the request is one of those that a scope is about; ``client`` is
+        its User-Agent.
         """
         candidates = self._by_target.get(target)
         if not candidates:
@@ -159,6 +161,7 @@ class FaultSet:
                 or not active.in_force(now)
                 or (fault.methods and method not in fault.methods)
                 or (fault.path != "*" and not fnmatchcase(path, fault.path))
+                or (fault.clients and not any(fnmatchcase(client, g) for g in fault.clients))
                 or not (kind.scope == "any" or concerns(kind.scope))
                 # Even where another fault decides: adding that one shifted no draw of this one.
                 or not self._strikes(active, target)

@@ -77,6 +77,8 @@ class Fault(BaseFault):
     select: Select = Select()
     methods: tuple[str, ...] = ()
     path: str = "*"
+    clients: tuple[str, ...] = ()
+    """Globs of the User-Agents whose requests are hit; none: all."""
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,13 +110,14 @@ class Fault(BaseFault):
         params = kind.read(fields, where)
         if "symptoms" in params:
             params["symptoms"] = _symptoms(params["symptoms"], f"{where}.symptoms")
-        methods, path = _match(fields.get("match"), f"{where}.match", kind)
+        methods, path, clients = _match(fields.get("match"), f"{where}.match", kind)
         return cls(
             **base,
             **repeat,
             select=_select(fields.get("select", {}), f"{where}.select"),
             methods=methods,
             path=path,
+            clients=clients,
             params=params,
         )
 
@@ -131,8 +134,12 @@ class Fault(BaseFault):
         if self.select.fraction is not None:
             select["fraction"] = self.select.fraction
         data["select"] = select
-        if self.methods or self.path != "*":
-            data["match"] = {"methods": list(self.methods), "path": self.path}
+        if self.methods or self.path != "*" or self.clients:
+            data["match"] = {
+                "methods": list(self.methods),
+                "path": self.path,
+                "clients": list(self.clients),
+            }
         for name, value in self.params.items():
             data[name] = value.to_dict() if isinstance(value, Latency) else value
         return data
@@ -149,16 +156,17 @@ def _select(data: object, where: str) -> Select:
     )
 
 
-def _match(data: object, where: str, kind: Kind) -> tuple[tuple[str, ...], str]:
+def _match(data: object, where: str, kind: Kind) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
     if not data:
-        return (), "*"
+        return (), "*", ()
     if not kind.matches:
         raise FieldError(f"{where}: kind {kind.name} is not about single requests; leave it out")
-    match = f.mapping(data, where, ("methods", "path"))
+    match = f.mapping(data, where, ("methods", "path", "clients"))
     methods = f.texts(match.get("methods", ()), f"{where}.methods")
     return (
         tuple(f.choice(method.upper(), f"{where}.methods", METHODS) for method in methods),
         f.text(match.get("path", "*"), f"{where}.path"),
+        f.texts(match.get("clients", ()), f"{where}.clients"),
     )
 
 

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from beskar7.api.documents import Node, parse, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where
+from beskar7.redfish.sushy_bmc import agent
+from emulator import network
 from emulator.bmc.client import FleetControl
 from emulator.faultcontrol import ControlError, FaultControl
 from emulator.kube.faults.control import ApiControl
@@ -54,7 +56,7 @@ def register(subparsers: Any) -> None:
     )
     add.add_argument("--kind", metavar="KIND", help="one fault of this kind, instead of a file")
     add.add_argument("--id", metavar="ID", help="its name (default: the next that is free)")
-    add.add_argument("--target", metavar="bmc|api", help="whom it hits (default: BMCs)")
+    add.add_argument("--target", metavar="bmc|api|network", help="whom it hits (default: BMCs)")
     for option, example in (("--select", "rack=r1"), ("--set", "duration=30s")):
         add.add_argument(
             option,
@@ -157,7 +159,23 @@ def read(args: argparse.Namespace) -> list[dict[str, Any]]:
     problems = Problems()
     faults = [read_fault(node, path, problems, named=False) for path, node in nodes]
     problems.raise_if_any()
-    return faults
+    return [_placed(fault) for fault in faults]
+
+
+def _placed(fault: dict[str, Any]) -> dict[str, Any]:
+    """A fault of the network as one of the two endpoints takes it."""
+    if fault.get("target") != network.TARGET:
+        return fault
+    read = network.NetworkFault.from_dict(fault, default_id="unnamed")
+    if isinstance(read.source, str):
+        raise Mistake(
+            f"beskar7 faults add: from: {read.source}: who has a role changes in a lab that goes "
+            "on; name managers as in from: [POD] (kubectl -n beskar7-system get pods)"
+        )
+    placed = read.at_its_end([agent(glob) for glob in read.source])
+    if "id" not in fault:
+        del placed["id"]
+    return placed
 
 
 def _listed(root: Node) -> list[tuple[str, Node]]:

@@ -233,7 +233,8 @@ class Fleet:
         if limits.requests and bmc.in_flight > limits.requests:
             return Plan(now, 0.0, 0.0, "error", False, refusal=_busy(limits.retry_after))
         hit = self.faults.match(
-            bmc.name, request.method, request.path, now, partial(concerns, request)
+            *(bmc.name, request.method, request.path, now, partial(concerns, request)),
+            client=request.headers.get("User-Agent") or "",
         )
         delay = bmc.timing.answer(request.meaning.operation) + hit.delay
         begins = max(now, bmc.busy_until) if request.meaning.action else now

@@ -185,6 +185,7 @@ class InProcessKube:
                 ):
                     continue
                 due = change.time + self._latency.deliver(self._delivery_rng)
+                due += follower.lag() if follower is not None else 0.0
                 if due > end:
                     return  # what is not delivered in time comes with the next watch
                 if due > runtime.now() and ending.sleep(due - runtime.now()):

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from beskar7.api.documents import Node
 from beskar7.api.problems import Problems, closest
 from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET
+from emulator import network
+from emulator.faultbase import DIRECTIONS
 from emulator.faultkinds import KINDS, PARAMS, Kind, Param, owners
 from emulator.faultspec import MAX_SYMPTOMS, METHODS, Fault
 from emulator.fields import FieldError
 from emulator.kube.faults import faultspec
 from emulator.kube.faults.faultspec import ApiFault
 from emulator.latency import DISTRIBUTIONS, MAX_QUANTILES
+from emulator.network import NetworkFault
 from scenarios.engine.fields import Fields
 
-TARGETS = ("bmc", "api")
+_KINDS = {"bmc": KINDS, "api": faultspec.KINDS, network.TARGET: network.KINDS}
+_READERS: Mapping[str, type[Fault] | type[ApiFault] | type[NetworkFault]] = {
+    "bmc": Fault,
+    "api": ApiFault,
+    network.TARGET: NetworkFault,
+}
+TARGETS = ("bmc", "api", network.TARGET)
 LOSING = ("error", "hang", "reset", "partition")
 """Kinds of fault that lose an answer whose request may have taken effect."""
 CLIENTS = ("beskar7-manager/*",)
@@ -39,13 +48,10 @@ def read_fault(
     """
     before = len(problems.found)
     fields = Fields(node, path, problems, node.where)
-    api = fields.choice("target", TARGETS, "bmc") == "api"
-    kind = fields.choice("kind", faultspec.KINDS if api else tuple(KINDS))
+    target = fields.choice("target", TARGETS, "bmc")
+    kind = fields.choice("kind", tuple(_KINDS[target]))
     fault: dict[str, Any] = {
         "kind": kind,
-        "select": _select_requests(fields.child("select"))
-        if api
-        else _select(fields.child("select"), vendors),
         "start": fields.duration("start", 0.0),
         "duration": fields.duration("duration", None, low=0.001),
         "probability": fields.number("probability", 1.0, high=1.0),
@@ -53,14 +59,20 @@ def read_fault(
     }
     if named or fields.has("id"):
         fault["id"] = fields.text("id", pattern=NAME, example="slow-1")
-    if api:
-        fault |= {"target": "api"} | _of_api(fields, kind)
-    else:
-        fault |= _repeat(fields) | _of_bmc(fields, KINDS[kind])
+    fault |= _repeat(fields)
+    match target:
+        case "api":
+            fault |= {"target": target, "select": _select_requests(fields.child("select"))}
+            fault |= _of_api(fields, kind)
+        case network.TARGET:
+            fault |= {"target": target} | _of_network(fields, kind, vendors)
+        case _:
+            fault |= {"select": _select(fields.child("select"), vendors)}
+            fault |= _of_bmc(fields, KINDS[kind])
     fields.finish()
     if len(problems.found) == before:
         try:
-            (ApiFault if api else Fault).from_dict(fault, path, default_id="unnamed")
+            _READERS[target].from_dict(fault, path, default_id="unnamed")
         except FieldError as error:  # the emulator's own reader has the last word
             problems.add(node.where, "", str(error))
     return fault
@@ -82,16 +94,36 @@ def _of_api(fields: Fields, kind: str) -> dict[str, Any]:
         fault["perform"] = fields.flag("perform")
         if kind not in LOSING:
             fields.wrong("perform", f"belongs to faults of kind {', '.join(LOSING)}")
-    _belongs(fields, kind, "latency", "latency")
+    _belongs(fields, kind, "latency", "latency", "delay")
+    _belongs(fields, kind, "direction", "delay", "loss")
+    if fields.has("direction"):
+        fault["direction"] = fields.choice("direction", DIRECTIONS)
     _belongs(fields, kind, "status", "error")
     _belongs(fields, kind, "retry_after", "error")
-    if kind == "latency":
+    if kind in ("latency", "delay"):
         fault["latency"] = _latency(fields.child("latency", required=True))
     if kind == "error":
         fault["status"] = fields.integer("status", 503, low=400, high=599)
         retry_after = fields.integer("retry_after", None, low=0, high=3600)
         if retry_after is not None:
             fault["retry_after"] = retry_after
+    return fault
+
+
+def _of_network(fields: Fields, kind: str, vendors: Collection[str] | None) -> dict[str, Any]:
+    """The two ends, and the fields of the network's kinds of fault."""
+    fault: dict[str, Any] = {"direction": fields.choice("direction", DIRECTIONS, "both")}
+    _belongs(fields, kind, "latency", "delay")
+    if kind == "delay":
+        fault["latency"] = _latency(fields.child("latency", required=True))
+    if fields.has_text("from"):
+        fault["from"] = fields.choice("from", network.ROLES)
+    elif fields.has("from"):
+        fault["from"] = list(fields.texts("from"))
+    if fields.has_text("to"):
+        fault["to"] = fields.choice("to", (network.API,))
+    else:
+        fault["to"] = _select(fields.child("to", required=True), vendors)
     return fault
 
 
@@ -203,6 +235,8 @@ def _match(fields: Fields) -> dict[str, Any]:
     path = fields.text("path", None, limit=512)
     if path is not None:
         match["path"] = path
+    if clients := fields.texts("clients"):
+        match["clients"] = list(clients)
     fields.finish()
     return match
 

@@ -45,6 +45,10 @@ class Fields:
         self._asked.add(name)
         return name in self._fields
 
+    def has_text(self, name: str) -> bool:
+        """Whether the field is there and holds a text, where it may hold other things, too."""
+        return self.has(name) and isinstance(self._fields[name].value, str)
+
     def names(self) -> list[str]:
         return list(self._fields)
 

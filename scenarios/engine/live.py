@@ -30,7 +30,7 @@ from scenarios.engine.expand import (
 from scenarios.engine.renewing import put
 from scenarios.engine.schema import Scenario, Target
 from scenarios.engine.skews import ClockSkews
-from scenarios.engine.targets import CLIENT, choose
+from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.world import World, WorldError
 
 
@@ -146,6 +146,7 @@ class LiveWorld:
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
         try:
+            fault = placed(fault, self.managers(), self._leader)
             if fault.get("kind") == skews.KIND:
                 self._add_skew(fault)
             elif fault.get("target") == "api":

@@ -1,9 +1,12 @@
-"""Who is who: the runner's name, and which manager an act means."""
+"""Who is who: the runner's name, and which managers an act or a fault means."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
+from beskar7.redfish.sushy_bmc import agent
+from emulator.network import TARGET, NetworkFault
 from scenarios.engine.schema import Target
 from scenarios.engine.world import WorldError
 
@@ -26,3 +29,19 @@ def choose(target: Target, managers: Sequence[tuple[str, bool]], leader: str) ->
             f"living: {', '.join(living) or 'none'}, leader: {leader or 'none'}"
         )
     return fitting[0]
+
+
+def placed(
+    fault: Mapping[str, Any], managers: Sequence[tuple[str, bool]], leader: Callable[[], str]
+) -> Mapping[str, Any]:
+    """A fault of the network as the end of it takes it that acts it out; any other as it is.
+
+    A role is that of this moment. Raises WorldError when no living manager has it.
+    """
+    if fault.get("target") != TARGET:
+        return fault
+    read = NetworkFault.from_dict(dict(fault))
+    source = read.source
+    if isinstance(source, str):
+        source = (choose(cast("Target", source), managers, leader()),)
+    return read.at_its_end([agent(glob) for glob in source])

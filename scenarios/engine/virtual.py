@@ -40,7 +40,7 @@ from scenarios.engine.expand import (
 )
 from scenarios.engine.inside import Look, look_into
 from scenarios.engine.schema import Scenario, Target
-from scenarios.engine.targets import CLIENT, choose
+from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.world import World, WorldError
 
 T = TypeVar("T")
@@ -143,6 +143,7 @@ class VirtualWorld:
         return str(lease.get("spec", {}).get("holderIdentity") or "")
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
+        fault = placed(fault, self.managers(), self._leader)
         try:
             if fault.get("target") == "api":
                 self.api_faults.add(ApiFault.from_dict(dict(fault)))

@@ -84,6 +84,14 @@ def _hang(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
     return replace(ordinary, before=0.0, after=0.0, outcome="hang", perform=perform)
 
 
+def _loss(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
+    way = fault.params["direction"]
+    if way == "both":
+        rng = bmc.fleet.runtime.rng(f"fault/{fault.id}/{bmc.name}/way")
+        way = "answers" if rng.random() < 0.5 else "calls"
+    return replace(ordinary, ends=None, outcome="hang", perform=way == "answers")
+
+
 def _hang_in_body(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
     return replace(ordinary, share=fault.params["share"], then="hang")
 
@@ -127,6 +135,7 @@ def _twice(bmc: Bmc, request: Request, fault: Fault, ordinary: Plan) -> Plan:
 PLANS: Mapping[str, Planner] = {
     "hang": _hang,
     "reset": _reset,
+    "loss": _loss,
     "hang-in-body": _hang_in_body,
     "truncation": _truncation,
     "drip": _drip,

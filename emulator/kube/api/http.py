@@ -74,8 +74,15 @@ def target(raw: str) -> Target:
     return Target(unquote(path) if "%" in path else path, found)
 
 
+BODY = "body"
+"""Where a request keeps its body that was read before its time."""
+
+
 async def read_body(request: web.BaseRequest) -> bytes:
     """Raises :class:`TooLarge` once the body exceeds :data:`MAX_BODY`, unpacked."""
+    kept: bytes | None = request.get(BODY)
+    if kept is not None:
+        return kept
     declared = request.content_length
     if declared is not None and declared > MAX_BODY:
         raise _too_large()

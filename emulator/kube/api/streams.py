@@ -172,6 +172,10 @@ class Streams:
                     lines.append(self._bookmark(asked, begun_with, initial=True))
                     begun_with = 0
                 pending_initial -= 1
+                if lag := follower.lag():
+                    await self._write(response, b"".join(lines))
+                    lines = []
+                    await asyncio.sleep(taken[1].time + lag - self.faults.runtime.now())
                 entry = taken[1].entry
                 if not follower.loses(entry.namespace, entry.name):
                     lines.append(encode(*taken))

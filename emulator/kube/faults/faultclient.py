@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from beskar7.api.errors import ApiError, ServiceUnavailable
@@ -35,6 +36,8 @@ class FaultyCalls:
     ) -> T:
         """``run`` performs the request; it is given the age in seconds of what it shall see.
 
+        It may be called in a task of the world, and after this call has ended.
+
         Raises ``ServiceUnavailable`` for a connection that is cut or too slow, and what the
         fault says for an error.
         """
@@ -42,18 +45,53 @@ class FaultyCalls:
         if effect.delay >= self._patience:
             self._runtime.sleep(self._patience)
             raise self._lost("no answer in time")
+        deadline = self._runtime.now() + self._patience
         if effect.delay:
             self._runtime.sleep(effect.delay)
+        perform = partial(run, effect.age)
+        if effect.there or effect.back:
+            perform = partial(self._carry, perform, effect, verb, deadline)
         if effect.fault is None:
-            return run(effect.age)
+            return perform()
         if effect.perform:
             with contextlib.suppress(ApiError):  # that answer is lost as well
-                run(effect.age)
+                perform()
         if effect.outcome == "error":
             raise effect.fault.refusal()
+        if effect.outcome == "loss":
+            self._runtime.sleep(max(0.0, deadline - self._runtime.now()))
+            raise self._lost("no answer in time")
         if effect.outcome == "hang":
             self._hang(effect)
         raise self._lost("connection reset by peer")
+
+    def _carry(self, perform: Callable[[], T], effect: Effect, verb: str, deadline: float) -> T:
+        """Over a slow network, as a task of the world: the call arrives without its client, too."""
+        answers: list[T] = []
+        refusals: list[ApiError] = []
+        arrived = self._runtime.event()
+
+        def travel() -> None:
+            self.faults.runtime.sleep(effect.there)
+            if given_up and verb == "watch":
+                return  # there is nobody to tell of anything
+            try:
+                answers.append(perform())
+            except ApiError as error:
+                refusals.append(error)
+            self.faults.runtime.sleep(effect.back)
+            arrived.set()
+
+        given_up = False
+        self.faults.runtime.spawn(travel, name=f"network/{self._client}")
+        try:
+            if not arrived.wait(max(0.0, deadline - self._runtime.now())):
+                raise self._lost("no answer in time")
+        finally:
+            given_up = not arrived.is_set()
+        if refusals:
+            raise refusals[0]
+        return answers[0]
 
     def follow(self, kind: Kind, namespace: str | None) -> Follower:
         return self.faults.follow(self._asked("watch", kind, namespace, ""))

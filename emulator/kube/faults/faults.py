@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from beskar7.runtime import Random, Runtime
 from emulator import faultbase
-from emulator.faultbase import MAX_FAULTS
+from emulator.faultbase import MAX_FAULTS, Direction
 from emulator.fields import FieldError
 from emulator.kube.faults.faultspec import ApiFault, Asked
 
@@ -24,23 +24,24 @@ class Effect:
     """What the faults do to one request: ``delay`` seconds more, and the fault that decides it.
 
     ``age`` is in seconds; ``ends`` is when ``fault`` ends by itself (None: when it is cleared).
+    ``there`` and ``back`` are seconds that the call and its answer are on their way. ``perform``:
+    the request takes effect, whatever its client gets to hear.
     """
 
     delay: float = 0.0
     fault: ApiFault | None = None
     ends: float | None = None
     age: float = 0.0
+    perform: bool = True
+    there: float = 0.0
+    back: float = 0.0
 
     @property
     def outcome(self) -> str:
-        """proceed, error, hang or reset."""
+        """proceed, error, hang, loss or reset."""
         if self.fault is None:
             return "proceed"
         return {"partition": "hang", "restart": "reset"}.get(self.fault.kind, self.fault.kind)
-
-    @property
-    def perform(self) -> bool:
-        return self.fault is None or self.fault.perform
 
 
 NONE = Effect()
@@ -91,10 +92,11 @@ class ApiFaults:
         return [*self._active.values()]
 
     def holds(self, fault_id: str) -> bool:
-        """Whether the fault is in the set and its time is not over."""
+        """Whether the fault is in the set and its time, of several this one, is not over."""
         active = self._active.get(fault_id)
-        ends = active.ends if active else None
-        return active is not None and (ends is None or self.runtime.now() < ends)
+        now = self.runtime.now()
+        ends = active.until(now) if active else None
+        return active is not None and (ends is None or now < ends)
 
     def clear(self, fault_id: str | None = None) -> int:
         """End one fault, or all of them; says how many that were."""
@@ -111,31 +113,64 @@ class ApiFaults:
 
     def next_change(self, now: float) -> float | None:
         """When the next fault begins or ends by itself, after ``now``."""
-        times = [time for a in self._active.values() for time in (a.begins, a.ends)]
-        return min((time for time in times if time is not None and time > now), default=None)
+        times = [active.next_change(now) for active in self._active.values()]
+        return min((time for time in times if time is not None), default=None)
 
     def on_request(self, asked: Asked) -> Effect:
         """What hits this request. Delays add up; the first fault that refuses decides."""
         if not self._active:
             return NONE
-        delay, age, decider = 0.0, 0.0, None
+        delay, age, there, back, decider = 0.0, 0.0, 0.0, 0.0, None
         for active in self._in_scope(asked):
             fault = active.fault
-            if fault.kind in _NOT_OF_REQUESTS or (fault.kind != "latency" and decider is not None):
+            if fault.kind in _NOT_OF_REQUESTS or (fault.latency is None and decider is not None):
                 continue
             if fault.kind == "stale-list" and asked.verb != "list":
                 continue
             if not self._strikes(active, asked.client):
                 continue
-            if fault.latency is not None:
+            if fault.kind == "delay":
+                there += self._travel(fault, asked.client, "calls")
+                back += self._travel(fault, asked.client, "answers")
+            elif fault.latency is not None:
                 delay += fault.latency.draw(self._rng(fault, asked.client))
             elif fault.kind == "stale-list":
                 age = max(age, fault.age)
             else:
                 decider = active
         if decider is None:
-            return Effect(delay, None, None, age)
-        return Effect(delay, decider.fault, decider.ends)
+            return Effect(delay, None, None, age, there=there, back=back)
+        fault = decider.fault
+        perform = fault.perform if fault.kind != "loss" else self._arrives(fault, asked.client)
+        return Effect(
+            delay,
+            fault,
+            decider.until(self.runtime.now()),
+            perform=perform,
+            there=there,
+            back=back,
+        )
+
+    def lag(self, asked: Asked) -> float:
+        """Seconds by which an event of this watch comes later."""
+        if not self._active:
+            return 0.0
+        return sum(
+            self._travel(active.fault, asked.client, "answers")
+            for active in self._in_scope(asked)
+            if active.fault.kind == "delay" and self._strikes(active, asked.client)
+        )
+
+    def _travel(self, fault: ApiFault, client: str, way: Direction) -> float:
+        if fault.latency is None or fault.direction not in ("both", way):
+            return 0.0
+        return fault.latency.draw(self.runtime.rng(f"api-fault/{fault.id}/{client}/{way}"))
+
+    def _arrives(self, fault: ApiFault, client: str) -> bool:
+        """Whether it is the answer that gets lost, and not the call."""
+        if fault.direction == "both":
+            return self.runtime.rng(f"api-fault/{fault.id}/{client}/way").random() < 0.5
+        return fault.direction == "answers"
 
     def clock_error(self, client: str, now: float) -> float:
         """Seconds by which the faults put this client's wall clock ahead."""
@@ -204,6 +239,10 @@ class Follower:
         self._silenced = silent
         return "silent" if silent else "open"
 
+    def lag(self) -> float:
+        """Seconds by which the next event comes later."""
+        return self._faults.lag(self._asked)
+
     def loses(self, namespace: str, name: str) -> bool:
         """Whether the event of this object is not told."""
         if not self._faults:
@@ -217,7 +256,7 @@ class Follower:
         return lost
 
     def _struck(self, active: Active) -> bool:
-        key = f"{active.fault.id}/{active.origin}"
+        key = f"{active.fault.id}/{active.origin}/{active.number(self._faults.runtime.now())}"
         if key not in self._decided:
             self._decided[key] = self._faults._strikes(active, self._asked.client)
         return self._decided[key]

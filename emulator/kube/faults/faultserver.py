@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,8 +18,8 @@ from beskar7.api.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
 from beskar7.api.kinds import Kind
 from emulator.faultbase import entries
 from emulator.fields import FieldError
-from emulator.kube.api.http import error_response, json_response, read_body
-from emulator.kube.faults.faults import Active, ApiFaults
+from emulator.kube.api.http import BODY, error_response, json_response, read_body
+from emulator.kube.faults.faults import Active, ApiFaults, Effect
 from emulator.kube.faults.faultspec import ApiFault, Asked
 
 PATH = "/lab/faults"
@@ -27,6 +28,9 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 """SO_LINGER on, with zero seconds: closing sends RST in place of FIN."""
 _ABORTED = 5.0
 """Seconds within which the loop reports an aborted connection as lost, and ends the request."""
+LONGEST_WAIT = 120.0
+"""Seconds after which a connection is cut whose answer was lost and whose client still waits;
+the controller waits for 10 (:data:`emulator.kube.faults.faultclient.PATIENCE`)."""
 _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -50,6 +54,9 @@ async def gate(
     effect = faults.on_request(about)
     if effect.delay:
         await asyncio.sleep(effect.delay)
+    if effect.there or effect.back:
+        request[BODY] = await read_body(request)  # its client may be gone when it arrives
+        perform = partial(_carry, perform, effect, about.verb)
     if effect.fault is None:
         return await perform(effect.age)
     # What is answered by a stream cannot take effect without its answer.
@@ -58,11 +65,28 @@ async def gate(
             await perform(effect.age)
     if effect.outcome == "error":
         return error_response(effect.fault.refusal())
+    if effect.outcome == "loss":
+        await asyncio.sleep(LONGEST_WAIT)
     if effect.outcome == "hang":
         await _hold(faults, effect.fault.id, effect.ends)
     cut(request)
     await asyncio.sleep(_ABORTED)
     raise ConnectionResetError("the connection was cut by a fault")
+
+
+async def _carry(perform: Perform, effect: Effect, verb: str, age: float) -> web.StreamResponse:
+    """Over a slow network: a call that is on its way arrives without its client, too."""
+    if verb == "watch":
+        await asyncio.sleep(effect.there + effect.back)
+        return await perform(age)
+
+    async def arrive() -> web.StreamResponse:
+        await asyncio.sleep(effect.there)
+        return await perform(age)
+
+    answer = await asyncio.shield(asyncio.ensure_future(arrive()))
+    await asyncio.sleep(effect.back)
+    return answer
 
 
 def cut(request: web.BaseRequest) -> None:

@@ -10,13 +10,13 @@ from beskar7.api.errors import ApiError, TooManyRequests, from_status
 from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET, SkewWindow
 from emulator import faultbase
 from emulator import fields as f
-from emulator.faultbase import BaseFault
+from emulator.faultbase import BaseFault, Direction, read_direction
 from emulator.fields import FieldError
 from emulator.kube.store.failures import STALE
 from emulator.latency import MAX_SECONDS, Latency
 
 KINDS = (
-    *("latency", "error", "hang", "reset"),
+    *("latency", "error", "hang", "reset", "delay", "loss"),
     *("drop-watch", "lose-event", "stale-list", "partition", "restart", "clock-skew"),
 )
 VERBS = (
@@ -28,7 +28,8 @@ TARGET = "api"
 DEFAULT_AGE = 5.0
 _SELECT = ("clients", "verbs", "kinds", "namespaces", "names")
 _ONLY_FOR = {
-    "latency": ("latency",),
+    "latency": ("latency", "delay"),
+    "direction": ("delay", "loss"),
     "status": ("error",),
     "retry_after": ("error",),
     "age": ("stale-list",),
@@ -36,9 +37,11 @@ _ONLY_FOR = {
     "offset": ("clock-skew",),
     "drift": ("clock-skew",),
 }
-_FIELDS = (*faultbase.FIELDS, "target", "select", *_ONLY_FOR)
+_FIELDS = (*faultbase.FIELDS, "every", "times", "target", "select", *_ONLY_FOR)
 _VERBS_OF = {"drop-watch": ("watch",), "lose-event": ("watch",), "stale-list": ("list",)}
 """Kinds of fault that are about one verb; the others may select by it."""
+_ONCE = ("restart", "clock-skew")
+"""Kinds that begin once: they take no ``every``."""
 _WHOLE = ("partition", "restart", "clock-skew")
 """Between a client and the server there is no verb, kind or name: these take clients only."""
 
@@ -98,6 +101,10 @@ class ApiFault(BaseFault):
     of ``age`` seconds ago, under that state's resourceVersion. ``partition``: requests hang,
     watches fall silent, and what was connected is cut at the end. ``restart``: all connections
     are cut, for the duration none is served, and no watch can go on from before.
+    ``delay``: what goes in ``direction`` arrives later, events of watches too; a call that comes
+    after its client gave up takes effect all the same. ``loss``: what goes in ``direction`` never
+    arrives, and the client waits for its own deadline; without the answer the write took effect,
+    and ``both`` is the one or the other by an even chance.
     ``clock-skew``: the client's wall clock is ``offset`` seconds ahead (negative: behind), and
     gains ``drift`` seconds with each second.
     ``perform`` (error, hang, reset, partition): the write takes effect all the same.
@@ -108,6 +115,7 @@ class ApiFault(BaseFault):
     status: int = 503
     retry_after: float | None = None
     perform: bool = False
+    direction: Direction = "both"
     age: float = DEFAULT_AGE
     offset: float = 0.0
     drift: float = 0.0
@@ -122,8 +130,11 @@ class ApiFault(BaseFault):
         base = faultbase.read_base(fields, where, default_id, kind)
         for name, owners in _ONLY_FOR.items():
             faultbase.only_for(fields, where, kind, name, *owners)
-        if kind == "latency" and "latency" not in fields:
-            raise FieldError(f"{where}.latency: missing; kind latency needs {{mean: seconds}}")
+        if kind in _ONLY_FOR["latency"] and "latency" not in fields:
+            raise FieldError(f"{where}.latency: missing; kind {kind} needs {{mean: seconds}}")
+        repeat = faultbase.read_repeat(fields, where, base["duration"])
+        if repeat and kind in _ONCE:
+            raise FieldError(f"{where}.every: kind {kind} takes no repetition")
         if kind == "clock-skew" and not fields.get("offset") and not fields.get("drift"):
             raise FieldError(f"{where}.offset: kind clock-skew needs an offset or a drift")
         retry_after = fields.get("retry_after")
@@ -140,15 +151,17 @@ class ApiFault(BaseFault):
                 raise FieldError(f"{where}: kind {kind} takes neither count nor probability")
         return cls(
             **base,
+            **repeat,
             select=Scope(**given),
             latency=Latency.from_dict(fields["latency"], f"{where}.latency")
-            if kind == "latency"
+            if "latency" in fields
             else None,
             status=f.whole(fields.get("status", 503), f"{where}.status", 400, 599),
             retry_after=None
             if retry_after is None
             else f.number(retry_after, f"{where}.retry_after", 0.0, MAX_SECONDS),
             perform=f.flag(fields.get("perform", False), f"{where}.perform"),
+            direction=read_direction(fields.get("direction", "both"), f"{where}.direction"),
             age=f.number(fields.get("age", DEFAULT_AGE), f"{where}.age", 0.0, MAX_SECONDS),
             offset=f.number(fields.get("offset", 0.0), f"{where}.offset", -MAX_OFFSET, MAX_OFFSET),
             drift=f.number(fields.get("drift", 0.0), f"{where}.drift", -MAX_DRIFT, MAX_DRIFT),
@@ -162,8 +175,12 @@ class ApiFault(BaseFault):
             "target": TARGET,
             "select": {name: value for name, value in select.items() if value},
         }
+        if self.every is not None:
+            data |= {"every": self.every, "times": self.times}
         if self.latency is not None:
             data["latency"] = self.latency.to_dict()
+        if self.kind in _ONLY_FOR["direction"]:
+            data["direction"] = self.direction
         if self.kind == "error":
             data |= {"status": self.status, "retry_after": self.retry_after}
         if self.kind in _ONLY_FOR["perform"]:

@@ -139,6 +139,44 @@ def test_a_hang_lasts_until_it_ends(client: Any, control: ApiControl, name: str)
     assert "no answer in time" in str(error)
 
 
+@pytest.mark.parametrize("direction", ["calls", "answers"])
+def test_a_loss_lasts_until_the_client_gives_up(
+    client: Any, control: ApiControl, direction: str
+) -> None:
+    control.add_fault(fault("loss", direction=direction, count=1))
+    made = config_map(f"lost-{direction}")
+    took, error = timed(lambda: client(timeout=0.5).create(CONFIG_MAP, made))
+    assert 0.5 <= took < 0.5 + FAST
+    assert "no answer in time" in str(error)
+    names = [item["metadata"]["name"] for item in client().list(CONFIG_MAP, "default").items]
+    assert (f"lost-{direction}" in names) is (direction == "answers")
+
+
+def test_a_call_arrives_after_its_client_gave_up(client: Any, control: ApiControl) -> None:
+    watching = Watching(client(OTHER), client(OTHER).list(CONFIG_MAP, "default").resource_version)
+    control.add_fault(fault("delay", direction="calls", latency={"mean": 1.0}))
+    took, error = timed(lambda: client(timeout=0.3).create(CONFIG_MAP, config_map("late")))
+    assert took < 0.9
+    assert "no answer in time" in str(error)
+    assert watching.seen == []
+    until(lambda: watching.seen == ["late"])
+    watching.stop()
+
+
+def test_a_slow_network_delays_what_watches_tell(client: Any, control: ApiControl) -> None:
+    version = client(OTHER).list(CONFIG_MAP, "default").resource_version
+    mine, other = Watching(client(), version), Watching(client(OTHER), version)
+    control.add_fault(fault("delay", direction="answers", latency={"mean": 1.0}))
+    begun = time.monotonic()
+    client(OTHER).create(CONFIG_MAP, config_map("slow"))
+    until(lambda: other.seen == ["slow"])
+    assert mine.seen == []
+    until(lambda: mine.seen == ["slow"])
+    assert time.monotonic() - begun >= 0.9
+    mine.stop()
+    other.stop()
+
+
 class Watching:
     """A watch in a task of its own."""
 

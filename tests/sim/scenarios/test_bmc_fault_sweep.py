@@ -45,6 +45,7 @@ SWEEP = {
     "bandwidth": "rate: 2000, duration: 60s",
     "hang": OFTEN,
     "reset": f"perform: true, {OFTEN}",
+    "loss": OFTEN,
     "hang-in-body": OFTEN,
     "truncation": OFTEN,
     "drip": f"rate: 200, {OFTEN}",

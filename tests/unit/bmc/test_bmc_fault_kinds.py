@@ -663,6 +663,29 @@ def test_what_comes_again(inside: Inside) -> None:
     inside(body)
 
 
+@pytest.mark.parametrize("direction", ["calls", "answers"])
+def test_a_loss_is_of_the_call_or_of_its_answer(inside: Inside, direction: str) -> None:
+    def body(lab: Lab) -> None:
+        lab.put("loss", direction=direction, duration=1)
+        with pytest.raises(requests.ReadTimeout):
+            lab.boot_once()
+        assert lab.runtime.now() == TIMEOUT
+        lab.runtime.sleep(0.0)
+        record = lab.fleet.log().records[-1]
+        assert (record.performed, record.status) == (direction == "answers", 0)
+
+    inside(body)
+
+
+def test_it_may_be_one_client_that_is_hit(inside: Inside) -> None:
+    def body(lab: Lab) -> None:
+        lab.put("error", match={"clients": ["beskar7-manager/a", "x*"]})
+        for agent, status in (("beskar7-manager/a", 503), ("beskar7-manager/b", 200), ("xy", 503)):
+            assert lab.ask(headers={"User-Agent": agent}).status_code == status
+
+    inside(body)
+
+
 RATED = [name for name, kind in KINDS.items() if kind.acts in ("connection", "request", "answer")]
 N, P, Z = 400, 0.3, 3.29
 """Trials, chance, and the normal quantile of a confidence of 99.9 %."""

@@ -33,7 +33,7 @@ ME, OTHER = "beskar7-manager/a", "kubectl/v1.32.4"
 
 
 def fault(kind: str, **fields: Any) -> ApiFault:
-    if kind == "latency":
+    if kind in ("latency", "delay"):
         fields.setdefault("latency", {"mean": 1.0})
     return ApiFault.from_dict({"id": "f", "kind": kind, **fields})
 
@@ -88,6 +88,11 @@ def test_what_is_written_is_read_back(kind: str) -> None:
         ({"kind": "hang", "status": 500}, r"fault\.status: only for kind error"),
         ({"kind": "error", "status": 200}, r"fault\.status: must be a whole number from 400"),
         ({"kind": "latency"}, r"fault\.latency: missing"),
+        ({"kind": "delay"}, r"fault\.latency: missing; kind delay"),
+        ({"kind": "loss", "direction": "up"}, r"fault\.direction: must be one of both, calls"),
+        ({"kind": "hang", "direction": "calls"}, r"only for kind delay or loss, not hang"),
+        ({"kind": "restart", "duration": 1, "every": 2}, r"restart takes no repetition"),
+        ({"kind": "hang", "every": 2}, r"fault\.every: needs a duration"),
         ({"kind": "error", "select": {"hosts": ["h"]}}, r"fault\.select\.hosts: unknown field"),
         ({"kind": "error", "select": {"verbs": ["PUT"]}}, r"fault\.select\.verbs: .*update"),
         ({"kind": "lose-event", "select": {"verbs": ["get"]}}, r"one of watch"),
@@ -206,6 +211,95 @@ def test_a_hang_ends_with_the_clients_patience_or_by_clearing(world: World) -> N
         kube.list(CONFIG_MAP)
 
     world.play(body)
+
+
+@pytest.mark.parametrize("direction", ["calls", "answers"])
+def test_a_lost_call_waits_for_the_clients_patience(world: World, direction: str) -> None:
+    def body(kube: InProcessKube) -> None:
+        world.faults.add(fault("loss", direction=direction, duration=1))
+        create = lambda: kube.create(CONFIG_MAP, config_map())  # noqa: E731 - short
+        assert seconds(world, create, ServiceUnavailable) == 10
+        assert world.store.exists(CONFIG_MAP, "default", "m") is (direction == "answers")
+
+    world.play(body)
+
+
+def test_what_is_lost_both_ways_is_the_call_or_the_answer(world: World) -> None:
+    def body(kube: InProcessKube) -> list[bool]:
+        world.faults.add(fault("loss"))
+        for number in range(40):
+            with pytest.raises(ServiceUnavailable):
+                kube.create(CONFIG_MAP, config_map(f"m-{number}"))
+        return [world.store.exists(CONFIG_MAP, "default", f"m-{n}") for n in range(40)]
+
+    done = world.play(body)
+    assert 8 < sum(done) < 32
+
+
+@pytest.mark.parametrize(("direction", "took"), [("both", 6), ("calls", 3), ("answers", 3)])
+def test_a_slow_network(world: World, direction: str, took: float) -> None:
+    def body(kube: InProcessKube) -> None:
+        world.faults.add(fault("delay", direction=direction, latency={"mean": 3}))
+        assert seconds(world, lambda: kube.create(CONFIG_MAP, config_map())) == took
+        with pytest.raises(NotFound):
+            kube.get(CONFIG_MAP, "default", "absent")
+
+    world.play(body)
+
+
+def test_a_call_arrives_after_its_client_gave_up_or_died(world: World) -> None:
+    def body(kube: InProcessKube) -> None:
+        world.faults.add(fault("delay", direction="calls", latency={"mean": 12}))
+        create = lambda name="m": kube.create(CONFIG_MAP, config_map(name))  # noqa: E731 - short
+        assert seconds(world, create, ServiceUnavailable) == 10
+        assert not world.store.exists(CONFIG_MAP, "default", "m")
+        world.runtime.sleep(2.1)
+        assert world.store.exists(CONFIG_MAP, "default", "m")
+        process = world.runtime.group("manager")
+        dying = InProcessKube(
+            *(world.store, process), client=ME, latency=INSTANT, faults=world.faults
+        )
+        process.spawn(lambda: dying.create(CONFIG_MAP, config_map("last")), name="dying")
+        world.runtime.sleep(1.0)
+        process.kill()
+        world.runtime.sleep(12.0)
+        assert world.store.exists(CONFIG_MAP, "default", "last")
+
+    world.play(body)
+
+
+def test_a_slow_network_delays_what_watches_tell_and_keeps_its_order(world: World) -> None:
+    def body(kube: InProcessKube) -> None:
+        seen: list[Any] = []
+        follow(world, kube, seen)
+        slow = fault("delay", latency={"mean": 2}, duration=1, select={"clients": [ME]})
+        world.faults.add(slow)
+        world.client(OTHER).create(CONFIG_MAP, config_map("a"))
+        world.runtime.sleep(1.5)
+        world.client(OTHER).create(CONFIG_MAP, config_map("b"))
+        world.runtime.sleep(5.0)
+        assert seen == [(2.0, "a"), (2.0, "b")]
+
+    world.play(body)
+
+
+def test_a_partition_that_comes_again(world: World) -> None:
+    def body(kube: InProcessKube) -> list[float]:
+        world.faults.add(fault("partition", start=1, duration=2, every=5, times=2))
+        seen: list[Any] = []
+        waits = []
+        for _ in range(13):
+            begun = world.runtime.now()
+            with contextlib.suppress(ServiceUnavailable):
+                kube.list(CONFIG_MAP)
+            waits.append(round(world.runtime.now() - begun, 6))
+            follow(world, kube, seen)
+            world.runtime.sleep(1.0)
+        cut = sorted({time for time, what in seen if what == "ServiceUnavailable"})
+        assert cut == [3.0, 8.0]
+        return waits
+
+    assert [wait for wait in world.play(body) if wait] == [2.0, 2.0]
 
 
 def follow(world: World, kube: InProcessKube, seen: list[Any], timeout: float = 100.0) -> None:

@@ -23,11 +23,15 @@ from scenarios.engine.progress import Lines, LiveTable, Progress
 from scenarios.engine.result import Result
 from scenarios.engine.runner import Run
 from scenarios.engine.schema import Scenario
+from scenarios.engine.story.recording import Recording
+from scenarios.engine.story.text import story
 from scenarios.engine.trial import verdict
 
 HELD, FELL_SHORT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MAX_SEED = 2**63 - 1
 SHOWN_VIOLATIONS = 10
+STORY_LINES = 60
+"""Lines on how it came to the violations; ``timeline.txt`` of the report has no such limit."""
 STYLES = {
     "passed": "green",
     "held": "green",
@@ -193,6 +197,9 @@ def _tell(result: Result, console: Console) -> None:
         console.print(Text(line, style="red"), soft_wrap=True)
     if len(result.violations) > SHOWN_VIOLATIONS:
         console.print(f"... and {len(result.violations) - SHOWN_VIOLATIONS} more violations")
+    if result.violations:
+        text = story(Recording.of(result), STORY_LINES)
+        console.print(Text("\n" + text), soft_wrap=True)
     if result.bottleneck:
         said = f"No verdict on speed: the harness was the bottleneck ({result.bottleneck})."
         console.print(Text(said, style="yellow"), soft_wrap=True)

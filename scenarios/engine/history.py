@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from beskar7.api.kinds import BESKAR7_MACHINE, LEASE, PHYSICAL_HOST
 from emulator.kube.store.writelog import WriteRecord
@@ -16,6 +16,7 @@ MANAGER_AGENT = "beskar7-manager/"
 """A manager's User-Agent is this and its identity."""
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 def dig(obj: object, *path: str) -> Any:
@@ -64,6 +65,16 @@ class Version:
     client: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[T]):
+    """A value that held from ``start`` to ``end``; ``seq`` is the write that made it so."""
+
+    start: float
+    end: float
+    seq: int
+    value: T
+
+
 @dataclass(slots=True)
 class Track:
     """One object's versions, oldest first."""
@@ -86,6 +97,20 @@ class Track:
         last = bisect_right(self.versions, end, key=lambda version: version.time)
         before = self.versions[first - 1].object if first else None
         return [before, *(version.object for version in self.versions[first:last])]
+
+    def stretches(self, end: float, key: Callable[[Object], T]) -> Iterator[Stretch[T]]:
+        """How long each value of ``key`` lasted, one after the other, until ``end`` at most."""
+        begin: tuple[Version, T] | None = None
+        for version in (*self.versions, None):
+            obj = version.object if version else None
+            now = None if obj is None else key(obj)
+            if begin is not None and (obj is None or now != begin[1]):
+                yield Stretch(
+                    begin[0].time, version.time if version else end, begin[0].seq, begin[1]
+                )
+                begin = None
+            if begin is None and version is not None and obj is not None and now is not None:
+                begin = (version, now)
 
     @property
     def last(self) -> Object | None:

@@ -11,9 +11,17 @@ import orjson
 
 from scenarios.engine.report import render
 from scenarios.engine.result import Result
+from scenarios.engine.story.recording import Recording
+from scenarios.engine.story.text import story
 
 RESULT = "result.json"
 REPORT = "report.html"
+STORY = "timeline.txt"
+
+
+def log_file(name: str) -> str:
+    """The file of a log: one JSON document a line, in the order of the log."""
+    return f"{name}.jsonl.gz"
 
 
 def save(result: Result, folder: Path) -> list[Path]:
@@ -30,14 +38,20 @@ def save(result: Result, folder: Path) -> list[Path]:
     report.write_text(render(result), encoding="utf-8")
     verdict.write_bytes(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
     written = [report, verdict]
+    recording = Recording.of(result)
+    story_text = folder / STORY
+    story_text.write_text(story(recording), encoding="utf-8")
+    written.append(story_text)
     logs: dict[str, Iterable[Any]] = {
         "writes": evidence.history.writes,
         "bmc-requests": evidence.requests,
         "bmc-events": evidence.events,
         "incidents": evidence.incidents,
+        "faults": evidence.faults,
+        "violations": result.violations,
     }
     for name, entries in logs.items():
-        written.append(_lines(folder / f"{name}.jsonl.gz", entries))
+        written.append(_lines(folder / log_file(name), entries))
     for identity, text in sorted(evidence.manager_metrics.items()):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
         path = folder / f"metrics-{safe}.prom"

@@ -72,7 +72,10 @@ class Result:
         return said
 
     def to_json(self) -> dict[str, Any]:
-        """``result.json``; times of violations are seconds since the load began."""
+        """``result.json``; times of violations are seconds since the load began.
+
+        ``times`` are ``runtime.now()`` of the world, as in the logs.
+        """
         evidence = self.evidence
         return {
             "scenario": evidence.scenario.name,
@@ -80,6 +83,12 @@ class Result:
             "seed": evidence.seed,
             "passed": self.passed,
             "ending": evidence.ending,
+            "shortfalls": self.shortfalls(),
+            "times": {
+                "began": evidence.began,
+                "load_began": evidence.load_began,
+                "ended": evidence.ended,
+            },
             "checks": [check.to_json() for check in self.checks],
             "invariants": {item.name: item.to_json() for item in self.invariants},
             "metrics": {name: _rounded(value) for name, value in self.metrics.items()},

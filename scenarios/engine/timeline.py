@@ -149,22 +149,16 @@ def _bar(scale: _Scale, start: float, end: float, css: str, title: str, label: s
 def _bars(track: Track, evidence: Evidence, scale: _Scale) -> list[Bar]:
     """One bar for each stretch with the same state and owner."""
     bars: list[Bar] = []
-    begin: tuple[float, str, str] | None = None
-    ends = [(v.time, v.object) for v in track.versions] + [(scale.end, None)]
-    for time, obj in ends:
-        now = None if obj is None else (state(obj), consumer_uid(obj))
-        if begin is not None and now != begin[1:]:
-            since, at, owner = begin
-            if time > scale.start:
-                name = evidence.history.machine_name(owner) or owner
-                span = f"{scale.since(since):.3f} to {scale.since(time):.3f} s"
-                title = f"{at or 'None'}{' of ' + name if name else ''}, {span}"
-                bar = _bar(scale, since, time, f"state st-{at or 'None'}", title, name)
-                if bar.width > 0 or at not in ("", "None"):
-                    bars.append(bar)
-            begin = None
-        if begin is None and now is not None:
-            begin = (time, *now)
+    for held in track.stretches(scale.end, lambda obj: (state(obj), consumer_uid(obj))):
+        at, owner = held.value
+        if held.end <= scale.start:
+            continue
+        name = evidence.history.machine_name(owner) or owner
+        span = f"{scale.since(held.start):.3f} to {scale.since(held.end):.3f} s"
+        title = f"{at or 'None'}{' of ' + name if name else ''}, {span}"
+        bar = _bar(scale, held.start, held.end, f"state st-{at or 'None'}", title, name)
+        if bar.width > 0 or at not in ("", "None"):
+            bars.append(bar)
     return bars
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from prometheus_client import Counter
+
 from beskar7.claim_term import CLAIM_LEASE, ClaimTerm
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.controllers.handover import Leadership
 from beskar7.elections import elector
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
-from beskar7.metrics import Metrics
+from beskar7.metrics import LEADERSHIP_EVENTS, Metrics
 from beskar7.runtime import Runtime
 from beskar7.settings import ManagerSettings
 
@@ -54,6 +56,8 @@ class ClaimLeadership:
             self._end,
         )
         self.leadership = Leadership(self._elector.vacant, lease.renew_deadline)
+        for event in LEADERSHIP_EVENTS:
+            self._elections(event)
         metrics.claim_leadership.labels(settings.namespace, settings.identity).set_function(
             lambda: self._runtime.now() - self._began if self._term is not None else 0.0
         )
@@ -67,7 +71,7 @@ class ClaimLeadership:
         return self._elector.stop(timeout)
 
     def _begin(self) -> None:
-        self._count("started_leading")
+        self._elections("started_leading").inc()
         self._began = self._runtime.now()
         self._term = ClaimTerm(
             self._runtime,
@@ -81,10 +85,10 @@ class ClaimLeadership:
         self._term.start()
 
     def _end(self) -> None:
-        self._count("stopped_leading")
+        self._elections("stopped_leading").inc()
         term, self._term = self._term, None
         if term is not None and not term.stop(self._settings.shutdown_timeout * 0.4):
             log.warning("claims were still being written when the term ended; it is fenced")
 
-    def _count(self, event: str) -> None:
-        self._metrics.claim_elections.labels(self._settings.namespace, event).inc()
+    def _elections(self, event: str) -> Counter:
+        return self._metrics.claim_elections.labels(self._settings.namespace, event)

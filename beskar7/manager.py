@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from prometheus_client import Counter
+
 from beskar7.claim_leadership import ClaimLeadership
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.configuration import Configuration
@@ -12,7 +14,7 @@ from beskar7.elections import elector
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
-from beskar7.metrics import Metrics
+from beskar7.metrics import LEADERSHIP_EVENTS, Metrics
 from beskar7.redfish.port import BmcConnector
 from beskar7.runtime import Deadline, Event, Runtime
 from beskar7.settings import ManagerSettings
@@ -52,6 +54,9 @@ class Manager:
             runtime, kube, settings, self._recorder, self.metrics, lambda: self.leading
         )
         self._elector: LeaderElector | None = None
+        self.metrics.leader.labels(settings.identity).set(0)
+        for event in LEADERSHIP_EVENTS:
+            self._elections(event)
         self._claim_leadership = (
             ClaimLeadership(
                 runtime,
@@ -136,12 +141,17 @@ class Manager:
             claims.leadership if claims is not None else None,
             self._tracer,
         )
+        self._elections("started_leading").inc()
         self.metrics.leader.labels(self._settings.identity).set(1)
         self._term.start()
+
+    def _elections(self, event: str) -> Counter:
+        return self.metrics.elections.labels(self._settings.namespace, event)
 
     def _end(self) -> None:
         term, self._term = self._term, None
         self.metrics.leader.labels(self._settings.identity).set(0)
+        self._elections("stopped_leading").inc()
         if term is not None and not term.stop(self._settings.shutdown_timeout * 0.8):
             log.warning("work was still running when the term ended; it is fenced")
 

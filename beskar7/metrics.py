@@ -19,6 +19,8 @@ from beskar7.controller_metrics import ControllerMetrics
 # A series of creation times beside each counter would double the guide's one-line sums.
 disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
 
+LEADERSHIP_EVENTS = ("started_leading", "stopped_leading")
+"""Counted from 0 when a process begins: a counter that begins at 1 shows no increase."""
 BMC_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds; from one request to the documented operation timeout of five minutes."""
 
@@ -85,11 +87,18 @@ class Metrics:
             "namespace",
         )
         self.queue_length = self._gauge(
-            "beskar7_provisioning_queue_length", "Writing BMC operations that wait", "namespace"
+            "beskar7_provisioning_queue_length",
+            "Writing BMC operations of a namespace's hosts that wait",
+            "namespace",
+        )
+        self.queue_capacity = Gauge(
+            "beskar7_provisioning_queue_capacity",
+            "How many may wait, of all namespaces together; 0 unless this manager leads",
+            registry=self.registry,
         )
         self.queue_processing = self._gauge(
             "beskar7_provisioning_queue_processing_count",
-            "Writing BMC operations that run",
+            "Writing BMC operations of a namespace's hosts that run",
             "namespace",
         )
         self.operations = self._counter(
@@ -106,7 +115,7 @@ class Metrics:
         self.request_duration = self._histogram(
             "beskar7_bmc_request_duration_seconds",
             "Time of one Redfish request",
-            "operation outcome",
+            "operation outcome vendor",
             BMC_BUCKETS,
         )
         self.cooldown_waits = self._counter(
@@ -145,6 +154,11 @@ class Metrics:
             registry=self.registry,
         )
         self.leader = self._gauge("beskar7_leader", "1 while this manager leads", "identity")
+        self.elections = self._counter(
+            "beskar7_leader_election",
+            "Terms of leadership that this manager began or ended, each once",
+            "namespace event_type",
+        )
         self.controllers = ControllerMetrics(self.registry)
 
     def exposition(self) -> bytes:

@@ -259,7 +259,7 @@ class Term:
         self._owners.stop(min(2.0, left()))
         self._census.close()
         self._metrics.claims_waiting.clear()
-        self._metrics.circuit_state.clear()
+        self._requests.close()
         return finished
 
     def _cluster_api_installed(self) -> bool:

@@ -82,6 +82,8 @@ class BmcRequests:
         self._verifying_since: dict[ObjectKey, float] = {}
         self._grants = Grants(env.runtime)
         self._running_since: dict[ObjectKey, float] = {}
+        self._measured: set[str] = set()
+        self._closed = False
         self.pool = OperationPool(
             env.runtime,
             ProvisioningQueue(
@@ -92,8 +94,22 @@ class BmcRequests:
             _judge,
         )
 
+    def close(self) -> None:
+        """Nothing waits or runs here any more; who leads next measures its own."""
+        self._closed = True
+        metrics = self._env.metrics
+        metrics.queue_capacity.set(0)
+        for gauge in (
+            metrics.queue_length,
+            metrics.queue_processing,
+            metrics.suspects_waiting,
+            metrics.circuit_state,
+        ):
+            gauge.clear()
+
     def reconfigure(self) -> None:
         """Take over the tuning as it is now."""
+        self._env.metrics.queue_capacity.set(self._env.tuning().max_queue_size)
         self.pool.configure(self._limits(), self._settings(), self._circuit_policy())
 
     def _limits(self) -> QueueLimits:
@@ -157,13 +173,13 @@ class BmcRequests:
         # Known before a worker can begin, so that a revocation cannot miss it.
         if kind.writes:
             self._grants.add(host.key, grant)
+        self._measure(host.namespace)
         taken = False
         try:
             taken = self.pool.submit(operation)
         finally:
             if not taken:
                 self._grants.drop(host.key, grant)
-        self._gauge(host.namespace)
 
     def busy(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
         return self.pool.holds(host, kind)
@@ -244,7 +260,9 @@ class BmcRequests:
 
         def observe(request: str, outcome: str, seconds: float) -> None:
             self.pool.progressed(operation)
-            self._env.metrics.request_duration.labels(request, outcome).observe(seconds)
+            self._env.metrics.request_duration.labels(request, outcome, operation.vendor).observe(
+                seconds
+            )
 
         context = CallContext(
             operation=f"{kind}:{host.name}:{host.consumer_uid or '-'}:{nonce}",
@@ -255,8 +273,6 @@ class BmcRequests:
                 action, outcome, host.namespace
             ).inc(),
         )
-        if kind.writes:
-            self._gauge(host.namespace)
         started = self._running_since[host.key] = runtime.now()
         outcome = "error"
         owner = host.consumer_uid
@@ -312,7 +328,6 @@ class BmcRequests:
         self._outcomes[host] = Outcome(
             operation.kind, operation.consumer_uid, result, error, operation.attempt, waited
         )
-        self._gauge(host.namespace)
         self._wake(host)
 
     def _cooling(self, operation: Operation) -> None:
@@ -340,10 +355,17 @@ class BmcRequests:
             text = f"BMC {bmc} does not answer: its operations wait, and it is tried now and then"
             event(operation.subject, "Warning", "BMCCircuitOpen", text)
 
-    def _gauge(self, namespace: str) -> None:
-        self._env.metrics.queue_length.labels(namespace).set(self.pool.length)
-        self._env.metrics.queue_processing.labels(namespace).set(self.pool.processing)
-        self._env.metrics.suspects_waiting.labels(namespace).set(self.pool.suspects)
+    def _measure(self, namespace: str) -> None:
+        """From a namespace's first operation on its load is looked up whenever it is asked for."""
+        if namespace in self._measured or self._closed:
+            return
+        self._measured.add(namespace)
+        metrics, load = self._env.metrics, self.pool.load
+        metrics.queue_length.labels(namespace).set_function(lambda: load(namespace).waiting)
+        metrics.queue_processing.labels(namespace).set_function(lambda: load(namespace).processing)
+        metrics.suspects_waiting.labels(namespace).set_function(lambda: load(namespace).suspects)
+        # A counter that begins with its first event shows no increase by it.
+        metrics.queue_rejections.labels(namespace)
 
 
 def _judge(error: BaseException | None) -> Ending:

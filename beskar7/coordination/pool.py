@@ -17,6 +17,7 @@ from beskar7.api.meta import ObjectKey
 from beskar7.coordination.circuit import CircuitPolicy
 from beskar7.coordination.operations import Ending, Operation, OperationKind, QueueLimits
 from beskar7.coordination.queue import ProvisioningQueue
+from beskar7.coordination.room import Load
 from beskar7.runtime import Runtime, RuntimeClosed, Task
 
 log = logging.getLogger(__name__)
@@ -95,21 +96,9 @@ class OperationPool:
         self._runs: dict[int, _Run] = {}
         self._stopping = False
 
-    @property
-    def length(self) -> int:
-        with self._changed:
-            return self._queue.length
-
-    @property
-    def processing(self) -> int:
-        with self._changed:
-            return self._queue.processing
-
-    @property
-    def suspects(self) -> int:
-        """Writing operations that wait for a BMC that does not answer."""
-        with self._changed:
-            return self._queue.suspects
+    def load(self, namespace: str) -> Load:
+        """Of a namespace's hosts, at this moment. Takes no lock: a scrape waits for nobody."""
+        return self._queue.load(namespace)
 
     def start(self, *, after_takeover: bool) -> None:
         """Begin. ``after_takeover``: another process led before and may have touched BMCs."""

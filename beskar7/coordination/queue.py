@@ -20,7 +20,7 @@ from beskar7.coordination.operations import (
     QueueLimits,
 )
 from beskar7.coordination.ready import OperationHeap
-from beskar7.coordination.room import Turns, WriteSlots
+from beskar7.coordination.room import Load, Turns, WaitingWriters, WriteSlots
 
 CircuitChanged = Callable[[str, CircuitState, CircuitState, Operation | None], None]
 
@@ -46,8 +46,7 @@ class ProvisioningQueue:
         self._on_cooldown = on_cooldown
         self._on_circuit = on_circuit
         self._waiting: dict[ObjectKey, Operation] = {}
-        self._writers = {False: 0, True: 0}
-        """Writing operations that wait, by whether their BMC is suspect."""
+        self._writers = WaitingWriters()
         self._running: dict[int, Operation] = {}
         self._lanes = BmcLanes()
         self._ready: defaultdict[tuple[bool, str | None], OperationHeap] = defaultdict(
@@ -67,17 +66,28 @@ class ProvisioningQueue:
         Those of BMCs that do not answer are counted, and bounded, apart: they must not take the
         room of the others.
         """
-        return self._writers[False]
+        return self._writers.total[False]
 
     @property
     def suspects(self) -> int:
         """Writing operations that wait for a BMC that does not answer."""
-        return self._writers[True]
+        return self._writers.total[True]
 
     @property
     def processing(self) -> int:
         """Writing operations that run: what ``maxConcurrentOps`` bounds."""
         return self._slots.used
+
+    def load(self, namespace: str) -> Load:
+        """What there is of a namespace's hosts: a share of the three counts above.
+
+        Single reads, so that whoever measures needs no lock.
+        """
+        return Load(
+            self._writers.of(namespace, suspect=False),
+            self._writers.of(namespace, suspect=True),
+            self._slots.used_by(namespace),
+        )
 
     def holds(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
         """Whether an operation (of this kind, None: of any) of this host waits or runs.
@@ -116,7 +126,7 @@ class ProvisioningQueue:
         operation.submitted = now
         if operation.kind.writes:
             self._admit(operation, lane.circuit.suspect, now)
-            self._writers[operation.suspect] += 1
+            self._writers.count(operation, 1, suspect=operation.suspect)
         self._sequence += 1
         operation.sequence = self._sequence
         self._waiting[operation.host] = operation
@@ -231,10 +241,11 @@ class ProvisioningQueue:
     def _admit(self, operation: Operation, suspect: bool, now: float) -> None:
         """Raises QueueFullError when there is no room for it yet."""
         operation.suspect = suspect
-        free = self.limits.max_queue_size - self._writers[suspect]
+        waiting = self._writers.total[suspect]
+        free = self.limits.max_queue_size - waiting
         since = self._turns[suspect].admit(operation.host, free, now)
         if since is None:
-            raise QueueFullError(f"{self._writers[suspect]} operations wait")
+            raise QueueFullError(f"{waiting} operations wait")
         operation.submitted = since
 
     def _leave(self, operation: Operation) -> None:
@@ -242,7 +253,7 @@ class ProvisioningQueue:
         del self._lanes[operation.bmc].waiting[operation.sequence]
         operation.place += 1
         if operation.kind.writes:
-            self._writers[operation.suspect] -= 1
+            self._writers.count(operation, -1, suspect=operation.suspect)
 
     def _promote(self, now: float) -> None:
         for heap in self._delayed.values():
@@ -263,8 +274,8 @@ class ProvisioningQueue:
         if suspect is not operation.suspect:
             operation.suspect = suspect
             if writes:
-                self._writers[suspect] += 1
-                self._writers[not suspect] -= 1
+                self._writers.count(operation, 1, suspect=suspect)
+                self._writers.count(operation, -1, suspect=not suspect)
         if lane.running is not None:
             return  # its end brings the operation here again
         rest = self._rest_until(operation)

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
+from typing import NamedTuple
 
 from beskar7.api.meta import ObjectKey
 from beskar7.coordination.operations import Operation, QueueLimits
 
 TURN_KEPT = 30.0
 """Seconds for which a host that was turned away keeps its turn; it comes back much sooner."""
+
+
+class Load(NamedTuple):
+    """Writing operations: those that wait, that wait for a BMC that does not answer, that run."""
+
+    waiting: int
+    suspects: int
+    processing: int
+
+
+class WaitingWriters:
+    """Counts writing operations that wait, by whether their BMC is suspect, and by namespace."""
+
+    def __init__(self) -> None:
+        self.total = {False: 0, True: 0}
+        self._by_namespace: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
+
+    def count(self, operation: Operation, change: int, *, suspect: bool) -> None:
+        self.total[suspect] += change
+        _change(self._by_namespace[suspect], operation.host.namespace, change)
+
+    def of(self, namespace: str, *, suspect: bool) -> int:
+        return self._by_namespace[suspect][namespace]
 
 
 class WriteSlots:
@@ -20,13 +45,17 @@ class WriteSlots:
     def __init__(self) -> None:
         self.used = 0
         self.wanted = 0
-        self._by_vendor: dict[str, int] = {}
+        self._by_vendor: Counter[str] = Counter()
+        self._by_namespace: Counter[str] = Counter()
 
     def free(self, vendor: str, limits: QueueLimits) -> bool:
         if self.used >= limits.max_concurrent_ops:
             return False
         own = limits.vendor_ops.get(vendor)
-        return own is None or self._by_vendor.get(vendor, 0) < own
+        return own is None or self._by_vendor[vendor] < own
+
+    def used_by(self, namespace: str) -> int:
+        return self._by_namespace[namespace]
 
     def claim(self, operation: Operation, limits: QueueLimits) -> bool:
         if not self.free(operation.vendor, limits):
@@ -36,14 +65,17 @@ class WriteSlots:
 
     def hold(self, operation: Operation) -> None:
         operation.holds_slot = True
-        self.used += 1
-        self._by_vendor[operation.vendor] = self._by_vendor.get(operation.vendor, 0) + 1
+        self._count(operation, 1)
 
     def release(self, operation: Operation) -> None:
         if operation.holds_slot:
             operation.holds_slot = False
-            self.used -= 1
-            self._by_vendor[operation.vendor] -= 1
+            self._count(operation, -1)
+
+    def _count(self, operation: Operation, change: int) -> None:
+        self.used += change
+        _change(self._by_vendor, operation.vendor, change)
+        _change(self._by_namespace, operation.host.namespace, change)
 
 
 class Turns:
@@ -74,3 +106,10 @@ class Turns:
 
     def forget(self, host: ObjectKey) -> None:
         self._turned_away.pop(host, None)
+
+
+def _change(counts: Counter[str], name: str, change: int) -> None:
+    """Names that are gone leave nothing behind."""
+    counts[name] += change
+    if not counts[name]:
+        del counts[name]

@@ -159,7 +159,7 @@ def test_what_outlives_its_timeout_is_abandoned_and_its_bmc_stays_reserved(bench
         assert it.at("ends", "lost") == [told]
         assert it.at("revoked", "lost") == [told]
         assert isinstance(it.errors["lost"], OperationTimedOut)
-        assert it.pool.processing == 0, "it had written nothing"
+        assert it.pool.load("default").processing == 0, "it had written nothing"
         assert it.submit("lost", 0.5, WRITE), "its host may ask again"
         assert it.submit("well", 0.5, WRITE)
         it.runtime.sleep(100)
@@ -197,7 +197,7 @@ def test_one_that_stalled_before_it_wrote_leaves_its_write_slot_and_gets_it_back
         assert it.at("begins", "b") == [STALLED_AFTER + 5.0]
         assert it.at("writes", "dead") == [STALLED_AFTER + 10.0], "at the first chance, before c"
         assert it.at("begins", "c")[0] >= it.at("writes", "dead")[0]
-        assert it.pool.processing == 0
+        assert it.pool.load("default").processing == 0
 
     bench(body, workers=4, limits={"max_concurrent_ops": 1})
 
@@ -246,7 +246,7 @@ def test_workers_and_limits_follow_live_up_and_down_while_operations_run(bench):
         it.runtime.sleep(5)
         begun = len([word for _, word, _ in it.story if word == "begins"])
         it.runtime.sleep(60)
-        assert it.pool.processing == 0
+        assert it.pool.load("default").processing == 0
         assert begun == len([word for _, word, _ in it.story if word == "begins"]), "drained"
         resize(20, 50)
         it.runtime.sleep(60)

@@ -7,8 +7,8 @@ no longer changes anything would be taken for one that nobody can find.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import importlib
 import inspect

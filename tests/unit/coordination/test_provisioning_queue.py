@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -27,11 +28,17 @@ from beskar7.coordination.ready import SLACK
 pytestmark = pytest.mark.unit
 
 COOLDOWN = 10.0
+NAMESPACES = ("default", "other")
 
 
 def operation(name: str, kind: OperationKind = OperationKind.PROVISION, **fields) -> Operation:
     fields = {"bmc": f"bmc-{name}", "cooldown": COOLDOWN, "work": lambda: None, **fields}
-    return Operation(host=ObjectKey("default", name), kind=kind, **fields)
+    return Operation(host=fields.pop("host", ObjectKey("default", name)), kind=kind, **fields)
+
+
+def key_of(host: int) -> ObjectKey:
+    """Of the state machine's hosts; those that share a BMC are of different namespaces."""
+    return ObjectKey(NAMESPACES[host % 2], f"h{host}")
 
 
 @dataclass
@@ -89,8 +96,17 @@ class SlowQueue:
         ]
         return min((due for due in times if due > now), default=None)
 
-    def writers(self, suspect: bool) -> int:
-        return sum(item.kind.writes and self.suspect(item.bmc) is suspect for item in self.waiting)
+    def writers(self, suspect: bool, namespaces: Sequence[str] = NAMESPACES) -> int:
+        return sum(
+            item.kind.writes
+            and self.suspect(item.bmc) is suspect
+            and item.host.namespace in namespaces
+            for item in self.waiting
+        )
+
+    def load(self, namespace: str) -> tuple[int, int, int]:
+        running = sum(item.holds_slot and item.host.namespace == namespace for item in self.running)
+        return self.writers(False, [namespace]), self.writers(True, [namespace]), running
 
 
 class QueueHistories(RuleBasedStateMachine):
@@ -116,6 +132,7 @@ class QueueHistories(RuleBasedStateMachine):
         request = operation(
             f"h{host}",
             kind,
+            host=key_of(host),
             bmc=f"bmc-{host // 2}",
             vendor=("dell", "hpe")[host % 4 // 2],
             priority=priority,
@@ -200,7 +217,7 @@ class QueueHistories(RuleBasedStateMachine):
 
     @rule(host=st.integers(0, 9))
     def withdraw(self, host: int) -> None:
-        key = ObjectKey("default", f"h{host}")
+        key = key_of(host)
         there = [item for item in self.model.waiting if item.host == key]
         assert self.queue.withdraw(key) == bool(there)
         self.withdrawn += len(there)
@@ -233,6 +250,11 @@ class QueueHistories(RuleBasedStateMachine):
         assert self.queue.processing == model.slots()
         assert self.queue.length == model.writers(False)
         assert self.queue.suspects == model.writers(True)
+        for namespace in NAMESPACES:
+            assert self.queue.load(namespace) == model.load(namespace)
+        assert set(self.queue._slots._by_namespace) <= {
+            item.host.namespace for item in model.running
+        }
 
     @invariant()
     def memory_is_bounded_by_what_waits(self) -> None:
@@ -250,7 +272,7 @@ class QueueHistories(RuleBasedStateMachine):
                 self.queue.complete(running.pop(), self.now, Ending(answered=True))
             self.now = self.queue.next_due(self.now) or self.now
         assert self.queue.length == self.queue.suspects == self.queue.processing == 0
-        assert not any(self.queue.holds(ObjectKey("default", f"h{host}")) for host in range(10))
+        assert not any(self.queue.holds(key_of(host)) for host in range(10))
 
 
 TestQueueHistories = QueueHistories.TestCase

@@ -83,7 +83,7 @@ class Stage:
                 return len(self._watcher.provisioned) >= trigger.count
             case _:
                 everything = self._created >= self._evidence.scenario.load.machines
-                return everything and not self._watcher.unrest()
+                return everything and self._watcher.at_rest()
 
     def perform(self, action: Action) -> None:
         match action:

@@ -148,6 +148,11 @@ class Evidence:
         ids = {id for window in blocking for id in window.kinds}
         return set().union(*(self.fault_hits.get(id, set()) for id in ids))
 
+    def next_fault_change(self, time: float) -> float | None:
+        """When the next fault begins or is over, after ``time``; None: none will by itself."""
+        edges = (edge for window in self.faults for edge in (window.start, window.end))
+        return min((edge for edge in edges if edge is not None and edge > time), default=None)
+
     def faults_over(self, time: float) -> bool:
         """Whether no fault is still to come or to end by itself."""
         return all(w.active_at(time) if w.end is None else w.end <= time for w in self.faults)

@@ -33,6 +33,9 @@ from scenarios.engine.skews import ClockSkews
 from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.world import World, WorldError
 
+POLL_SECONDS = 0.1
+"""Between two looks at the write log. Acts that wait for a condition are late by at most this."""
+
 
 def open_world(scenario: Scenario, seed: int) -> World:
     """A world in a private temporary directory, which goes when the world stops."""
@@ -49,6 +52,7 @@ class LiveWorld:
 
     runtime: Runtime
     kube: Kube
+    bmc_log_pause = 1.0
 
     def __init__(
         self,
@@ -182,6 +186,9 @@ class LiveWorld:
             self.lab.check()
         except LabError as error:
             raise WorldError(str(error)) from None
+
+    def await_news(self, seconds: float) -> None:
+        self.runtime.sleep(min(seconds, POLL_SECONDS))
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
         try:

@@ -12,8 +12,6 @@ from scenarios.engine.traffic import Traffic
 from scenarios.engine.watching import Watcher
 from scenarios.engine.world import World, WorldError
 
-POLL_SECONDS = 0.1
-"""Between two looks at the write log. Acts that wait for a condition are late by at most this."""
 SATURATION_SECONDS = 1.0
 """Between two samples of how busy the harness is."""
 AFTERMATH_SECONDS = 20.0
@@ -85,14 +83,15 @@ class Run:
             if states["Available"] == wanted:
                 self._note(world, f"all {wanted} hosts are Available")
                 return True
-            if world.runtime.now() >= deadline:
+            left = deadline - world.runtime.now()
+            if left <= 0:
                 counts = ", ".join(f"{count} {name}" for name, count in sorted(states.items()))
                 limit = format_duration(self.scenario.limits.enrol_timeout)
                 self.evidence.ending = "not enrolled"
                 self.evidence.reason = f"after {limit} the {wanted} hosts are: {counts or 'absent'}"
                 return False
             self._show(watcher, acts)
-            world.runtime.sleep(POLL_SECONDS)
+            world.await_news(left)
 
     def _play(self, world: World, watcher: Watcher, acts: Stage) -> None:
         """The load and the acts, until everything is done and at rest, or time is over."""
@@ -107,10 +106,11 @@ class Run:
         for fault in self.scenario.faults:
             acts.add_fault(fault)
         sample_at = began + SATURATION_SECONDS
+        end = began + self.scenario.limits.timeout
         while True:
             now = runtime.now()
-            if due := traffic.arriving(now):
-                traffic.arrived(acts.create(due), now)
+            if coming := traffic.arriving(now):
+                traffic.arrived(acts.create(coming), now)
             for number in traffic.leaving(now):
                 acts.remove(number)
             watcher.read()
@@ -120,16 +120,16 @@ class Run:
                 sample_at = now + SATURATION_SECONDS
                 self._sample(world)
             pending = traffic.pending or acts.next is not None
-            if not pending and evidence.faults_over(now) and not watcher.unrest():
+            if not pending and evidence.faults_over(now) and watcher.at_rest():
                 evidence.ending = "settled"
                 self._note(world, "everything is done and at rest")
                 return
-            if now - began >= self.scenario.limits.timeout:
+            if now >= end:
                 self._out_of_time(watcher, acts, traffic.to_come)
                 return
             self._show(watcher, acts)
-            due_at = [at for at in (traffic.next_at, acts.due_at()) if at is not None]
-            runtime.sleep(max(0.0, min([now + POLL_SECONDS, *due_at]) - now))
+            due = (traffic.next_at, acts.due_at(), evidence.next_fault_change(now), end)
+            world.await_news(max(0.0, min(at for at in due if at is not None) - now))
 
     def _out_of_time(self, watcher: Watcher, acts: Stage, arrivals: int) -> None:
         said = [item.message for item in watcher.unrest()]

@@ -45,12 +45,10 @@ def unsettled(history: History, blocked: set[str], known: Inventory) -> list[Unr
     owned: dict[str, Track] = {}
     found: list[Unrest] = []
     for track in history.hosts.values():
-        if track.gone:
-            continue
         owner = consumer_uid(track.last)
         if owner:
             owned[owner] = track
-        if message := _host_unrest(track, blocked):
+        if message := host_unrest(track, blocked):
             found.append(Unrest(track, track.name, history.machine_name(owner), message))
     for track in history.machines.values():
         host = owned.get(track.uid)
@@ -59,7 +57,10 @@ def unsettled(history: History, blocked: set[str], known: Inventory) -> list[Unr
     return found
 
 
-def _host_unrest(track: Track, blocked: set[str]) -> str:
+def host_unrest(track: Track, blocked: set[str]) -> str:
+    """Why a host is not at rest; empty when it is, or is gone."""
+    if track.gone:
+        return ""
     at = state(track.last)
     if deleting(track.last):
         return f"{track.name} is still being deleted"

@@ -60,6 +60,7 @@ class VirtualWorld:
 
     runtime: Runtime
     kube: Kube
+    bmc_log_pause = 0.0
 
     def __init__(self, scenario: Scenario, seed: int, runtime: VirtualRuntime) -> None:
         self.runtime = runtime
@@ -67,6 +68,8 @@ class VirtualWorld:
         self._scenario = scenario
         self._credentials = {"username": "lab", "password": f"virtual-{seed}"}
         self.store = admission.install(new_store(runtime))
+        self._news = runtime.event()
+        self.store.log.on_append = self._news.set
         self.api_faults = ApiFaults(runtime, self.store.forget_history)
         self.fleet = Fleet(
             FleetSpec.from_dict(fleet_spec(scenario, seed)),
@@ -155,6 +158,10 @@ class VirtualWorld:
     def clear_faults(self, id: str | None) -> None:
         self.fleet.faults.clear(id)
         self.api_faults.clear(id)
+
+    def await_news(self, seconds: float) -> None:
+        self._news.wait(seconds)
+        self._news.clear()
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
         return self.store.log.records(after_seq), max(0, self.store.log.dropped - after_seq)

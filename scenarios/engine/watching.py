@@ -10,11 +10,9 @@ from scenarios.engine.history import Track, consumer_uid, deleting, phase, state
 from scenarios.engine.invariants.operations import Header
 from scenarios.engine.measures import sets_owner
 from scenarios.engine.progress import Snapshot
-from scenarios.engine.settling import Unrest, unsettled
+from scenarios.engine.settling import Unrest, host_unrest, unsettled
 from scenarios.engine.world import World
 
-BMC_SECONDS = 1.0
-"""Between two readings of the BMCs' log, which only the progress and faults look at."""
 PAGE = 500
 """A reading with at least so many entries is followed by another one at once."""
 
@@ -28,6 +26,7 @@ class Watcher:
         self._bmc_due = 0.0
         self._fresh = True
         self._unrest: list[Unrest] = []
+        self._restless: Track | None = None
         self.claimed: set[str] = set()
         """Machines (by uid) that owned a host at some time."""
         self.provisioned: set[str] = set()
@@ -36,11 +35,14 @@ class Watcher:
         self.bmc_writes = 0
 
     def read(self) -> None:
-        """Take in what was written since the last call; the BMCs' log only now and then."""
+        """Take in what was written since the last call; the BMCs' log as often as it may be read.
+
+        Only the progress and faults look at that one.
+        """
         self.read_writes()
         now = self._world.runtime.now()
         if now >= self._bmc_due:
-            self._bmc_due = now + BMC_SECONDS
+            self._bmc_due = now + self._world.bmc_log_pause
             self.read_bmc()
 
     def read_writes(self) -> None:
@@ -80,11 +82,24 @@ class Watcher:
     def unrest(self) -> list[Unrest]:
         """What is not at rest by now."""
         evidence = self._evidence
-        blocked = evidence.blocked_hosts(self._world.runtime.now()) if evidence.faults else set()
-        if self._fresh or blocked or evidence.faults:
-            self._unrest = unsettled(evidence.history, blocked, evidence.hardware)
+        if self._fresh or evidence.faults:
+            self._unrest = unsettled(evidence.history, self._blocked(), evidence.hardware)
             self._fresh = False
         return self._unrest
+
+    def at_rest(self) -> bool:
+        """Whether everything is. Cheap while the host that was not the last time still is not."""
+        if self._restless is not None and host_unrest(self._restless, self._blocked()):
+            return False
+        found = self.unrest()
+        first = found[0].track if found else None
+        hosts = self._evidence.history.hosts
+        self._restless = hosts.get(first.uid) if first is not None else None
+        return not found
+
+    def _blocked(self) -> set[str]:
+        evidence = self._evidence
+        return evidence.blocked_hosts(self._world.runtime.now()) if evidence.faults else set()
 
     def hosts_by_state(self) -> Counter[str]:
         tracks = self._evidence.history.hosts.values()

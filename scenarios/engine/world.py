@@ -23,6 +23,8 @@ class World(Protocol):
     runtime: Runtime
     kube: Kube
     """The runner's own client; its User-Agent does not begin with ``beskar7-manager/``."""
+    bmc_log_pause: float
+    """Seconds between two readings of the BMCs' log while the scenario runs."""
 
     def start(self) -> None:
         """Bring everything up, and return when the API and every BMC answer.
@@ -50,6 +52,13 @@ class World(Protocol):
 
     def clear_faults(self, id: str | None) -> None:
         """Clear one fault, or all for None."""
+        ...
+
+    def await_news(self, seconds: float) -> None:
+        """Return once something may have been written, or ``seconds`` are over.
+
+        May return sooner. What was written since it returned last is news as well.
+        """
         ...
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:

@@ -224,8 +224,8 @@ class Database:
             name=entry.name,
             uid=entry.uid,
             resource_version=str(entry.version),
-            object=entry.raw,
-            previous=old.raw if old else None,
+            object=entry,
+            previous=old,
         )
 
     def _drain(self) -> None:

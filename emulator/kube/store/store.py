@@ -172,7 +172,7 @@ class Store(Writing):
                     name=name,
                     uid=found.uid if found else "",
                     object=None if sent is None else orjson.dumps(sent),
-                    previous=found.raw if found else None,
+                    previous=found,
                 )
             raise
         self._drain()

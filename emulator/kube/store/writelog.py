@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -10,9 +11,12 @@ import orjson
 
 from beskar7.api.kinds import SECRET, Kind
 from beskar7.api.objects import Object
+from emulator.kube.store.history import Entry
 
 CAPACITY = 50_000  # records; about 3 KB each
 _REDACTED = "REDACTED"
+Logged = Entry | bytes | None
+"""A committed object, or encoded JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,11 @@ class WriteRecord:
 
 
 class _Item(NamedTuple):
-    """A record with its objects still encoded: bytes shared with the store cost nothing."""
+    """A record. What it shares with the store costs nothing."""
 
     head: dict[str, Any]
-    object: bytes
-    previous: bytes
+    object: Logged
+    previous: Logged
 
 
 class WriteLog:
@@ -60,6 +64,8 @@ class WriteLog:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._items: deque[_Item] = deque(maxlen=capacity)
         self._seq = 0
+        self.on_append: Callable[[], object] | None = None
+        """Called after every record."""
 
     @property
     def last(self) -> int:
@@ -82,10 +88,9 @@ class WriteLog:
         name: str,
         uid: str = "",
         resource_version: str = "",
-        object: bytes | None = None,
-        previous: bytes | None = None,
+        object: Logged = None,
+        previous: Logged = None,
     ) -> None:
-        """Objects come as encoded JSON."""
         self._seq += 1
         if kind == SECRET:
             object, previous = _redact(object), _redact(previous)
@@ -101,16 +106,17 @@ class WriteLog:
             "uid": uid,
             "resource_version": resource_version,
         }
-        self._items.append(_Item(head, object or b"null", previous or b"null"))
+        self._items.append(_Item(head, object, previous))
+        if self.on_append is not None:
+            self.on_append()
 
     def records(self, after: int = 0) -> list[WriteRecord]:
-        """The records with a higher ``seq`` that are still kept, oldest first."""
+        """The records with a higher ``seq`` that are still kept, oldest first.
+
+        Their objects are shared with the store, not to be changed.
+        """
         return [
-            WriteRecord(
-                **item.head,
-                object=orjson.loads(item.object),
-                previous=orjson.loads(item.previous),
-            )
+            WriteRecord(**item.head, object=_shown(item.object), previous=_shown(item.previous))
             for item in self._since(after)
         ]
 
@@ -127,9 +133,9 @@ class WriteLog:
         writes = b",".join(
             orjson.dumps(item.head)[:-1]
             + b',"object":'
-            + item.object
+            + _encoded(item.object)
             + b',"previous":'
-            + item.previous
+            + _encoded(item.previous)
             + b"}"
             for item in items
         )
@@ -151,10 +157,18 @@ class WriteLog:
         return found
 
 
-def _redact(encoded: bytes | None) -> bytes | None:
-    if encoded is None:
-        return None
-    return orjson.dumps(_redacted(orjson.loads(encoded)))
+def _shown(logged: Logged) -> Any:
+    if isinstance(logged, Entry):
+        return logged.obj
+    return None if logged is None else orjson.loads(logged)
+
+
+def _encoded(logged: Logged) -> bytes:
+    return logged.raw if isinstance(logged, Entry) else logged or b"null"
+
+
+def _redact(logged: Logged) -> bytes | None:
+    return None if logged is None else orjson.dumps(_redacted(_shown(logged)))
 
 
 def _redacted(obj: Any) -> Any:

@@ -303,11 +303,11 @@ def test_a_partition_that_comes_again(world: World) -> None:
 
 
 def follow(world: World, kube: InProcessKube, seen: list[Any], timeout: float = 100.0) -> None:
-    """A task that watches, noting names and the time; its end too."""
+    """A task that watches from now on, noting names and the time; its end too."""
+    version = str(world.store.resource_version)
 
     def body() -> None:
         try:
-            version = str(world.store.resource_version)
             for event in kube.watch(CONFIG_MAP, None, resource_version=version, timeout=timeout):
                 name = event.object["metadata"].get("name", event.type)
                 seen.append((round(world.runtime.now(), 3), name))

@@ -235,6 +235,8 @@ class FakeWorld:
     nothing), mute (its log cannot be read).
     """
 
+    bmc_log_pause = 1.0
+
     def __init__(self, scenario: Scenario, runtime: VirtualRuntime, *habits: str) -> None:
         self.runtime = runtime
         self.scenario = scenario
@@ -359,6 +361,9 @@ class FakeWorld:
 
     def clear_faults(self, id: str | None) -> None:
         self._note(f"clear {id}")
+
+    def await_news(self, seconds: float) -> None:
+        self.runtime.sleep(min(seconds, 0.1))
 
     def writes(self, after_seq: int) -> tuple[list[WriteRecord], int]:
         self.on_write_poll()

@@ -49,6 +49,7 @@ class Manager:
         self._tracer = tracer
         self._patient = patient or (lambda _: kube)
         self._term: Term | None = None
+        self._first_term = True
         self._recorder = EventRecorder(kube, runtime, "beskar7-manager", settings.identity)
         self.configuration = Configuration(
             runtime, kube, settings, self._recorder, self.metrics, lambda: self.leading
@@ -140,8 +141,10 @@ class Manager:
             holds,
             claims.leadership if claims is not None else None,
             self._tracer,
+            first=self._first_term,
         )
         self._elections("started_leading").inc()
+        self._first_term = False
         self.metrics.leader.labels(self._settings.identity).set(1)
         self._term.start()
 

@@ -70,7 +70,7 @@ class LeadershipLost(TemporaryError):
 class Term:
     """``holds`` tells whether leadership is certain at this moment.
 
-    ``claim_leadership``: how the claim coordinator is led; None: machines claim for themselves.
+    ``first``: this process has not led before. ``claim_leadership``: how the claim coordinator is led; None: machines claim for themselves.
     """
 
     def __init__(
@@ -84,9 +84,12 @@ class Term:
         holds: Callable[[], bool],
         claim_leadership: Leadership | None = None,
         tracer: Tracer | None = None,
+        *,
+        first: bool = True,
     ) -> None:
         self._runtime = runtime
         self._kube = kube
+        self._first = first
         self._settings = settings
         self._metrics = metrics
         self._holds = holds
@@ -279,8 +282,8 @@ class Term:
         check_time()
 
     def _somebody_led_before(self) -> bool:
-        """Whether another process may have touched BMCs a moment ago."""
-        if not self._settings.leader_elect:
+        """Whether another process, or this one in a past term, may have touched BMCs just now."""
+        if not self._settings.leader_elect or not self._first:
             return True
         try:
             lease = self._kube.get(LEASE, self._settings.lease_namespace, MANAGER_LEASE)

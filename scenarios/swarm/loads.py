@@ -46,7 +46,8 @@ def _variant(dice: Dice) -> dict[str, Any]:
         variant["os_family"] = dice.pick(OS_FAMILIES)
     if dice.chance(0.3):
         variant["image_url"] = dice.pick(IMAGES)
-    if dice.chance(0.25):
+    if dice.chance(0.25) and "config_url" not in variant:
+        # Not every vendor's mechanism can give kernel parameters to a boot by the old firmware.
         variant["boot_mode"] = dice.pick(BOOT_MODES)
     if dice.chance(0.35):
         variant["requirements"] = _requirements(dice)

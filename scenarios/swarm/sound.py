@@ -18,7 +18,8 @@ def unsound(document: Mapping[str, Any]) -> str:
     """What is wrong with it, the first thing; empty where nothing is.
 
     What makes a world come to no rest by its own: faults without an end, no manager, no room for
-    an operation. And two managers that do not elect a leader, which is against the rules.
+    an operation, a boot that a vendor does not have. And two managers that do not elect a leader,
+    which is against the rules.
     """
     try:
         scenario = loads(written(document))
@@ -27,6 +28,8 @@ def unsound(document: Mapping[str, Any]) -> str:
         return str(error)
     if tuning.max_concurrent_ops == 0 or 0 in tuning.concurrent_ops_by_vendor().values():
         return "the queue is drained for ever"
+    if any(variant.config_url and variant.boot_mode == "Legacy" for variant in scenario.load.mix):
+        return "not every vendor has kernel parameters for bootMode Legacy"
     faults = [*scenario.faults]
     faults += [act.action.fault for act in scenario.acts if isinstance(act.action, AddFault)]
     for fault in faults:

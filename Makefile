@@ -11,16 +11,20 @@ PYTEST_ARGS ?=
 DEMO_OUT ?= out/demo
 # Further arguments for the load test, e.g. make load LOAD_ARGS='--users 40 --duration 300'
 LOAD_ARGS ?=
+# A swarm's length in minutes, and further arguments, e.g. make swarm SWARM_ARGS='--seeds 1..10000'
+SWARM_MINUTES ?= 60
+SWARM_ARGS ?=
 LOCK_ARGS ?=
 
 SETUP = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh ci/setup
 RUN = @VENV="$(VENV)"
 
-.PHONY: help demo test lint types contracts bench load lock clean
+.PHONY: help demo test swarm lint types contracts bench load lock clean
 
 help:
 	@echo "make demo       run the claim-storm scenario on real sockets; report in $(DEMO_OUT)"
 	@echo "make test       all tests"
+	@echo "make swarm      an hour of random worlds (SWARM_MINUTES=60); what fails is left in out/swarm"
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy, strict"
 	@echo "make contracts  import-linter: which package may import which"
@@ -42,6 +46,10 @@ test:
 	$(SETUP) test load
 	@echo "Running the tests in $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS) $(TESTS)
+
+swarm:
+	$(SETUP)
+	$(RUN) sh ci/swarm --minutes $(SWARM_MINUTES) --report out/swarm $(SWARM_ARGS)
 
 lint:
 	$(SETUP) dev

@@ -20,12 +20,13 @@ from emulator.kube.faults import faultspec
 from scenarios.engine.evidence import ends
 from scenarios.engine.expand import plan_hosts
 from scenarios.engine.loader import catalog, loads
-from scenarios.engine.schema import KillManager, StartManager
 from scenarios.swarm.apimishaps import api_fault
 from scenarios.swarm.dice import Dice, Draws
 from scenarios.swarm.draw import draw
 from scenarios.swarm.mishaps import bmc_fault
 from scenarios.swarm.scene import Scene
+from scenarios.swarm.seedtrial import written
+from scenarios.swarm.sound import unsound
 from scenarios.swarm.worlds import CONFIG
 
 pytestmark = pytest.mark.unit
@@ -34,39 +35,36 @@ seeds = st.integers(min_value=0, max_value=2**63 - 1)
 SCENE = Scene(hosts=3, racks=2, vendors=("dell", "hpe"), managers=2, machines=4, window=20.0)
 
 
-def text_of(seed: int, base: dict | None = None) -> str:
-    return yaml.safe_dump(draw(seed, base), sort_keys=False)
-
-
 def catalogued(name: str) -> dict:
     return yaml.safe_load(catalog()[name].read_text(encoding="utf-8"))
 
 
 @given(seeds)
 @settings(max_examples=60, deadline=None)
-def test_every_document_loads_and_comes_back_the_same(seed: int) -> None:
-    text = text_of(seed)
-    loads(text)
-    assert yaml.safe_load(text) == draw(seed)
+def test_every_document_is_sound_and_comes_back_the_same(seed: int) -> None:
+    """Sound: it loads without a problem, and asks for nothing that is not promised."""
+    document = draw(seed)
+    assert not unsound(document)
+    assert yaml.safe_load(written(document)) == document
 
 
 @given(seeds, st.sampled_from([*catalog()]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_a_base_keeps_its_world_and_load(seed: int, name: str) -> None:
     base = catalogued(name)
     before = json.dumps(base)
     drawn = draw(seed, base)
     assert json.dumps(base) == before, "the base was changed"
-    loads(yaml.safe_dump(drawn, sort_keys=False))
+    loads(written(drawn))
     assert drawn["load"] == base["load"]
     assert drawn["world"]["hosts"] == base["world"]["hosts"]
     assert "checks" not in drawn
 
 
 @given(seeds)
-@settings(max_examples=60, deadline=None)
-def test_faults_end_and_hit_somebody_and_a_manager_lives(seed: int) -> None:
-    scenario = loads(text_of(seed))
+@settings(max_examples=30, deadline=None)
+def test_faults_end_in_time_and_hit_somebody(seed: int) -> None:
+    scenario = loads(written(draw(seed)))
     latest = [ends(fault, fault["start"]) for fault in scenario.faults]
     assert all(end is not None and end < 3 * 90.0 for end in latest)
     hosts = plan_hosts(scenario.world.hosts)
@@ -77,10 +75,6 @@ def test_faults_end_and_hit_somebody_and_a_manager_lives(seed: int) -> None:
             assert set(select.get("hosts", ())) <= names
             assert set(select.get("racks", ())) <= racks
             assert set(select.get("vendors", ())) <= {host.vendor for host in hosts}
-    living = scenario.world.managers.replicas
-    for act in scenario.acts:
-        living += isinstance(act.action, StartManager) - isinstance(act.action, KillManager)
-    assert living >= 1
 
 
 def test_each_seed_is_another_world_and_kinds_are_in_or_out() -> None:
@@ -96,7 +90,7 @@ def test_each_seed_is_another_world_and_kinds_are_in_or_out() -> None:
 
 
 @given(seeds)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_kind_of_fault_can_be_drawn(seed: int) -> None:
     dice = Draws(Streams(seed)).of("test")
     faults = [bmc_fault(dice, kind, SCENE) for kind in KINDS.values()]

@@ -36,7 +36,8 @@ from beskar7.runtime import VirtualRuntime
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.inside import CONTAINERS, fields, owned
 from scenarios.engine.loader import load
-from scenarios.engine.measures import machine_times, measure
+from scenarios.engine.machinetimes import machine_times
+from scenarios.engine.measures import measure
 from scenarios.engine.runner import Run
 from scenarios.engine.schema import Scenario
 from scenarios.engine.trial import verdict

@@ -36,7 +36,7 @@ class Life:
 
     ``samples`` are those of its metrics; ``entries`` counts each container by its owner's class
     and field, ``names`` holds what of these names an object (``namespace/name``); ``tasks`` counts
-    its tasks by name without numbers.
+    its tasks by name without numbers, and ``named_tasks`` are those with an object in their names.
     """
 
     alive: bool
@@ -45,6 +45,7 @@ class Life:
     entries: Mapping[str, int] = field(default_factory=dict)
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
+    named_tasks: tuple[str, ...] = ()
     lost_events: int = 0
 
     def total(self, name: str, **labels: str) -> float:
@@ -107,6 +108,7 @@ def look_into(process: VirtualProcess, manager: Manager) -> Life:
         entries,
         {where: frozenset(found) for where, found in names.items() if found},
         Counter(map(_without_numbers, (task.name for task in process.tasks))),
+        tuple(task.name for task in process.tasks if "/" in task.name),
         lost,
     )
 

@@ -13,8 +13,9 @@ from scenarios.engine import charts, timeline
 from scenarios.engine.checks import bound_of, format_value
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.expand import plan_hosts
+from scenarios.engine.machinetimes import MachineTimes, machine_times
 from scenarios.engine.measure_names import DISTRIBUTIONS, SCALARS
-from scenarios.engine.measures import MachineTimes, machine_times, samples
+from scenarios.engine.measures import samples
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 

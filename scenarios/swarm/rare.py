@@ -13,8 +13,11 @@ from typing import Any
 from scenarios.swarm.apimishaps import WRITES
 from scenarios.swarm.dice import Dice, Draws, span
 from scenarios.swarm.scene import Scene
+from scenarios.swarm.worlds import CROWD
 
 CHANCE = 0.06
+CROWDED = 0.7
+"""Of a tiny queue in one of the few worlds that can fill it."""
 
 
 @dataclass(slots=True)
@@ -30,7 +33,8 @@ def draw_rarities(draws: Draws, scene: Scene) -> Rarities:
     for event in EVENTS:
         name = event.__name__.strip("_").replace("_", "-")
         dice = draws.of(f"rare/{name}")
-        if dice.chance(CHANCE):
+        crowded = event is _the_queue_is_tiny and scene.hosts >= CROWD
+        if dice.chance(CROWDED if crowded else CHANCE):
             before = len(found.faults)
             event(dice, scene, found)
             for number, fault in enumerate(found.faults[before:], start=1):

@@ -12,6 +12,8 @@ TAGS = ("gpu", "nvme", "sriov")
 LABELS = (("example.com/tier", ("gold", "silver")), ("example.com/row", ("a", "b")))
 MAX_HOSTS = 10
 """Bugs of coordination need few hosts: what ten do not show, a swarm finds faster with three."""
+CROWD = 14
+"""More hosts than the smallest provisioning queue (10) has places for: only so can it be full."""
 
 CONFIG: Mapping[str, tuple[str, ...]] = {
     "provisioning.maxConcurrentOps": ("1", "2", "3", "8", "50"),
@@ -80,7 +82,7 @@ def draw_world(draws: Draws) -> dict[str, Any]:
 
 
 def draw_hosts(dice: Dice) -> dict[str, Any]:
-    count = dice.pick((1, 2, 2, 3, 3, 4, 4, 5, 6, 8, MAX_HOSTS))
+    count = dice.pick((1, 2, 2, 3, 3, 4, 4, 5, 6, 8, MAX_HOSTS, CROWD))
     vendors = dice.some(tuple(personalities()), 5)
     hosts: dict[str, Any] = {
         "count": count,

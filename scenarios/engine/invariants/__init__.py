@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Literal
 
 from scenarios.engine.evidence import Evidence
-from scenarios.engine.invariants.bmc import bmc_cooldown, bmc_exclusive
+from scenarios.engine.invariants.bmc import bmc_cooldown, bmc_exclusive, write_limit
 from scenarios.engine.invariants.claims import claim_history
 from scenarios.engine.invariants.counters import counters_agree
-from scenarios.engine.invariants.ending import no_orphans, terminal
+from scenarios.engine.invariants.ending import no_orphans, released_first, terminal
 from scenarios.engine.invariants.gauges import gauges_agree
 from scenarios.engine.invariants.memory import nothing_kept
 from scenarios.engine.invariants.news import events_agree
@@ -23,8 +23,10 @@ from scenarios.engine.invariants.ownership import (
     requirements_met,
     single_owner,
 )
+from scenarios.engine.invariants.promptness import claimed_promptly, never_idle
 from scenarios.engine.invariants.states import (
     legal_state_edges,
+    no_blind_reset,
     provisioned_means_booted,
     released_clean,
 )
@@ -49,6 +51,11 @@ INVARIANTS: dict[str, tuple[Callable[[Evidence, Rules], Judged], tuple[Log, ...]
     "released-clean": (released_clean, ("writes", "events")),
     "terminal": (terminal, ("writes", "requests")),
     "no-orphans": (no_orphans, ("writes",)),
+    "released-first": (released_first, ("writes",)),
+    "claimed-promptly": (claimed_promptly, ("writes",)),
+    "never-idle": (never_idle, ("writes", "requests")),
+    "no-blind-reset": (no_blind_reset, ("writes", "requests", "events")),
+    "write-limit": (write_limit, ("writes", "requests")),
     "claim-history": (claim_history, ("writes",)),
     "counters-agree": (counters_agree, ("writes", "requests")),
     "gauges-agree": (gauges_agree, ("writes",)),

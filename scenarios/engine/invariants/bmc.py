@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from beskar7.api.kinds import CONFIG_MAP
+from beskar7.config import CONFIG_MAP_NAME, Tuning
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.history import dig
 from scenarios.engine.invariants.operations import Operation, group, group_all
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
@@ -72,6 +75,51 @@ def bmc_cooldown(evidence: Evidence, rules: Rules) -> Judged:
                     )
                 )
     return Judged(found, cases)
+
+
+def write_limit(evidence: Evidence, rules: Rules) -> Judged:
+    """No more operations write at once than ``maxConcurrentOps`` allows, as the BMCs see it.
+
+    Of the limits that the ConfigMap had in the run the highest counts. An operation that was left
+    unanswered may be given up by its manager before its BMC knows, so those count for nothing.
+    """
+    limit = _highest_limit(evidence)
+    operations = [
+        operation
+        for several in group(evidence.requests).values()
+        for operation in several
+        if operation.header.kind and all(request.status for request in operation.writes)
+    ]
+    edges = sorted(
+        (edge, step, at)
+        for at, operation in enumerate(operations)
+        for edge, step in ((operation.start, 1), (max(operation.end, operation.start), -1))
+    )
+    running = 0
+    for time, step, at in edges:
+        running += step
+        if running > limit:
+            operation = operations[at]
+            text = f"{_describe(operation)} wrote as number {running}; maxConcurrentOps is {limit}"
+            machine = evidence.history.machine_name(operation.header.consumer)
+            requests = (operation.writes[0].seq,)
+            broken = Violation(
+                "write-limit", operation.host, machine, time, text, requests=requests
+            )
+            return Judged([broken], len(operations))
+    return Judged([], len(operations))
+
+
+def _highest_limit(evidence: Evidence) -> int:
+    key = "provisioning.maxConcurrentOps"
+    texts = [
+        str(text)
+        for record in evidence.history.writes
+        if record.kind == CONFIG_MAP.kind and record.name == CONFIG_MAP_NAME
+        if (text := dig(record.object, "data", key)) is not None
+    ]
+    limits = [int(text) for text in texts if text.isdecimal()]
+    return max(limits, default=Tuning().max_concurrent_ops)
 
 
 def _describe(operation: Operation) -> str:

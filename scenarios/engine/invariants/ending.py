@@ -7,6 +7,9 @@ from scenarios.engine.history import consumer_uid
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 from scenarios.engine.settling import unsettled
 
+OLD_LISTS = ("stale-list",)
+"""Kinds of fault by which the API lists what no longer is, or not yet what is."""
+
 
 def terminal(evidence: Evidence, rules: Rules) -> Judged:
     """Every machine is Provisioned or waits as no host that would do is free; hosts are at rest.
@@ -58,3 +61,34 @@ def no_orphans(evidence: Evidence, rules: Rules) -> Judged:
                 )
             )
     return Judged(found, cases)
+
+
+def released_first(evidence: Evidence, rules: Rules) -> Judged:
+    """A machine is gone only after the host that it had was released.
+
+    Not judged where a fault showed managers the past: they may not find what they own.
+    """
+    history = evidence.history
+    kinds = {kind for window in evidence.faults for kind in window.kinds.values()}
+    if not kinds.isdisjoint(OLD_LISTS):
+        return Judged()
+    found: list[Violation] = []
+    ownerships = history.ownerships()
+    for held in ownerships:
+        machine = history.machines.get(held.owner)
+        if machine is None or not machine.gone:
+            continue
+        gone = machine.versions[-1]
+        # What was claimed for it later was on its way for longer than it lived; it is released.
+        if held.start_seq < gone.seq and (held.end_seq is None or held.end_seq > gone.seq):
+            found.append(
+                Violation(
+                    "released-first",
+                    held.host,
+                    machine.name,
+                    gone.time,
+                    f"{machine.name} is gone while {held.host} still belongs to it",
+                    writes=(held.start_seq, gone.seq),
+                )
+            )
+    return Judged(found, len(ownerships))

@@ -7,8 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
+from emulator.bmc.log import BmcRecord
 from scenarios.engine.evidence import Aftermath, Evidence
-from scenarios.engine.history import Object, consumer_uid, deleting, phase, removes, state
+from scenarios.engine.expand import plan_hosts
+from scenarios.engine.history import (
+    MANAGER_AGENT,
+    Object,
+    consumer_uid,
+    deleting,
+    phase,
+    removes,
+    state,
+)
 from scenarios.engine.inside import Life
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
@@ -66,6 +76,13 @@ def _gauges(
     yield _OWNED, life.total(_OWNED), float(sum(bool(consumer_uid(h)) for h in hosts))
     waiting = [m for m in machines if m["metadata"]["uid"] not in owners and not _given_up(m)]
     yield _WAITING, life.total(_WAITING), float(len(waiting))
+    circuits = "beskar7_bmc_circuit_state"
+    suspects = {
+        bmc
+        for bmc in life.by(circuits, "bmc_address")
+        if bmc in _answering(evidence, aftermath, identity)
+    }
+    yield f"{circuits} of BMCs that answered last", Counter(suspects), Counter()
     if not evidence.blocked_hosts(aftermath.look.time):
         for name in _QUEUES:
             yield name, life.total(name), 0.0
@@ -110,6 +127,20 @@ def _at_rest(evidence: Evidence, aftermath: Aftermath) -> tuple[list[Object], li
         if removes(record):
             del found[record.kind][record.uid]
     return list(found[PHYSICAL_HOST.kind].values()), list(found[BESKAR7_MACHINE.kind].values())
+
+
+def _answering(evidence: Evidence, aftermath: Aftermath, identity: str) -> set[str]:
+    """The BMCs, as the controller names them, whose last request by this manager was answered."""
+    addresses = {plan.name: plan.address for plan in plan_hosts(evidence.scenario.world.hosts)}
+    last: dict[str, BmcRecord] = {}
+    for request in (*evidence.requests, *aftermath.requests):
+        if request.agent == MANAGER_AGENT + identity and request.operation:
+            last[request.host] = request
+    return {
+        f"{addresses[host]}:8000"
+        for host, request in last.items()
+        if 200 <= request.status < 300 and not request.fault and host in addresses
+    }
 
 
 def _given_up(machine: Object) -> bool:

@@ -41,7 +41,8 @@ def nothing_kept(evidence: Evidence, rules: Rules) -> Judged:
     living = {identity: life for identity, life in look.lives.items() if life.alive}
     for identity, life in living.items():
         cases += len(life.entries) + len(life.tasks)
-        for machine, text in (*_leaks(life, gone, long_gone), *_crowds(life, objects, before)):
+        kept = (*_leaks(life, gone, long_gone), *_left_running(life, gone))
+        for machine, text in (*kept, *_crowds(life, objects, before)):
             found.append(Violation("nothing-kept", "", machine, look.time, f"{identity} {text}"))
     for text in _tasks(list(baseline.lives.values()), list(living.values())):
         found.append(Violation("nothing-kept", "", "", look.time, text))
@@ -75,6 +76,14 @@ def _leaks(
         kept = sorted(dead[name] for name in names if name in dead)
         if kept:
             yield kept[0], f"keeps {len(kept)} machines that are gone in {where}, {kept[0]} first"
+
+
+def _left_running(life: Life, gone: dict[str, str]) -> Iterator[tuple[str, str]]:
+    tasks = {
+        name: machine for name in life.named_tasks for key, machine in gone.items() if key in name
+    }
+    for name, machine in sorted(tasks.items()):
+        yield machine, f"still runs the task {name}"
 
 
 def _crowds(life: Life, objects: int, before: Counter[str]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from scenarios.engine.history import (
     phase,
     state,
 )
+from scenarios.engine.invariants.operations import Header
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
 CONFIG_ARGUMENTS = {
@@ -157,6 +158,54 @@ def provisioned_means_booted(evidence: Evidence, rules: Rules) -> Judged:
                 found.append(_unbooted(history, "", track.uid, after, "machine", message))
             elif fault := _not_booted(log, history, ownerships, held.host, track.uid, after):
                 found.append(_unbooted(history, held.host, track.uid, after, "machine", fault))
+    return Judged(found, cases)
+
+
+def no_blind_reset(evidence: Evidence, rules: Rules) -> Judged:
+    """Nobody resets a host that boots, or has booted, what its owner asked for.
+
+    A provisioning whose answer was lost is looked at before it is repeated. A boot from the
+    network leaves nothing to look at, so those do not count; neither does what follows a failure
+    that the host's state tells of, or a fault.
+    """
+    history = evidence.history
+    log = MachineLog(evidence.events)
+    ownerships = _by_owner(history)
+    found: list[Violation] = []
+    cases = 0
+    for request in evidence.requests:
+        header = Header.parse(request.operation)
+        if header.kind != "provision" or not request.action.startswith("reset:"):
+            continue
+        if not request.performed or request.action == "reset:ForceOff":
+            continue
+        cases += 1
+        held = [
+            o
+            for o in ownerships.get(header.consumer, [])
+            if o.host == request.host and o.start <= request.start
+        ]
+        since = held[-1].start if held else request.start
+        last = [
+            e for e in log.until(request.host, request.start) if since <= e.time < request.start
+        ]
+        if not last or last[-1].fault or last[-1].type not in ("boot-started", "boot-finished"):
+            continue
+        host = history.host_named(request.host, request.start)
+        states = [state(v) for v in host.during(last[-1].time, request.start)] if host else []
+        if last[-1].detail.startswith("Cd:") and set(states) == {"Provisioning"}:
+            found.append(
+                Violation(
+                    "no-blind-reset",
+                    request.host,
+                    history.machine_name(header.consumer),
+                    request.start,
+                    f"{request.action} {request.start - last[-1].time:.3f} s after "
+                    f"{last[-1].type} of {last[-1].detail}",
+                    requests=(request.seq,),
+                    events=(last[-1].seq,),
+                )
+            )
     return Judged(found, cases)
 
 

@@ -55,7 +55,8 @@ class Mutant:
             by_target.setdefault(edit.target, []).append(edit)
         with ExitStack() as stack:
             for target, edits in by_target.items():
-                stack.enter_context(_edited(_function(target), edits))
+                function = function_at(target)
+                stack.enter_context(exchanged(function, _edited(function, edits)))
             yield
 
 
@@ -72,18 +73,30 @@ def mutants() -> dict[str, Mutant]:
     return found
 
 
+def _edited(function: FunctionType, edits: list[Edit]) -> CodeType:
+    source = source_of(function)
+    for edit in edits:
+        old = edit.old.rstrip("\n")
+        if source.count(old) != 1:
+            raise Moved(f"{edit.target}: found {source.count(old)} times, not once: {old!r}")
+        source = source.replace(old, edit.new.rstrip("\n"))
+    definition = ast.parse(source).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    return compiled(function, definition)
+
+
 @contextmanager
-def _edited(function: FunctionType, edits: list[Edit]) -> Iterator[None]:
+def exchanged(function: FunctionType, code: CodeType) -> Iterator[None]:
     """The function's code is exchanged in place: whoever holds the function, gets the other."""
     original = function.__code__
-    function.__code__ = _compiled(function, edits)
+    function.__code__ = code
     try:
         yield
     finally:
         function.__code__ = original
 
 
-def _function(target: str) -> FunctionType:
+def function_at(target: str) -> FunctionType:
     module, _, path = target.partition(":")
     found: Any = importlib.import_module(module)
     for name in path.split("."):
@@ -103,15 +116,12 @@ def _undecorated(found: Any) -> Callable[..., Any]:
     return found.__func__ if isinstance(found, staticmethod | classmethod) else found
 
 
-def _compiled(function: FunctionType, edits: list[Edit]) -> CodeType:
-    source = textwrap.dedent(inspect.getsource(function))
-    for edit in edits:
-        old = edit.old.rstrip("\n")
-        if source.count(old) != 1:
-            raise Moved(f"{edit.target}: found {source.count(old)} times, not once: {old!r}")
-        source = source.replace(old, edit.new.rstrip("\n"))
-    definition = ast.parse(source).body[0]
-    assert isinstance(definition, ast.FunctionDef)
+def source_of(function: FunctionType) -> str:
+    return textwrap.dedent(inspect.getsource(function))
+
+
+def compiled(function: FunctionType, definition: ast.FunctionDef) -> CodeType:
+    """The code of another definition in the function's place. Raises Moved."""
     definition.decorator_list = []  # what they made of the function stays
     flags = __future__.annotations.compiler_flag
     tree = ast.Module([definition], [])
@@ -119,5 +129,6 @@ def _compiled(function: FunctionType, edits: list[Edit]) -> CodeType:
     exec(compile(tree, function.__code__.co_filename, "exec", flags=flags), place)
     code: CodeType = place[definition.name].__code__
     if code.co_freevars != function.__code__.co_freevars:
-        raise Moved(f"{edits[0].target}: what closes over others' variables cannot be exchanged")
+        name = f"{function.__module__}:{function.__qualname__}"
+        raise Moved(f"{name}: what closes over others' variables cannot be exchanged")
     return code

@@ -9,7 +9,7 @@ import pytest
 from scenarios.engine.invariants import Rules
 from scenarios.engine.invariants.ending import terminal
 from scenarios.engine.invariants.ownership import requirements_met
-from scenarios.engine.measures import machine_times
+from scenarios.engine.machinetimes import machine_times
 
 pytestmark = pytest.mark.unit
 RULES = Rules()

@@ -13,8 +13,9 @@ from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.checks import format_value, judge_checks, saturated
 from scenarios.engine.evidence import Incident
 from scenarios.engine.invariants import Rules
+from scenarios.engine.machinetimes import machine_times
 from scenarios.engine.measure_names import MEASURES
-from scenarios.engine.measures import machine_times, measure, percentile, sets_owner
+from scenarios.engine.measures import measure, percentile, sets_owner
 from scenarios.engine.result import conclude
 from scenarios.engine.schema import Check
 

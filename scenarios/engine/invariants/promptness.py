@@ -1,0 +1,123 @@
+"""Liveness with a clock: what nothing keeps from being done is done soon.
+
+``terminal`` asks only whether the world comes to rest in the end, and nets below other nets see to
+that within minutes or hours. A lost wake-up hides behind them; here it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from beskar7.config import ConfigError, Tuning, parse_tuning
+from scenarios.engine.evidence import Evidence
+from scenarios.engine.history import Track, consumer_uid, state
+from scenarios.engine.invariants.verdict import Judged, Rules, Violation
+from scenarios.engine.machinetimes import machine_times
+
+CLAIM_SECONDS = 20.0
+"""A machine for which a host is free waits for conflicts, for a coordinator's patience and for its
+turn: seconds each. The controller's own net below all wake-ups comes after a minute."""
+IDLE_SECONDS = 20.0
+"""The same between two operations; polls, cooldowns and retries are the configuration's, beside."""
+AT_WORK = ("Enrolling", "Claimed", "Provisioning", "Deprovisioning")
+MANAGERS = ("kill-manager", "start-manager")
+
+
+def claimed_promptly(evidence: Evidence, rules: Rules) -> Judged:
+    """A machine gets a host soon once one that would do is free and stays so.
+
+    Judged as long as neither the API nor the managers have been disturbed.
+    """
+    calm = _calm_until(evidence)
+    found: list[Violation] = []
+    cases = 0
+    for row in machine_times(evidence):
+        if row.claimed is None or row.eligible is None or row.claimed > calm:
+            continue
+        cases += 1
+        if (waited := row.claimed - row.eligible) > CLAIM_SECONDS:
+            text = f"{row.name} waited {waited:.1f} s while a host was free that would do"
+            found.append(Violation("claimed-promptly", row.host, row.name, row.claimed, text))
+    return Judged(found, cases)
+
+
+def never_idle(evidence: Evidence, rules: Rules) -> Judged:
+    """While a host is owed work, some BMC is talked to: the fleet does not stand still.
+
+    Judged as long as neither the API nor the managers have been disturbed, and for hosts that no
+    fault hit: after a failure waiting is right.
+    """
+    if any(window.blocking for window in evidence.faults if window.fault.get("target") != "api"):
+        return Judged()
+    calm = min(_calm_until(evidence), evidence.ended)
+    limit = _patience(evidence, rules)
+    found: list[Violation] = []
+    cases = 0
+    busy = _busy(evidence)
+    for track in evidence.history.hosts.values():
+        for start, end, at in _owed(track, calm):
+            cases += 1
+            since = start
+            for begin, done in (*busy, (end, end)):
+                if min(begin, end) - since > limit:
+                    text = (
+                        f"{track.name} was {at}, and for {min(begin, end) - since:.1f} s no BMC "
+                        f"was asked for anything (at most {limit:.1f} s would be right)"
+                    )
+                    machine = evidence.history.machine_name(consumer_uid(track.at(since)))
+                    found.append(Violation("never-idle", track.name, machine, since, text))
+                    break
+                since = max(since, done)
+                if since >= end:
+                    break
+    return Judged(found, cases)
+
+
+def _calm_until(evidence: Evidence) -> float:
+    """When for the first time something happened to the API or to the managers."""
+    return min(
+        chain(
+            (w.start for w in evidence.faults if w.fault.get("target") == "api"),
+            (i.time for i in evidence.incidents if i.kind in MANAGERS),
+        ),
+        default=float("inf"),
+    )
+
+
+def _patience(evidence: Evidence, rules: Rules) -> float:
+    """Seconds without any request that the configuration explains."""
+    try:
+        tuning = parse_tuning(evidence.scenario.world.config)
+    except ConfigError:
+        tuning = Tuning()
+    return IDLE_SECONDS + tuning.boot_poll_interval + max(rules.cooldowns.values(), default=0.0)
+
+
+def _owed(track: Track, until: float) -> Iterator[tuple[float, float, str]]:
+    """From when to when the host was in a state in which it is worked for."""
+    since: float | None = None
+    for version in track.versions:
+        if version.time > until:
+            break
+        at = state(version.object)
+        if at in AT_WORK and since is None:
+            since, what = version.time, at
+        elif at not in AT_WORK and since is not None:
+            yield since, version.time, what
+            since = None
+        elif at in AT_WORK:
+            what = at
+    if since is not None:
+        yield since, until, what
+
+
+def _busy(evidence: Evidence) -> list[tuple[float, float]]:
+    """The spans in which requests were under way, merged, by start."""
+    merged: list[tuple[float, float]] = []
+    for start, end in sorted((r.start, r.end) for r in evidence.requests):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged

@@ -14,8 +14,11 @@ from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.inprocess import InProcessKube
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
-from scenarios.engine.evidence import Evidence, FaultWindow, Incident
+from scenarios.engine.calls import Call
+from scenarios.engine.evidence import Aftermath, Evidence, FaultWindow, Incident
 from scenarios.engine.expand import physical_host, plan_hosts
+from scenarios.engine.history import consumer_uid
+from scenarios.engine.inside import Life, Look
 from scenarios.engine.loader import loads
 from scenarios.engine.schema import Scenario
 from scenarios.engine.world import WorldError
@@ -46,6 +49,7 @@ class Logs:
         self.incidents: list[Incident] = []
         self.faults: list[FaultWindow] = []
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.streams: tuple[str, ...] = ()
 
     def _write(
         self,
@@ -222,6 +226,33 @@ class Logs:
         evidence.complete = True
         return evidence
 
+    def looked(self, *, calls: list[Call] | None = None, **lives: Life) -> Evidence:
+        """The evidence with a look into the managers at second 100; nothing was before the load."""
+        evidence = self.evidence()
+        evidence.baseline = Look(0.0, {"a": Life(True, True, {})}, [], ())
+        evidence.aftermath = Aftermath(Look(100.0, lives, calls or [], self.streams), [], [])
+        return evidence
+
+    def answered(self) -> list[Call]:
+        """The calls of managers that every write of the log is the outcome of, all answered."""
+        return [
+            Call(
+                client=record.client,
+                verb=record.verb,
+                kind=record.kind,
+                name=record.name,
+                uid=record.uid,
+                start=record.time - 0.1,
+                end=record.time + 0.1,
+                outcome=record.outcome,
+                sent=str(max(0, record.seq - 1)),
+                version=record.resource_version,
+                owner=consumer_uid(record.object),
+                claimed_by="",
+            )
+            for record in self.writes
+        ]
+
 
 @pytest.fixture
 def logs() -> Logs:
@@ -268,6 +299,10 @@ class FakeWorld:
 
     def stop(self) -> None:
         self.stopped += 1
+
+    def look(self) -> None:
+        """This controller cannot be looked into."""
+        return
 
     def _control(self) -> None:
         for host in self._list(PHYSICAL_HOST):

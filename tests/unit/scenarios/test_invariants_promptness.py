@@ -1,0 +1,109 @@
+"""claimed-promptly, never-idle, released-first, no-blind-reset and write-limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scenarios.engine.evidence import FaultWindow, Incident
+from scenarios.engine.invariants import Rules
+from scenarios.engine.invariants.bmc import write_limit
+from scenarios.engine.invariants.ending import released_first
+from scenarios.engine.invariants.promptness import claimed_promptly, never_idle
+from scenarios.engine.invariants.states import no_blind_reset
+
+pytestmark = pytest.mark.unit
+RULES = Rules()
+BOOT = "Cd:http://images.example/kairos.iso"
+
+
+def test_a_machine_beside_a_free_host_is_served_soon(logs: Any) -> None:
+    logs.claimed(at=15.0)
+    assert claimed_promptly(logs.evidence(), RULES).violations == []
+
+
+def test_a_machine_that_waits_beside_a_free_host_is_not(logs: Any) -> None:
+    logs.claimed(at=60.0)
+    (violation,) = claimed_promptly(logs.evidence(), RULES).violations
+    assert (violation.host, violation.machine) == ("h1", "m1")
+    assert "waited 60.0 s" in violation.detail
+
+
+def test_after_a_kill_or_a_fault_of_the_api_nobody_is_held_to_it(logs: Any) -> None:
+    logs.claimed(at=60.0)
+    logs.incidents.append(Incident(30.0, "kill-manager", "a"))
+    assert claimed_promptly(logs.evidence(), RULES).violations == []
+    logs.incidents.clear()
+    logs.faults.append(FaultWindow({"id": "f", "kind": "error", "target": "api"}, 1.0, 2.0))
+    assert claimed_promptly(logs.evidence(), RULES).violations == []
+
+
+def test_a_fleet_with_work_to_do_does_not_stand_still(logs: Any) -> None:
+    logs.claimed()
+    logs.request("h2", 2.0, 20.0)  # of another BMC, whose operation holds the only slot
+    logs.request("h1", 30.0, 31.0)
+    logs.host(40.0, "h1", state="Provisioned")
+    assert never_idle(logs.evidence(), RULES).violations == []
+    logs.host(50.0, "h1", state="Deprovisioning")
+    (violation,) = never_idle(logs.evidence(), RULES).violations
+    assert "h1 was Deprovisioning, and for 50.0 s no BMC" in violation.detail
+
+
+def test_after_a_failure_waiting_is_right(logs: Any) -> None:
+    logs.claimed()
+    fault = {"id": "f", "kind": "error", "status": 500}
+    logs.faults.append(FaultWindow(fault, 1.0, 2.0))
+    assert never_idle(logs.evidence(), RULES).violations == []
+
+
+def test_a_machine_goes_after_its_host_is_released(logs: Any) -> None:
+    logs.claimed()
+    logs.host(5.0, "h1", owner="")
+    logs.machine_gone(6.0, "m1")
+    assert released_first(logs.evidence(), RULES).violations == []
+
+
+def test_a_machine_that_goes_first_leaves_its_host_behind(logs: Any) -> None:
+    logs.claimed()
+    logs.machine_gone(6.0, "m1")
+    logs.host(6.1, "h1", owner="")
+    (violation,) = released_first(logs.evidence(), RULES).violations
+    assert (violation.host, violation.machine, violation.time) == ("h1", "m1", 6.0)
+
+
+def test_a_claim_that_comes_after_its_machine_is_another_matter(logs: Any) -> None:
+    logs.machine(0.0, "m1")
+    logs.machine_gone(1.0, "m1")
+    logs.host(2.0, "h1", owner="m1")
+    logs.host(3.0, "h1", owner="")
+    assert released_first(logs.evidence(), RULES).violations == []
+
+
+def test_a_host_that_boots_for_its_owner_is_not_reset_again(logs: Any) -> None:
+    logs.claimed()
+    logs.request("h1", 2.0, 2.5, operation=logs.provision("h1", "m1"))
+    logs.event("h1", 2.4, "boot-started", BOOT)
+    assert no_blind_reset(logs.evidence(), RULES).violations == []
+    logs.request("h1", 4.0, 4.5, "reset:ForceRestart", operation=logs.provision("h1", "m1", "2"))
+    (violation,) = no_blind_reset(logs.evidence(), RULES).violations
+    assert violation.detail == f"reset:ForceRestart 1.600 s after boot-started of {BOOT}"
+
+
+@pytest.mark.parametrize("what", ["boot-failed", "power-off", "media-ejected"])
+def test_a_boot_that_came_to_nothing_is_repeated(logs: Any, what: str) -> None:
+    logs.claimed()
+    logs.event("h1", 2.4, "boot-started", BOOT)
+    logs.event("h1", 3.0, what)
+    logs.request("h1", 4.0, 4.5, operation=logs.provision("h1", "m1", "2"))
+    assert no_blind_reset(logs.evidence(), RULES).violations == []
+
+
+def test_no_more_operations_write_at_once_than_may(logs: Any) -> None:
+    for number in range(6):
+        header = logs.provision(f"h{number}", f"m{number}")
+        logs.request(f"h{number}", 0.1 * number, 9.0, operation=header)
+    (violation,) = write_limit(logs.evidence(), RULES).violations
+    assert "wrote as number 6; maxConcurrentOps is 5" in violation.detail
+    logs.requests[-1] = logs.requests[0]
+    assert write_limit(logs.evidence(), RULES).violations == []

@@ -89,6 +89,10 @@ def run(args: argparse.Namespace) -> int:
     except DocumentError as error:
         _say(voice, str(error))
         return BAD_INPUT
+    if args.clock == "live" and scenario.virtual_only:
+        where = ", ".join(scenario.virtual_only)
+        _say(voice, f"{args.scenario}: {where}: only in virtual time; give --clock virtual")
+        return BAD_INPUT
     if args.report is not None and args.report.exists() and not args.report.is_dir():
         _say(voice, f"--report {args.report}: is a file; give a directory")
         return BAD_INPUT

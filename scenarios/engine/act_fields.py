@@ -18,7 +18,9 @@ from scenarios.engine.schema import (
     ClearFault,
     CreateMachines,
     DeleteMachines,
+    Door,
     KillManager,
+    Moment,
     StartManager,
     Target,
     Trigger,
@@ -26,6 +28,7 @@ from scenarios.engine.schema import (
 )
 
 MAX_MACHINES = 100_000
+MAX_CALLS = 100_000_000
 ACTIONS = (
     "create_machines",
     "delete_machines",
@@ -45,12 +48,14 @@ def read_act(node: Node, path: str, problems: Problems, vendors: Collection[str]
     given = [name for name in ACTIONS if name in fields.names()]
     action: Action = ZERO
     if len(given) == 1:
-        action = _action(fields, given[0], problems, vendors)
+        action = _action(fields, given[0], problems, vendors, trigger.door is not None)
     else:
         for name in ACTIONS:
             fields.node(name)
         said = f"has {len(given)} actions" if given else "has no action"
         problems.add(fields.where, path, f"{said}; give one of {', '.join(ACTIONS)}")
+    if trigger.door is not None and given and given != ["kill_manager"]:
+        fields.wrong("when", "door is a trigger for kill_manager only; at a call nothing else fits")
     for name in (*ACTIONS, "at", "when", "delay"):
         fields.node(name)
     fields.finish()
@@ -88,17 +93,33 @@ def _trigger(fields: Fields) -> Trigger:
             count=when.integer("provisioned", low=1, high=MAX_MACHINES),
             delay=delay,
         )
+    elif given == ["door"]:
+        trigger = Trigger(door=_door(when.child("door")))
+        if delay:
+            fields.wrong("delay", "who dies at a door dies at once; leave it out")
     elif given == ["settled"] and not when.flag("settled"):
         when.wrong("settled", "can only be true")
     elif not given:
-        fields.wrong("when", "needs a condition: claimed, provisioned or settled")
-    for name in ("claimed", "provisioned", "settled"):
+        fields.wrong("when", "needs a condition: claimed, provisioned, settled or door")
+    for name in ("claimed", "provisioned", "settled", "door"):
         when.node(name)
     when.finish()
     return trigger
 
 
-def _action(fields: Fields, name: str, problems: Problems, vendors: Collection[str]) -> Action:
+def _door(fields: Fields) -> Door:
+    door = Door(
+        moment=fields.choice("moment", get_args(Moment), "call"),
+        nth=fields.integer("nth", 1, low=1, high=MAX_CALLS),
+        match=fields.text("match", "*"),
+    )
+    fields.finish()
+    return door
+
+
+def _action(
+    fields: Fields, name: str, problems: Problems, vendors: Collection[str], at_door: bool
+) -> Action:
     if name == "add_fault":
         node = fields.node(name, required=True)
         if node is None:
@@ -115,7 +136,12 @@ def _action(fields: Fields, name: str, problems: Problems, vendors: Collection[s
                 of.choice("which", get_args(Which), "provisioned-first"),
             )
         case "kill_manager":
-            action = KillManager(of.choice("target", get_args(Target), "leader"))
+            if at_door and of.has("target"):
+                of.wrong("target", "whoever goes through the door is killed; leave it out")
+            action = KillManager(
+                None if at_door else of.choice("target", get_args(Target), "leader"),
+                of.duration("restart", None),
+            )
         case "start_manager":
             action = StartManager()
         case _:

@@ -21,6 +21,7 @@ from scenarios.engine.schema import (
     DeleteMachines,
     KillManager,
     StartManager,
+    Target,
     Trigger,
     Which,
 )
@@ -40,6 +41,8 @@ class Stage:
         self._note = note
         self._acts = list(evidence.scenario.acts)
         self._held_since: float | None = None
+        self._door_watched = False
+        self._restarts: list[float] = []
         self._created = 0
         self.done = 0
 
@@ -47,8 +50,17 @@ class Stage:
     def next(self) -> Act | None:
         return self._acts[self.done] if self.done < len(self._acts) else None
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is still to be done."""
+        return self.next is not None or bool(self._restarts)
+
     def due_at(self) -> float | None:
-        """When the next act is due, where that is known beforehand (``runtime.now()``)."""
+        """When something is due next, where that is known beforehand (``runtime.now()``)."""
+        due = [at for at in (self._act_due_at(), *self._restarts) if at is not None]
+        return min(due, default=None)
+
+    def _act_due_at(self) -> float | None:
         act = self.next
         if act is None:
             return None
@@ -58,10 +70,22 @@ class Stage:
             return self._held_since + act.trigger.delay
         return None
 
+    def watch_door(self) -> None:
+        """From now on the door of the next act, if it has one, kills."""
+        act = self.next
+        if act is not None and act.trigger.door is not None and not self._door_watched:
+            self._door_watched = True
+            self._world.kill_at(act.trigger.door)
+
     def perform_due(self) -> None:
-        """Perform every act whose trigger holds, in order."""
+        """Perform every act whose trigger holds, in order; start again who was to be."""
+        now = self._world.runtime.now()
+        for _ in [at for at in self._restarts if at <= now]:
+            self._incident("start-manager", self._world.start_manager())
+        self._restarts = [at for at in self._restarts if at > now]
         while (act := self.next) is not None and self._is_due(act.trigger):
             self._held_since = None
+            self._door_watched = False
             self.done += 1
             self._note(f"{act}")
             self.perform(act.action)
@@ -71,6 +95,9 @@ class Stage:
         now = self._world.runtime.now()
         if trigger.at is not None:
             return now >= self._evidence.origin + trigger.at
+        if trigger.door is not None:
+            self.watch_door()
+            return self._world.killed_at() is not None
         if self._held_since is None and self._holds(trigger):
             self._held_since = now
         return self._held_since is not None and now >= self._held_since + trigger.delay
@@ -91,16 +118,29 @@ class Stage:
                 self.create(count)
             case DeleteMachines(count, which):
                 self._delete(count, which)
-            case KillManager(target):
-                began = self._world.runtime.now()
-                identity = self._world.kill_manager(target)
-                self._incident("kill-manager", identity, target, began)
+            case KillManager(target, restart):
+                killed = self._kill(target)
+                if restart is not None:
+                    self._restarts.append(killed + restart)
             case StartManager():
                 self._incident("start-manager", self._world.start_manager())
             case AddFault(fault):
                 self.add_fault(fault)
             case ClearFault(id):
                 self._clear(id)
+
+    def _kill(self, target: Target | None) -> float:
+        """When a manager was killed: now, unless it was at its door."""
+        passage = self._world.killed_at() if target is None else None
+        if passage is not None:
+            time, identity, detail = passage.time, passage.manager, f"at the {passage.moment}"
+            detail = f"{detail} {passage.what}"
+        else:
+            time = self._world.runtime.now()
+            detail = target or "leader"
+            identity = self._world.kill_manager(target or "leader")
+        self._incident("kill-manager", identity, detail, time)
+        return time
 
     def create(self, count: int) -> range:
         """The numbers of the machines that were created."""

@@ -28,7 +28,7 @@ from scenarios.engine.expand import (
     plan_hosts,
 )
 from scenarios.engine.renewing import put
-from scenarios.engine.schema import Scenario, Target
+from scenarios.engine.schema import Door, Passage, Scenario, Target
 from scenarios.engine.skews import ClockSkews
 from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.world import World, WorldError
@@ -140,6 +140,12 @@ class LiveWorld:
         except LabError as error:
             raise WorldError(str(error)) from None
         return identity
+
+    def kill_at(self, door: Door) -> None:
+        raise WorldError(f"a manager's end at {door}: only in virtual time, --clock virtual")
+
+    def killed_at(self) -> Passage | None:
+        return None
 
     def _leader(self) -> str:
         try:

@@ -232,7 +232,7 @@ def _consistency(
         elif isinstance(action, StartManager):
             managers += 1
         elif isinstance(action, KillManager):
-            managers -= 1
+            managers -= action.restart is None
             if managers < 0:
                 problems.add(node.where, path, "no manager is left to kill at this act")
         elif isinstance(action, CreateMachines):

@@ -105,6 +105,7 @@ class Run:
         traffic = Traffic(self.scenario.load, runtime, began)
         for fault in self.scenario.faults:
             acts.add_fault(fault)
+        acts.watch_door()
         sample_at = began + SATURATION_SECONDS
         end = began + self.scenario.limits.timeout
         while True:
@@ -119,7 +120,7 @@ class Run:
             if now >= sample_at:
                 sample_at = now + SATURATION_SECONDS
                 self._sample(world)
-            pending = traffic.pending or acts.next is not None
+            pending = traffic.pending or acts.pending
             if not pending and evidence.faults_over(now) and watcher.at_rest():
                 evidence.ending = "settled"
                 self._note(world, "everything is done and at rest")

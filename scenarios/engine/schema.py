@@ -128,9 +128,41 @@ class LoadSpec:
     namespace: str = "default"
 
 
+Moment = Literal["call", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The ``nth`` call (from 1), or answer to one, of a manager, of those that ``match``: a glob of
+    a part of ``update PhysicalHost default/host-001`` or ``host-001 POST /redfish/v1/...``.
+    """
+
+    moment: Moment = "call"
+    nth: int = 1
+    match: str = "*"
+
+    def __str__(self) -> str:
+        which = "" if self.match == "*" else f' of "{self.match}"'
+        return f"{self.moment} {self.nth}{which}"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A call of a manager, or the answer to it. ``time`` is ``runtime.now()``.
+
+    ``what``: ``update PhysicalHost default/host-0001``, ``host-0001 POST /redfish/v1/...``.
+    """
+
+    time: float
+    manager: str
+    moment: Moment
+    what: str
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """When an act is due: ``at`` seconds after the load began, or when a ``condition`` holds.
+    """When an act is due: ``at`` seconds after the load began, when a ``condition`` holds, or at a
+    ``door``, whose calls count from when the act before it is done.
 
     ``count`` belongs to the conditions claimed and provisioned: that many machines have been
     so at some time. ``delay`` seconds pass between the condition and the act.
@@ -140,10 +172,13 @@ class Trigger:
     condition: Literal["claimed", "provisioned", "settled"] | None = None
     count: int = 0
     delay: float = 0.0
+    door: Door | None = None
 
     def __str__(self) -> str:
         if self.at is not None:
             return f"at {self.at:g} s"
+        if self.door is not None:
+            return f"at {self.door}"
         what = "settled" if self.condition == "settled" else f"{self.count} {self.condition}"
         return f"when {what}" + (f" and {self.delay:g} s later" if self.delay else "")
 
@@ -167,12 +202,18 @@ class DeleteMachines:
 
 @dataclass(frozen=True, slots=True)
 class KillManager:
-    """SIGKILL: the process gets no chance to release its lease."""
+    """SIGKILL: the process gets no chance to release its lease.
 
-    target: Target = "leader"
+    ``target`` None: whoever goes through the trigger's door. ``restart``: seconds after which
+    another one is started in its place; None: none is.
+    """
+
+    target: Target | None = "leader"
+    restart: float | None = None
 
     def __str__(self) -> str:
-        return f"kill a manager ({self.target})"
+        again = "" if self.restart is None else f", start another {self.restart:g} s later"
+        return f"kill a manager ({self.target or 'who is there'}){again}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +283,12 @@ class Scenario:
     acts: tuple[Act, ...] = ()
     checks: tuple[Check, ...] = ()
     limits: Limits = Limits()
+
+    @property
+    def virtual_only(self) -> list[str]:
+        """The fields that need virtual time."""
+        acts = enumerate(self.acts)
+        return [f"acts.{number}.when.door" for number, act in acts if act.trigger.door is not None]
 
     @property
     def total_machines(self) -> int:

@@ -39,7 +39,7 @@ from scenarios.engine.expand import (
     plan_hosts,
 )
 from scenarios.engine.inside import Look, look_into
-from scenarios.engine.schema import Scenario, Target
+from scenarios.engine.schema import Door, Passage, Scenario, Target
 from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.world import World, WorldError
 
@@ -137,6 +137,12 @@ class VirtualWorld:
         identity = choose(target, self.managers(), self._leader())
         self._managers[identity][0].kill()
         return identity
+
+    def kill_at(self, door: Door) -> None:
+        self.doors.end_at(door)
+
+    def killed_at(self) -> Passage | None:
+        return self.doors.ended
 
     def _leader(self) -> str:
         try:

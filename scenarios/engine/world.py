@@ -10,7 +10,7 @@ from beskar7.runtime import Runtime
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.inside import Look
-from scenarios.engine.schema import Target
+from scenarios.engine.schema import Door, Passage, Target
 
 
 class World(Protocol):
@@ -40,6 +40,15 @@ class World(Protocol):
 
     def kill_manager(self, target: Target) -> str:
         """SIGKILL a manager and return its identity. Raises :class:`WorldError` if none fits."""
+        ...
+
+    def kill_at(self, door: Door) -> None:
+        """Kill whoever goes through ``door`` from now on. Raises :class:`WorldError` in wall time,
+        where nobody can stop a process between two of its calls."""
+        ...
+
+    def killed_at(self) -> Passage | None:
+        """Where a manager has died since then."""
         ...
 
     def start_manager(self) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from scenarios.engine.doors import Doors, Moment
+from scenarios.engine.doors import Doors
 from scenarios.engine.loader import loads
 from scenarios.engine.progress import Silent
 from scenarios.engine.result import Result
+from scenarios.engine.schema import Door, Moment, Passage
 from scenarios.engine.trial import play
 
 pytestmark = pytest.mark.sim
@@ -53,19 +54,28 @@ class AtTheLoad(Silent):
             self._begin()
 
 
-def life(end: tuple[Moment, int] | None) -> tuple[Result, Doors]:
+Learned = dict[Moment, list[Passage]]
+
+
+def life(end: Door | None = None) -> tuple[Result, Doors, Learned]:
     """One machine's life, from its creation to its host's return, with an end at ``end``."""
-    scenario = loads(SCENARIO)
     worlds: list[Any] = []
-    progress = AtTheLoad(lambda: worlds[0].doors.watch(end))
-    result = play(scenario, SEED, progress=progress, prepare=worlds.append)
-    return result, worlds[0].doors
+    passed: Learned = {"call": [], "answer": []}
+
+    def begin() -> None:
+        doors = worlds[0].doors
+        doors.heard = lambda passage: passed[passage.moment].append(passage)
+        if end is not None:
+            doors.end_at(end)
+
+    result = play(loads(SCENARIO), SEED, progress=AtTheLoad(begin), prepare=worlds.append)
+    return result, worlds[0].doors, passed
 
 
 def test_the_learned_run_holds_and_has_the_doors_of_a_whole_life() -> None:
-    result, doors = life(None)
+    result, _, learned = life()
     assert result.shortfalls() == []
-    calls = [passage.what for passage in doors.passed["call"]]
+    calls = [passage.what for passage in learned["call"]]
     for part in ("update PhysicalHost", "InsertMedia", "ComputerSystem.Reset", "EjectMedia"):
         assert any(part in what for what in calls), part
     assert len(calls) > 30
@@ -74,14 +84,14 @@ def test_the_learned_run_holds_and_has_the_doors_of_a_whole_life() -> None:
 @pytest.mark.parametrize("moment", ["call", "answer"])
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_whoever_dies_there_the_life_goes_on(moment: Moment, shard: int) -> None:
-    _, learned = life(None)
-    count = len(learned.passed[moment])
+    _, _, learned = life()
+    count = len(learned[moment])
     failures: list[str] = []
     for number in range(shard, count, SHARDS):
-        result, doors = life((moment, number))
+        result, doors, _ = life(Door(moment, number + 1))
         # Until its end the run was the learned one, so this is the same call.
         assert doors.ended is not None
-        assert doors.ended.what == learned.passed[moment][number].what
+        assert doors.ended.what == learned[moment][number].what
         if not result.passed:
             failures.append(f"{moment} {number}, {doors.ended.what}: {result.verdict()}")
     assert failures == []

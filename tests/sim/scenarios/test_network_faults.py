@@ -22,7 +22,7 @@ world:
     replicas: 2
     args: {leader-elect-lease-duration: 5s, leader-elect-renew-deadline: 3s,
            leader-elect-retry-period: 1s}
-  config: {provisioning.bmcCooldownPeriod: 1s, bmc.requestTimeout: 5s}
+  config: {provisioning.bmcCooldownPeriod: 1s, bmc.requestTimeout: 10s}
 load: {machines: 4}
 faults: [FAULTS]
 acts:

@@ -1,15 +1,16 @@
 """The seams that let one sushy-tools application serve a whole fleet.
 
 sushy-tools binds its routes to one global Flask object, keeps state in SQLite, and finds its
-drivers by eight memoized properties; there are no plugin points. So :func:`install` changes three
-things in the imported package, both before any driver exists:
+drivers by eight memoized properties; there are no plugin points. So :func:`install` changes four
+things in the imported package, before any driver exists:
 
 1. ``memoize.PersistentDict`` becomes a mapping in memory. Upstream opens SQLite for every access
    (eleven times for one GET of a System, three quarters of its time), and its state outlives the
    process in a directory that every emulator of the machine shares.
 2. ``main.app.__class__`` becomes :class:`FleetApplication`, whose driver properties answer for the
    BMC of the running request. A second ``Application()`` would have no routes.
-3. :mod:`emulator.bmc.services` adds the routes that upstream lacks, in its own manner.
+3. The controller of virtual media renders by the application, as ``main`` does, and not by Flask.
+4. :mod:`emulator.bmc.services` adds the routes that upstream lacks, in its own manner.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
+import flask
 from sushy_tools.emulator import main, memoize
+from sushy_tools.emulator.controllers import virtual_media
 
 from beskar7.api.objects import copy_json
 from emulator.bmc import services
 from emulator.bmc.driver import CURRENT, Call
-from emulator.bmc.reading import ROUTED, Answer, Reader
 from emulator.bmc.templates import Skeletons
+from emulator.bmc.views import ROUTED, Answer, Views
 
 
 class MemoryDict(MutableMapping[Any, Any]):
@@ -77,7 +81,7 @@ class FleetApplication(main.Application):  # type: ignore[misc]  # sushy-tools h
     volumes = _driver("volumes")
 
     def create_url_adapter(self, request: Any) -> Any:
-        """None for a read whose route is known; see :mod:`emulator.bmc.reading`."""
+        """None where routes are found elsewhere; see :mod:`emulator.bmc.views`."""
         if request is not None and ROUTED in request.environ:
             return None
         return super().create_url_adapter(request)
@@ -93,6 +97,11 @@ def install() -> FleetApplication:
     if not isinstance(main.app, FleetApplication):
         memoize.PersistentDict = MemoryDict
         main.app.__class__ = FleetApplication
+        virtual_media.flask = SimpleNamespace(
+            current_app=flask.current_app,
+            request=flask.request,
+            render_template=main.app.render_template,
+        )
         services.register(main.app)
     application: FleetApplication = main.app
     return application
@@ -102,21 +111,20 @@ def serve(
     application: FleetApplication, call: Call, method: str, path: str, body: bytes, host: str
 ) -> Answer:
     """One request through the application: status, headers, body."""
-    if method == "GET":
-        known = {**_environ(method, path, body, host), ROUTED: True}
-        found = _reader(application).read(call, path, known)
-        if found is not None:
-            return found
+    found = _views(application).answer(call, method, path, body, host)
+    if found is not None:
+        return found
     return through_wsgi(application, call, method, path, body, host)
 
 
 @cache
-def _reader(application: FleetApplication) -> Reader:
-    return Reader(application)
+def _views(application: FleetApplication) -> Views:
+    return Views(application)
 
 
-def _environ(method: str, path: str, body: bytes, host: str) -> dict[str, Any]:
-    environ: dict[str, Any] = {
+def environ(method: str, path: str, body: bytes, host: str) -> dict[str, Any]:
+    """The request as WSGI has it."""
+    made: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote(path, "latin-1"),
@@ -136,15 +144,15 @@ def _environ(method: str, path: str, body: bytes, host: str) -> dict[str, Any]:
     }
     if body:
         # Strict clients send it, careless ones do not, and the answer is JSON or nothing anyway.
-        environ["CONTENT_TYPE"] = "application/json"
-    return environ
+        made["CONTENT_TYPE"] = "application/json"
+    return made
 
 
 def through_wsgi(
     application: FleetApplication, call: Call, method: str, path: str, body: bytes, host: str
 ) -> Answer:
     """One request all the way that sushy-tools itself sends it."""
-    environ = _environ(method, path, body, host)
+    made = environ(method, path, body, host)
     started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -152,7 +160,7 @@ def through_wsgi(
 
     token = CURRENT.set(call)
     try:
-        chunks = application.wsgi_app(environ, start_response)
+        chunks = application.wsgi_app(made, start_response)
         try:
             answer = b"".join(chunks)
         finally:

@@ -1,8 +1,8 @@
-"""A client's connection: plain GETs are answered here, everything else by aiohttp.
+"""A client's connection: plain requests are answered here, everything else by aiohttp.
 
 aiohttp needs a task, a parser and four objects for a connection that most clients of a BMC use for
-one GET; that is twice the work of the answer. So a connection begins here, and is handed to aiohttp
-for good with the first request that is not plain, or that a fault has hit.
+one request; that is more work than the answer. So a connection begins here, and is handed to
+aiohttp for good with the first request that is not plain, or that a fault has hit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE
 
 from emulator.bmc import redfish
-from emulator.bmc.redfish import Request, Response
+from emulator.bmc.redfish import READS, Request, Response
 
 if TYPE_CHECKING:
     from emulator.bmc.plan import Plan
@@ -66,10 +66,11 @@ class Door(asyncio.Protocol):
             self._link.gone.set()
         if self._inner is not None:
             self._inner.connection_lost(exc)
-        elif self._request is not None:
+        elif self._request is not None and self._request.method in READS:
             if self._timer is not None:
                 self._timer.cancel()
             self._finish(None, None)
+        # What a BMC was told to do it does, whoever is gone.
 
     def data_received(self, data: bytes) -> None:
         if self._inner is not None:
@@ -113,13 +114,16 @@ class Door(asyncio.Protocol):
         if head is None:
             self._hand_over(link, data)
             return
-        request = Request("GET", head.path, head.fields)
+        if len(data) < head.end:
+            self._held = data
+            return
+        request = Request(head.method, head.path, head.fields, data[head.begin :])
         plan = self._server.admit(link, request)
         if not plan.plain:
             link.drawn = request, plan
             self._hand_over(link, data)
             return
-        self._request, self._plan, self._close = request, plan, head.close
+        self._request, self._plan, self._close = request, plan, head.fields.close
         if plan.before > 0.0:
             self._timer = self._server.loop.call_later(plan.before, self._perform)
         else:
@@ -132,7 +136,7 @@ class Door(asyncio.Protocol):
         try:
             acted = self._server.fleet.perform(self._link.bmc, self._request, self._plan)
         except Exception:
-            log.exception("GET %s", self._request.path)
+            log.exception("%s %s", self._request.method, self._request.path)
             acted = redfish.error(500, "The emulated BMC failed")
         if self._plan.after > 0.0:
             self._timer = self._server.loop.call_later(self._plan.after, self._answer, acted)
@@ -141,7 +145,10 @@ class Door(asyncio.Protocol):
 
     def _answer(self, acted: Response) -> None:
         assert self._transport is not None
+        assert self._link is not None
         self._finish(acted, acted)
+        if self._link.gone.is_set():
+            return
         self._transport.write(encode(acted, close=self._close))
         if self._close:
             self._transport.close()
@@ -169,13 +176,13 @@ class Door(asyncio.Protocol):
 
 
 def encode(answer: Response, *, close: bool) -> bytes:
-    """The answer to a GET on the wire, with the headers that aiohttp would add."""
+    """The answer on the wire, with the headers that aiohttp would add."""
     status, headers, body = answer
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if status not in (204, 304):
         lines.append(f"Content-Length: {len(body)}")
-        if "Content-Type" not in headers:
+        if body and "Content-Type" not in headers:
             lines.append("Content-Type: application/octet-stream")
     lines.append(f"Date: {rfc822_formatted_time()}")
     lines.append(f"Server: {SERVER_SOFTWARE}")

@@ -15,7 +15,7 @@ import math
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from heapq import heappop, heappush
 from typing import Any
 
@@ -133,7 +133,7 @@ class Bmc:
 
     @property
     def manager_uuid(self) -> str:
-        return str(uuid.uuid5(_UUIDS, f"{self.name}/manager"))
+        return _manager_uuid(self.name)
 
     @property
     def chassis_uuid(self) -> str:
@@ -341,8 +341,10 @@ class Fleet:
     @property
     def next_due(self) -> float | None:
         """When something happens next without a request; None: never."""
-        times = [heap[0][0] for heap in (self._later, self._due) if heap]
-        return min(times) if times else None
+        if not self._later:
+            return self._due[0][0] if self._due else None
+        later = self._later[0][0]
+        return min(later, self._due[0][0]) if self._due else later
 
     def watch(self, bmc: Bmc) -> None:
         """Take note of when this machine does something next by itself."""
@@ -395,6 +397,11 @@ def _state(bmc: Bmc, now: float) -> dict[str, Any]:
         },
         "media": dict(machine.media),
     }
+
+
+@lru_cache(maxsize=16_384)
+def _manager_uuid(name: str) -> str:
+    return str(uuid.uuid5(_UUIDS, f"{name}/manager"))
 
 
 def _busy(retry_after: int) -> Response:

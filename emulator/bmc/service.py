@@ -7,6 +7,7 @@ and until the machine's next change that the clock alone brings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,8 +28,16 @@ RENDERED_KEPT = 20_000
 """Answers, of about 2 KB each."""
 KEPT_BELOW = ("/redfish/v1/Systems", "/redfish/v1/Chassis")
 """What depends on the machine alone. Sessions, tasks and clocks move by themselves."""
+LASTING = frozenset(
+    f"/redfish/v1{path}{slash}" for path in ("", "/Systems", "/Managers") for slash in ("", "/")
+)
+"""What says where things are, which nothing that happens to a BMC changes."""
 COMMON = {"OData-Version": "4.0", "Cache-Control": "no-cache"}
 _SCHEMAS = "http://redfish.dmtf.org/schemas/v1"
+
+
+EVER = -1
+"""The version of an answer that holds for all of its BMC's."""
 
 
 class Rendered(NamedTuple):
@@ -116,7 +125,7 @@ class Service:
         """The resource as it is now, complete with headers."""
         key = (bmc.name, path)
         kept = self._rendered.get(key)
-        if kept is not None and kept.version == bmc.version and now < kept.until:
+        if kept is not None and kept.version in (bmc.version, EVER) and now < kept.until:
             return kept.answer
         call = Call(bmc, now, wall, account)
         answer = self._serve(call, "GET", path, b"")
@@ -124,12 +133,17 @@ class Service:
         answer = self._decorate(answer, path) if data is None else self._dress(answer, path, data)
         if not self.keeps:
             return answer
-        if answer.status == 200 and path.startswith(KEPT_BELOW) and "/LogServices/" not in path:
+        version, until = bmc.version, bmc.machine.next_change(now)
+        if path in LASTING and not bmc.personality.quirks.members_unordered:
+            version, until = EVER, math.inf
+        elif not path.startswith(KEPT_BELOW) or "/LogServices/" in path:
+            return answer
+        if answer.status == 200:
             if len(self._rendered) >= RENDERED_KEPT:
                 self._rendered.clear()
             # orjson leaves its buffer's slack behind the bytes, 13 KB: a copy has none.
             answer = answer._replace(body=bytes(memoryview(answer.body)))
-            self._rendered[key] = Rendered(bmc.version, bmc.machine.next_change(now), answer)
+            self._rendered[key] = Rendered(version, until, answer)
         return answer
 
     def _write(

@@ -150,13 +150,15 @@ def patch(
     body = {name: value for name, value in body.items() if not name.startswith("@odata.")}
     if not body:
         raise refuse(400, "NoOperation")
-    resource_now = shown()
     apply, notes = [], {}
+    resource_now: dict[str, Any] | None = None
     for name, value in body.items():
         setter = setters.get(name)
         if setter is not None:
             apply.append(setter(value))
             continue
+        if resource_now is None:
+            resource_now = shown()
         key = "PropertyNotWritable" if name in resource_now else "PropertyUnknown"
         notes[name] = message(key, name, related=name)
     if not apply:

@@ -1,4 +1,4 @@
-"""Connections whose plain GETs are answered without aiohttp: nobody can tell the difference."""
+"""Connections whose plain requests are answered without aiohttp: nobody can tell the difference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from conftest import FleetProcess
+    from conftest import FleetProcess, Start
 
 pytestmark = pytest.mark.e2e
 LOGIN = "Authorization: Basic YWRtaW46Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\r\n"
@@ -64,6 +64,72 @@ def test_both_ways_of_a_request_get_the_same_answer(fleet: FleetProcess) -> None
         ("/redfish/v1/Systems", LOGIN + "OData-Version: 3.0\r\n"),
     ):
         assert ask(fleet, PLAIN, path, extra) == ask(fleet, NOT_PLAIN, path, extra), (path, extra)
+
+
+def test_both_ways_of_a_write_get_the_same_answer(fleet: FleetProcess) -> None:
+    system = fleet.system_path()
+    drive = fleet.get(f"{system}/VirtualMedia").json()["Members"][0]["@odata.id"]
+    tag = fleet.get(system).headers["ETag"]
+    boot = '{"Boot": {"BootSourceOverrideTarget": "Hdd", "BootSourceOverrideEnabled": "Once"}}'
+    login = '{"UserName": "admin", "Password": "wrong"}'
+    for method, path, body, extra in (
+        ("PATCH", system, boot, LOGIN),
+        ("PATCH", system, boot, LOGIN + "Connection: close\r\n"),
+        ("PATCH", system, boot, LOGIN + f"If-Match: {tag}0\r\n"),
+        ("PATCH", system, boot.replace("Hdd", "Tape"), LOGIN),
+        ("PATCH", system, '{"AssetTag": "\\u00e4", "UUID": ""}', LOGIN),
+        ("PATCH", system, boot, ""),
+        ("PATCH", system, "{", LOGIN),
+        ("POST", f"{drive}/Actions/VirtualMedia.InsertMedia", '{"Image": "http://x/a.iso"}', LOGIN),
+        ("POST", f"{drive}/Actions/VirtualMedia.EjectMedia", "{}", LOGIN),
+        ("POST", f"{drive}/Actions/VirtualMedia.EjectMedia", "", LOGIN),
+        ("POST", f"{system}/Actions/ComputerSystem.Reset", "{}", LOGIN),
+        ("POST", "/redfish/v1/SessionService/Sessions", login, ""),
+        ("POST", "/redfish", "", LOGIN),
+    ):
+        sized = f"Content-Length: {len(body)}\r\n{extra}\r\n{body}"
+        answers = [send(fleet, method, path + query, sized) for query in ("", "?x=1")]
+        assert answers[0] == answers[1], (method, path, body, extra)
+
+
+def send(fleet: FleetProcess, method: str, path: str, rest: str) -> object:
+    with connect(fleet) as client:
+        client.sendall(f"{method} {path} HTTP/1.1\r\nHost: bmc\r\n{rest}".encode())
+        status, headers, body = receive(client)
+        headers.pop("Date")
+        return status, headers, body
+
+
+def test_a_body_that_comes_after_its_head_is_waited_for(fleet: FleetProcess) -> None:
+    body = '{"AssetTag": "in pieces"}'
+    head = f"PATCH {fleet.system_path()} HTTP/1.1\r\nHost: bmc\r\n{LOGIN}"
+    with connect(fleet) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in (f"{head}Content-Length: {len(body)}\r\n\r\n", body[:9], body[9:]):
+            client.sendall(piece.encode())
+            client.settimeout(0.05)
+            if piece != body[9:]:
+                with pytest.raises(TimeoutError):
+                    client.recv(1)
+        client.settimeout(5)
+        assert receive(client)[0] == "HTTP/1.1 204 No Content"
+        client.sendall(f"GET {fleet.system_path()} HTTP/1.1\r\nHost: bmc\r\n{LOGIN}\r\n".encode())
+        assert b'"AssetTag":"in pieces"' in receive(client)[2]
+
+
+def test_a_write_whose_client_left_is_done_all_the_same(start: Start) -> None:
+    slow = start(scale={"boot": 0.002, "latency": 1})
+    system = slow.system_path()
+    body = '{"AssetTag": "left"}'
+    head = f"PATCH {system} HTTP/1.1\r\nHost: bmc\r\n{LOGIN}Content-Length: {len(body)}\r\n\r\n"
+    with connect(slow) as client:
+        client.sendall((head + body).encode())
+    while not (records := slow.control.log().records):
+        assert slow.process.poll() is None
+    assert [(r.method, r.status, r.performed) for r in records] == [("PATCH", 204, True)]
+    assert records[0].end > records[0].start + 0.01
+    assert slow.get(system).json()["AssetTag"] == "left"
+    assert "Traceback" not in slow.stderr.read_text()
 
 
 def test_requests_that_were_sent_ahead_are_answered_in_order(fleet: FleetProcess) -> None:

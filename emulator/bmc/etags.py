@@ -10,7 +10,8 @@ import orjson
 from emulator.bmc.redfish import Headers
 
 WRITES = ("PATCH", "PUT", "DELETE")
-VOLATILE = ("DateTime", "BootProgress", "@odata.etag")
+TAG = "@odata.etag"
+VOLATILE = ("DateTime", "BootProgress", TAG)
 """What is no part of a tag, for it changes by itself all the time (DSP0266 6.5).
 
 A client that reads a System, and writes to it with the tag that it got, would else be refused
@@ -20,9 +21,15 @@ because the machine boots.
 
 def etag(data: dict[str, Any]) -> str:
     """The strong tag of a resource: a digest of it."""
-    kept = {name: value for name, value in data.items() if name not in VOLATILE}
-    digest = hashlib.blake2b(orjson.dumps(kept), digest_size=8).hexdigest()
-    return f'"{digest}"'
+    return tagged(dict(data))[0]
+
+
+def tagged(data: dict[str, Any]) -> tuple[str, bytes]:
+    """A resource's tag, and its body with the tag in it; ``data`` is used up."""
+    rest = {name: data.pop(name) for name in VOLATILE if name in data}
+    lasting = orjson.dumps(data)
+    rest[TAG] = tag = f'"{hashlib.blake2b(lasting, digest_size=8).hexdigest()}"'
+    return tag, lasting[:-1] + (b"," if data else b"") + orjson.dumps(rest)[1:]
 
 
 def matches(header: str, tag: str, *, weak: bool = False) -> bool:

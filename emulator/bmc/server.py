@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import math
+from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
@@ -131,7 +132,7 @@ class FleetServer(web.Server):
 
     def called(self, here: tuple[str, int], peer: tuple[str, int] | None) -> Bmc | None:
         """The BMC that a client of this machine connected to; None for anybody else."""
-        if peer is None or not ipaddress.ip_address(peer[0]).is_loopback:
+        if peer is None or not _is_loopback(peer[0]):
             return None
         return self.fleet.by_address(self._listening.by_port.get(here[1], here[0]))
 
@@ -210,6 +211,11 @@ class FleetServer(web.Server):
             forget()
             for wait in waits:
                 wait.cancel()
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 async def _pause(link: Link, request: Request, seconds: float) -> bool:

@@ -233,15 +233,14 @@ def _is_json(answer: Response) -> bool:
 
 
 def _tagged(answer: Response, data: dict[str, Any]) -> Response:
-    """The answer with ``data``, its tag in it and in the headers."""
-    data.pop("@odata.etag", None)
-    headers = dict(answer.headers)
+    """The answer with ``data``, its tag in it and in the headers; ``data`` is used up."""
     kind = data.get("@odata.type")
-    if isinstance(kind, str) and "@odata.id" in data:
-        tag = etags.etag(data)
-        data["@odata.etag"] = headers["ETag"] = tag
-        headers["Link"] = _described_by(kind)
-    return Response(answer.status, headers, orjson.dumps(data))
+    if not isinstance(kind, str) or "@odata.id" not in data:
+        data.pop(etags.TAG, None)
+        return answer._replace(body=orjson.dumps(data))
+    tag, body = etags.tagged(data)
+    headers = {**answer.headers, "ETag": tag, "Link": _described_by(kind)}
+    return Response(answer.status, headers, body)
 
 
 @lru_cache(maxsize=256)

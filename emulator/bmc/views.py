@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from emulator.bmc.driver import CURRENT, Call
-from emulator.bmc.services import failures
+from emulator.bmc.services import base, failures
 from emulator.bmc.templates import from_stand_ins, holds_stand_in, to_stand_ins
 
 if TYPE_CHECKING:
@@ -101,14 +101,11 @@ class Views:
         token = CURRENT.set(call)
         context.request = asked
         try:
-            response = self._application.make_response(view(**given))
+            return base.parts(view(**given))
         except Exception as problem:
-            response = failures.answer(problem)
+            return base.parts(failures.answer(problem))
         finally:
             CURRENT.reset(token)
-        body = response.get_data()
-        headers = {n: v for n, v in response.headers if n != "Content-Length"}
-        return response.status_code, headers, body
 
     def _furnish(self) -> tuple[Context, Any]:
         room = Context()
@@ -132,6 +129,6 @@ class Views:
             return None
         if len(self._routes) >= ROUTES_KEPT:
             self._routes.clear()
-        view = self._application.view_functions[rule.endpoint]
+        view = base.plain(self._application.view_functions[rule.endpoint])
         found = self._routes[method, shape] = (view, dict(arguments))
         return found

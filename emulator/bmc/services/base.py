@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -41,8 +43,7 @@ def route(
     wanted = set(methods or ("GET",))
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        def view(**arguments: str) -> flask.Response:
-            return respond(function(**arguments))
+        view = responding(function)
 
         for known in list(application.url_map.iter_rules()):
             same = known.rule.rstrip("/") == rule.rstrip("/")
@@ -59,13 +60,38 @@ def route(
     return add
 
 
-def respond(result: Any) -> flask.Response:
-    """A view's answer: a response as it is; else a body, or body, status and headers."""
+def responding(function: Callable[..., Any]) -> Callable[..., flask.Response]:
+    """A view for Flask; see :func:`plain` for who needs no Flask."""
+
+    @wraps(function)
+    def view(**arguments: str) -> flask.Response:
+        status, headers, body = parts(function(**arguments))
+        return flask.Response(body, status, headers)
+
+    return view
+
+
+def plain(view: Callable[..., Any]) -> Callable[..., Any]:
+    """What a view is without that which makes a response of its result, here and upstream."""
+    found: Callable[..., Any] = inspect.unwrap(view)
+    return found
+
+
+def parts(result: Any) -> tuple[int, dict[str, str], bytes]:
+    """A view's answer as status, headers and body.
+
+    ``result`` is a response; or a body, or body, status and headers. A body is text, or what is to
+    be JSON, or None for no content.
+    """
     if isinstance(result, flask.Response):
-        return result
-    body, status, headers = result if isinstance(result, tuple) else (result, 200, {})
-    data = b"" if body is None else orjson.dumps(body)
-    return flask.Response(data, 204 if body is None and status == 200 else status, headers, JSON)
+        headers = {name: value for name, value in result.headers if name != "Content-Length"}
+        return result.status_code, headers, result.get_data()
+    body, status, *rest = result if isinstance(result, tuple) else (result, 200)
+    if body is None:
+        data, status = b"", 204 if status == 200 else status
+    else:
+        data = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    return status, {**(rest[0] if rest else {}), "Content-Type": JSON}, data
 
 
 def only(identity: str) -> None:

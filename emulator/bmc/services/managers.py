@@ -166,7 +166,7 @@ def _array(value: Any, old: list[str], name: str) -> list[str]:
 
 def register(app: flask.Flask) -> None:
     rule = f"{MANAGERS}/<identity>"
-    rendered = app.view_functions["manager_resource"]
+    rendered = base.plain(app.view_functions["manager_resource"])
 
     def manager(identity: str) -> Any:
         if flask.request.method != "PATCH":
@@ -175,9 +175,9 @@ def register(app: flask.Flask) -> None:
         state: ManagerState = base.state("manager_state")
         zone = base.setter(_minutes, lambda minutes: setattr(state, "zone", minutes))
         setters = {"DateTime": _set_clock(state), "DateTimeLocalOffset": zone}
-        return base.respond(base.patch(base.call().shown, setters, echo=False))
+        return base.patch(base.call().shown, setters, echo=False)
 
-    app.view_functions["manager_resource"] = manager
+    app.view_functions["manager_resource"] = base.responding(manager)
 
     @base.route(app, f"{rule}/Actions/{RESET}", "POST")
     def reset_manager(identity: str) -> Any:

@@ -104,10 +104,10 @@ def _view(owner: str, name: str, upstream: Any) -> Any:
     def view(identity: str, **arguments: str) -> Any:
         system = _here(owner, identity)
         if name in _WAYS:
-            return base.respond(_WAYS[name](system, arguments["device"], upstream))
+            return _WAYS[name](system, arguments["device"], upstream)
         return upstream(identity=system, **arguments)
 
-    return view
+    return base.responding(view)
 
 
 def register(app: flask.Flask) -> None:
@@ -115,7 +115,7 @@ def register(app: flask.Flask) -> None:
     for rule in list(app.url_map.iter_rules()):
         if not rule.endpoint.startswith("VirtualMedia."):
             continue
-        upstream = app.view_functions[rule.endpoint]
+        upstream = base.plain(app.view_functions[rule.endpoint])
         name = rule.endpoint.rpartition("virtual_media_")[2]
         app.view_functions[rule.endpoint] = _view("Systems", name, upstream)
         app.add_url_rule(

@@ -84,7 +84,7 @@ def _led(value: Any) -> Any:
 
 
 def register(app: flask.Flask) -> None:
-    rendered = app.view_functions["system_resource"]
+    rendered = base.plain(app.view_functions["system_resource"])
 
     def system(identity: str) -> Any:
         if flask.request.method != "PATCH":
@@ -97,9 +97,9 @@ def register(app: flask.Flask) -> None:
         )
         setters = {"Boot": _boot, "IndicatorLED": _led, "AssetTag": tag}
         shown = base.call().shown
-        return base.respond(base.patch(shown, setters, echo=False))
+        return base.patch(shown, setters, echo=False)
 
-    app.view_functions["system_resource"] = system
+    app.view_functions["system_resource"] = base.responding(system)
 
     @base.route(app, f"{SYSTEMS}/<identity>/Actions/{RESET}", "POST")
     def reset(identity: str) -> Any:

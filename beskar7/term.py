@@ -20,7 +20,7 @@ from beskar7.api.kinds import (
     SECRET,
 )
 from beskar7.api.meta import ObjectKey, View
-from beskar7.api.resources import PhysicalHost
+from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.census import Census
 from beskar7.config import Tuning
 from beskar7.configuration import Configuration
@@ -33,6 +33,7 @@ from beskar7.controllers.handover import Handover, Leadership
 from beskar7.controllers.host import HostReconciler
 from beskar7.controllers.machine import MachineReconciler
 from beskar7.controllers.security import SecurityMonitor
+from beskar7.controllers.underway import FOLLOW_UP_PRIORITY, ClaimsUnderWay, claimant, is_new
 from beskar7.controllers.waiting import WaitingMachines
 from beskar7.coordination.hostpool import HostPool
 from beskar7.coordination.requirements import Requirements
@@ -148,18 +149,22 @@ class Term:
             claims.owned,
             claim_leadership,
         )
-        machine_reconciler = MachineReconciler(
+        self._under_way = ClaimsUnderWay(runtime)
+        self._machine_reconciler = MachineReconciler(
             self._env,
             claims,
             handover,
             self._pool,
             self._waiting,
+            self._under_way,
             self._views.machine,
             lambda machine: self._cluster_controllers.owner_of(machine),
             require_owner=settings.require_owner_machine,
         )
         self._host_controller = self._controller("physicalhost", self._host_reconciler.reconcile)
-        self._machine_controller = self._controller("beskar7machine", machine_reconciler.reconcile)
+        self._machine_controller = self._controller(
+            "beskar7machine", self._machine_reconciler.reconcile
+        )
         self._cluster_controllers = ClusterControllers(
             self._env,
             self._caches,
@@ -201,11 +206,16 @@ class Term:
         self._hosts.on_change(self._census.host_changed)
         self._machines.on_change(self._census.machine_changed)
         self._caches.cache(BESKAR7_CLUSTER).on_change(self._census.cluster_changed)
-        self._host_controller.watch(self._hosts)
+        self._host_controller.watch(
+            self._hosts, delay=self._under_way.delays(self._host_controller)
+        )
         self._machines.on_change(self._machine_changed)
         self._machine_controller.watch(self._machines)
-        self._machine_controller.watch(self._hosts, consumer_of)
-        self._machine_controller.watch(self._claims)
+        later = self._under_way.delays(self._machine_controller)
+        self._machine_controller.watch(
+            self._hosts, consumer_of, priority=FOLLOW_UP_PRIORITY, delay=later
+        )
+        self._machine_controller.watch(self._claims, priority=FOLLOW_UP_PRIORITY, delay=later)
         self._secrets.on_change(self._secret_changed)
 
     # --- life ---------------------------------------------------------------------------------
@@ -309,9 +319,14 @@ class Term:
         host = now or was
         if host is not None and self._pool.update(host.key, now):
             self._waiting.wake(host.namespace)
+        owner = claimant(old, new)
+        if owner is not None and now is not None:
+            self._machine_reconciler.settled(owner, now.consumer_uid)
 
     def _machine_changed(self, old: Object | None, new: Object | None) -> None:
         """A machine that is gone should have released its host; whether it did is looked at."""
+        if old is None and new is not None and is_new(Beskar7Machine(new)):
+            self._under_way.begin(View(new).key, View(new).uid)
         if old is not None and new is None:
             for host in self._views.hosts_of(View(old).key):
                 self._host_controller.queue.add(host.key)

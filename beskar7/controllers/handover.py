@@ -68,6 +68,11 @@ class Handover:
         """Whether new claims are handed over."""
         return self._leadership is not None
 
+    @property
+    def led(self) -> bool:
+        """Whether somebody is there to serve them, as far as is known."""
+        return self._leadership is not None and not self._leadership.vacant()
+
     def find(self, machine: ObjectKey) -> HostClaim | None:
         return self._claim(machine)
 
@@ -80,6 +85,7 @@ class Handover:
             raw = self._env.kube.get(HOST_CLAIM, machine.namespace, machine.name)
             self._env.observe(HOST_CLAIM, raw)
             return HostClaim(raw)
+        self._since[machine.key] = (claim.resource_version, self._env.runtime.now())
         log.info("machine %s hands its claim over", machine.key)
         return claim
 

@@ -20,6 +20,7 @@ from beskar7.api.states import HostState
 from beskar7.controllers.claims import Claims
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.handover import Handover
+from beskar7.controllers.underway import ClaimsUnderWay
 from beskar7.controllers.waiting import WaitingMachines
 from beskar7.coordination.claimqueue import Waiting
 from beskar7.coordination.hostpool import HostPool
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 WAIT_FOR_HOST = 60.0
 """Seconds until a machine without a host looks again by itself; a host that becomes free wakes it
 at once, so this is only the net below (facts section 3)."""
-SERVED_SOON = 1.0
+SERVED_SOON = 2.0
 """Seconds that a claim may be with the coordinator before its machine says that it waits."""
 
 
@@ -49,6 +50,7 @@ class MachineReconciler:
         handover: Handover,
         pool: HostPool,
         waiting: WaitingMachines,
+        under_way: ClaimsUnderWay,
         machine: Callable[[ObjectKey], Beskar7Machine | None],
         cluster: Callable[[Beskar7Machine], View | None],
         *,
@@ -60,11 +62,10 @@ class MachineReconciler:
         self._handover = handover
         self._pool = pool
         self._waiting = waiting
+        self._under_way = under_way
         self._machine = machine
         self._cluster = cluster
         self._require_owner = require_owner
-        self._first_seen: dict[ObjectKey, tuple[str, float]] = {}
-        """The uid of a machine without a host, and since when it is one, as far as we know."""
 
     def reconcile(self, key: ObjectKey) -> Result:
         cached = self._machine(key)
@@ -74,24 +75,53 @@ class MachineReconciler:
             return Result()
         machine = self._env.copy(cached)
         if machine.paused or cluster_paused(self._cluster(machine)):
+            self._under_way.end(key)
             return Result()
         if machine.deleting:
             return self._delete(machine)
+        if self._hand_over_first(machine):
+            return Result(requeue_after=SERVED_SOON)
         new = machine.add_finalizer(MACHINE_FINALIZER)
         if new:
-            # Before the claim: a machine that goes away must be able to give its host back.
+            # Before a claim of our own: a machine that goes must be able to give its host back.
             machine = self._update(machine)
         before = copy_json(machine.status)
         result = self._follow(machine, new)
         self._write_status(machine, before)
         return result
 
+    def _hand_over_first(self, machine: Beskar7Machine) -> bool:
+        """Hand the claim of a new machine over before all else: True when that was done just now.
+
+        The finalizer is written while others look for a host. If the machine goes before, its
+        host is released as that of an owner that is gone.
+        """
+        if (
+            not self._handover.led
+            or machine.has_finalizer(MACHINE_FINALIZER)
+            or machine.provider_id
+            or self._problem(machine) is not None
+            or self._waits_for_owner(machine)
+            or self._handover.find(machine.key) is not None
+            or self._claims.known(machine) is not None
+        ):
+            return False
+        self._under_way.begin(machine.key, machine.uid)
+        self._handover.open(machine)
+        return True
+
+    def _problem(self, machine: Beskar7Machine) -> tuple[str, str] | None:
+        return machine.boot_problem or machine.provider_id_problem
+
+    def _waits_for_owner(self, machine: Beskar7Machine) -> bool:
+        return self._require_owner and not machine.has_owner_machine
+
     def _follow(self, machine: Beskar7Machine, new: bool) -> Result:
-        problem = machine.boot_problem or machine.provider_id_problem
+        problem = self._problem(machine)
         if problem is not None:
             self._fail(machine, *problem)
             return Result()
-        if self._require_owner and not machine.has_owner_machine:
+        if self._waits_for_owner(machine):
             self._wait_for_owner(machine)
             return Result()
         try:
@@ -103,7 +133,7 @@ class MachineReconciler:
             machine.status.pop(field, None)
         if host is None:
             return self._wait_for_host(machine)
-        self._settled(machine)
+        self.settled(machine.key, machine.uid)
         machine.status["hostRef"] = reference(PHYSICAL_HOST, host)
         self._env.condition(machine, conditions.PHYSICAL_HOST_ASSOCIATED, True)
         self._mirror(machine, host)
@@ -126,23 +156,23 @@ class MachineReconciler:
         if machine.provider_id and handed_over is None:
             # A node runs, or ran, under this ID: another host would be another machine (U8).
             raise HostLost(f"providerID is {machine.provider_id}, and no host names this machine")
-        if self._first_seen.get(machine.key, ("",))[0] != machine.uid:
-            self._first_seen[machine.key] = machine.uid, self._env.runtime.now()
+        self._under_way.begin(machine.key, machine.uid)
         if handed_over is None and not self._handover.enabled:
             return self._claims.claim(machine)
         return self._handover.follow(machine, handed_over or self._handover.open(machine))
 
-    def _settled(self, machine: Beskar7Machine) -> None:
-        """The machine has a host: nothing has to be remembered of its claim."""
-        self._waiting.discard(machine.key)
-        self._handover.forget(machine.key)
-        uid, started = self._first_seen.pop(machine.key, ("", 0.0))
-        if uid == machine.uid:
-            took, now = self._env.runtime.now() - started, self._env.runtime.wall()
+    def settled(self, machine: ObjectKey, uid: str) -> None:
+        """The machine of this uid has a host: nothing has to be remembered of its claim."""
+        self._waiting.discard(machine)
+        self._handover.forget(machine)
+        took = self._under_way.end(machine, uid)
+        if took is not None:
+            now = self._env.runtime.wall()
             self._env.metrics.claim_duration.labels(machine.namespace, "success").observe(took)
-            self._env.tracer.span("claim", machine.uid, now - took, now, {"machine": machine.key})
+            self._env.tracer.span("claim", uid, now - took, now, {"machine": machine})
 
     def _wait_for_owner(self, machine: Beskar7Machine) -> None:
+        self._under_way.end(machine.key)
         log.info("machine %s waits for its owner Machine", machine.key)
         machine.status.update(phase="Pending", ready=False)
         self._env.condition(
@@ -156,7 +186,7 @@ class MachineReconciler:
 
     def _wait_for_host(self, machine: Beskar7Machine) -> Result:
         look_again = self._handover.look_again(machine)
-        since = self._env.runtime.now() - self._first_seen.get(machine.key, ("", 0.0))[1]
+        since = self._under_way.seconds(machine.key)
         if look_again is not None and not machine.phase and since < SERVED_SOON:
             # A claim that the coordinator has just got is about to be served: not worth a write.
             return Result(requeue_after=min(look_again, SERVED_SOON))
@@ -172,6 +202,7 @@ class MachineReconciler:
             self._env.condition(machine, condition, False, reason, message, severity)
         if look_again is not None:
             return Result(requeue_after=look_again)
+        self._under_way.waits(machine.key)
         self._waiting.add(Waiting(machine.key, wish, machine.created))
         return Result(requeue_after=WAIT_FOR_HOST)
 
@@ -195,12 +226,14 @@ class MachineReconciler:
             return
         provisioning = host.state == HostState.PROVISIONING
         machine.status["phase"] = "Provisioning" if provisioning else "Associating"
+        # What the host controller is about to say; two words for one thing would be two writes.
+        state = HostState.CLAIMED if host.state == HostState.AVAILABLE else host.state
         self._env.condition(
             machine,
             conditions.INFRASTRUCTURE_READY,
             False,
             "PhysicalHostNotReady",
-            f"Host {host.name} is {host.state or 'not enrolled'}"
+            f"Host {host.name} is {state or 'not enrolled'}"
             + (f": {trouble}" if (trouble := host.status.get("errorMessage")) else ""),
             "Warning" if trouble else "Info",
         )
@@ -241,13 +274,14 @@ class MachineReconciler:
 
     def _forget(self, key: ObjectKey) -> None:
         """A woken machine that goes away passes its turn on."""
-        self._first_seen.pop(key, None)
+        self._under_way.end(key)
         self._claims.forget(key)
         self._handover.forget(key)
         if self._waiting.discard(key):
             self._waiting.wake(key.namespace)
 
     def _fail(self, machine: Beskar7Machine, reason: str, message: str) -> None:
+        self._under_way.end(machine.key)
         machine.status.update(
             phase="Failed", ready=False, failureReason=reason, failureMessage=message
         )

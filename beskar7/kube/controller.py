@@ -59,6 +59,7 @@ Observer = Callable[[Request, Outcome, float, str], None]
 comes again, in a word or two."""
 
 Mapper = Callable[[Object], Iterable[Request]]
+Delay = Callable[[Object | None, Object | None, Request], float]
 
 
 class Controller:
@@ -93,11 +94,19 @@ class Controller:
         self._conflicts: dict[Request, int] = {}
         """In a row, of requests that have not been done since."""
 
-    def watch(self, cache: Cache, mapper: Mapper | None = None, *, priority: int = 0) -> None:
+    def watch(
+        self,
+        cache: Cache,
+        mapper: Mapper | None = None,
+        *,
+        priority: int = 0,
+        delay: Delay | None = None,
+    ) -> None:
         """Reconcile when an object of ``cache`` changes.
 
         ``mapper`` names the requests that an object concerns (default: itself). It is asked about
         the old and the new state, so that what an object pointed at before is reconciled too.
+        ``delay`` tells for how many seconds a request can wait that comes from a change.
         """
         to_requests = mapper or (lambda obj: (key_of(obj),))
 
@@ -108,7 +117,8 @@ class Controller:
                 if state is not None:
                     requests.update(dict.fromkeys(to_requests(state)))
             for request in requests:
-                self.queue.add(request, priority=urgency)
+                later = 0.0 if delay is None else delay(old, new, request)
+                self.queue.add_after(request, later, priority=urgency)
 
         cache.on_change(changed)
 

@@ -9,12 +9,14 @@ import pytest
 from beskar7.api.kinds import BESKAR7_MACHINE
 from beskar7.controllers.claim_coordinator import ClaimCoordinator
 from beskar7.controllers.claims import Claims
-from beskar7.controllers.machine import MachineReconciler
+from beskar7.controllers.handover import Handover
+from beskar7.controllers.underway import ClaimsUnderWay
 from beskar7.controllers.waiting import WaitingMachines
 
 pytestmark = pytest.mark.sim
 MAPS = {
-    MachineReconciler: ("_first_seen",),
+    ClaimsUnderWay: ("_since", "_active", "_put_off"),
+    Handover: ("_since",),
     Claims: ("_failures", "_tried"),
     WaitingMachines: ("_waiting", "_lengths"),
     ClaimCoordinator: ("_open", "_busy", "_failures", "_not_before"),

@@ -139,7 +139,13 @@ class Term:
             self._views.machine,
             stuck_timeout=settings.stuck_state_timeout,
         )
-        claims = Claims(self._env, self._pool, self._views.hosts_of, self._requests.revoke)
+        claims = Claims(
+            self._env,
+            self._pool,
+            self._views.hosts_of,
+            self._requests.revoke,
+            self._caches.newest,
+        )
         handover = Handover(
             self._env,
             ClaimProtocol(self._env, settings.identity, lambda: 0),

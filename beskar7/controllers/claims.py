@@ -22,6 +22,7 @@ from beskar7.coordination.requirements import Requirements
 from beskar7.coordination.selection import WINDOW, claimable
 from beskar7.kube.backoff import Exponential
 from beskar7.kube.controller import TemporaryError
+from beskar7.kube.objects import version_number
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ FIRST_BACKOFF = 0.1
 """Seconds after the first contended claim: as long as a cache needs to catch up."""
 JITTER = 0.5
 """Rivals that met once are to part: each waits 50 to 100 % of its backoff."""
+OLD_LIST_RETRY = 1.0
+"""Seconds; a server that is behind has to catch up first."""
 RELEASE_RETRY = 0.1
 """Seconds; of the order of one BMC request."""
 
@@ -49,15 +52,18 @@ class Claims:
         pool: HostPool,
         named: Callable[[ObjectKey], Sequence[PhysicalHost]],
         revoke: Callable[[ObjectKey], bool],
+        newest: Callable[[], int],
     ) -> None:
         """``named`` reads from a cache the hosts whose consumerRef has a machine's name.
 
-        ``revoke`` stops BMC writes to a host; False while one is under way.
+        ``revoke`` stops BMC writes to a host; False while one is under way. ``newest``: the
+        highest resourceVersion that the server is known to have reached.
         """
         self._env = env
         self._pool = pool
         self._named = named
         self._revoke = revoke
+        self._newest = newest
         self._failures: dict[ObjectKey, int] = {}
         self._lock = env.runtime.lock()
         self._tried: Counter[ObjectKey] = Counter()
@@ -75,10 +81,18 @@ class Claims:
 
         From the server, not from a cache: a manager that takes over must find what its
         predecessor claimed a moment ago. The label is written with the consumerRef, in one update.
+
+        Raises:
+            TemporaryError: the answer is older than what the server has told already (one version
+                counts for all kinds), so what it lacks may be there.
         """
         found = self._env.kube.list(
             PHYSICAL_HOST, machine.namespace, label_selector=f"{CONSUMER_LABEL}={machine.uid}"
         )
+        seen = version_number(found.resource_version)
+        known = max(self._newest(), version_number(machine.resource_version) or -1)
+        if seen is not None and seen < known:
+            raise TemporaryError(f"{machine.key}: an old list of its hosts", OLD_LIST_RETRY)
         hosts = [PhysicalHost(item) for item in found.items]
         return [host for host in hosts if host.consumer_uid == machine.uid]
 

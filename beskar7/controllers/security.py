@@ -9,7 +9,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from beskar7.api.admission import Context, Reader, validate
+from beskar7.api.admission import Context, Reader
+from beskar7.api.admission.hosts import connection
 from beskar7.api.resources import PhysicalHost
 from beskar7.metrics import Metrics
 from beskar7.runtime import Event, Runtime
@@ -46,12 +47,8 @@ class SecurityMonitor:
         found: dict[str, list[str]] = {}
         counts: Counter[str] = Counter()
         for host in self._hosts():
-            findings = validate("CREATE", host.raw, None, context)
-            said = findings.warnings + [
-                f"{cause.field}: {cause.message}"
-                for cause in findings.causes
-                if cause.field.startswith("spec.redfishConnection")
-            ]
+            findings = connection(host.raw, context)
+            said = [*findings.warnings, *(f"{c.field}: {c.message}" for c in findings.causes)]
             if said:
                 found[str(host.key)] = said
                 counts[host.namespace] += len(said)

@@ -93,6 +93,11 @@ class Cache:
         """The first list has arrived, and the handlers have heard of it."""
         return self._synced.is_set()
 
+    @property
+    def version(self) -> int:
+        """The resourceVersion up to which list and watch have told; -1 while it is not known."""
+        return self._stream_version
+
     def wait_synced(self, timeout: float | None = None) -> bool:
         """False when ``timeout`` seconds came first."""
         return self._synced.wait(timeout)

@@ -58,6 +58,10 @@ class SharedCaches:
             if not reflector.cache.synced
         }
 
+    def newest(self) -> int:
+        """The highest resourceVersion that the server has told of any kind; -1: none yet."""
+        return max((r.cache.version for r in list(self._reflectors.values())), default=-1)
+
     def observe(self, kind: Kind, obj: Object) -> None:
         """Show what a write of ours returned to the readers of the cache, if there is one."""
         reflector = self._reflectors.get(kind)

@@ -46,6 +46,13 @@ def validate(
             _user_data(new, found)
 
 
+def connection(host: Object, context: Context) -> Findings:
+    """What there is to say of the way to the BMC of a host that has been there for a while."""
+    found = Findings()
+    _connection(host, None, context, found)
+    return found
+
+
 def _deleted(host: Object, found: Findings) -> None:
     owner = mapping(host, "spec", "consumerRef")
     if owner:

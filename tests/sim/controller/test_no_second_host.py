@@ -54,6 +54,33 @@ def test_a_claim_that_no_watch_told_of_is_found_at_the_server(in_world, monkeypa
 
 
 @pytest.mark.upstream("U21")
+def test_a_list_from_before_the_claim_is_not_believed(in_world):
+    """A server that is behind its like, while no watch tells of hosts."""
+
+    def body(driver: Any) -> None:
+        machine = waiting_machine(driver)
+        patch = {"metadata": {"annotations": {"beskar7.io/priority": "10"}}}
+        driver.kube.patch(PHYSICAL_HOST, "default", "host-002", patch)
+        driver.runtime.sleep(1)
+        driver.world.add_fault(AFFECTED | {"kind": "drop-watch", "select": HOSTS})
+        driver.world.add_fault(
+            {"target": "api", "id": "behind", "kind": "stale-list", "age": 60.0, "select": HOSTS}
+        )
+        host = PhysicalHost(driver.hosts()["host-001"])
+        host.claim(machine, rfc3339(driver.runtime.wall()))
+        driver.kube.update(PHYSICAL_HOST, host.raw)
+        driver.kube.patch(BESKAR7_MACHINE, "default", "m", FREED)
+        driver.runtime.sleep(30)
+        assert sorted(driver.owners()) == ["host-001"]
+        for fault in ("behind", "blind"):
+            driver.world.clear_faults(fault)
+        driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned", limit=120)
+        assert sorted(driver.owners()) == ["host-001"]
+
+    in_world(body, hosts=2, config={"hostSelection.algorithm": "priority"})
+
+
+@pytest.mark.upstream("U21")
 def test_while_hosts_cannot_be_listed_nothing_is_claimed(in_world):
     def body(driver: Any) -> None:
         waiting_machine(driver)

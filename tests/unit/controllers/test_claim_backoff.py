@@ -53,7 +53,7 @@ def claims(tuning: Tuning, seed: int = 1) -> tuple[Claims, Contested, Metrics]:
     for number in range(20):
         pool.update(ObjectKey("default", f"h{number}"), host(f"h{number}"))
     env = Environment(runtime, kube, Silent(), metrics, lambda: tuning, lambda kind, obj: None)
-    return Claims(env, pool, lambda key: [], lambda key: True), kube, metrics
+    return Claims(env, pool, lambda key: [], lambda key: True, lambda: -1), kube, metrics
 
 
 def delays(subject: Claims, count: int, name: str = "m") -> list[float]:

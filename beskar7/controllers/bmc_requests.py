@@ -84,6 +84,8 @@ class BmcRequests:
         self._running_since: dict[ObjectKey, float] = {}
         self._measured: set[str] = set()
         self._closed = False
+        self._bmcs: dict[ObjectKey, str] = {}
+        """The BMC of each host for which there was an operation."""
         self.pool = OperationPool(
             env.runtime,
             ProvisioningQueue(
@@ -134,7 +136,7 @@ class BmcRequests:
         rng = self._env.runtime.rng
         return CircuitPolicy(
             tuning.circuit_threshold,
-            lambda bmc, trials: backoff.delay(trials, rng(f"bmc-circuit/{bmc}")),
+            lambda bmc, trials: backoff.delay(trials, rng(_circuit_stream(bmc))),
         )
 
     def submit(
@@ -170,6 +172,9 @@ class BmcRequests:
             not_before=now + delay,
             attempt=attempt,
         )
+        former, self._bmcs[host.key] = self._bmcs.get(host.key), operation.bmc
+        if former not in (None, operation.bmc):
+            self._forget_bmc(host.namespace, former)
         # Known before a worker can begin, so that a revocation cannot miss it.
         if kind.writes:
             self._grants.add(host.key, grant)
@@ -206,6 +211,16 @@ class BmcRequests:
         self._outcomes.pop(host, None)
         self._verifying_since.pop(host, None)
         self._grants.revoke(host)
+        self._env.runtime.forget_rng(_operation_stream(host))
+        self._forget_bmc(host.namespace, self._bmcs.pop(host, None))
+
+    def _forget_bmc(self, namespace: str, bmc: str | None) -> None:
+        """A host left its BMC: when it was the last one there, nothing more is told of that."""
+        if bmc is None or bmc in self._bmcs.values():
+            return
+        self.pool.trust(bmc)
+        self._env.metrics.cooldown_waits.remove(namespace, bmc)
+        self._env.runtime.forget_rng(_circuit_stream(bmc))
 
     def credentials_changed(self, host: PhysicalHost) -> None:
         """They may have been what kept the BMC from answering."""
@@ -249,7 +264,7 @@ class BmcRequests:
     def _run(self, operation: Operation, host: PhysicalHost, resumed: bool, grant: Grant) -> object:
         runtime = self._env.runtime
         kind = operation.kind
-        nonce = f"{runtime.rng(f'operation-id/{host.key}').getrandbits(32):08x}"
+        nonce = f"{runtime.rng(_operation_stream(host.key)).getrandbits(32):08x}"
         deadline = Deadline(runtime, self._env.tuning().operation_timeout, f"BMC {kind}")
 
         @contextmanager
@@ -383,6 +398,14 @@ def _judge(error: BaseException | None) -> Ending:
             return Ending(answered=True)
         case _:  # its host was given back, or this term is over
             return Ending()
+
+
+def _operation_stream(host: ObjectKey) -> str:
+    return f"operation-id/{host}"
+
+
+def _circuit_stream(bmc: str) -> str:
+    return f"bmc-circuit/{bmc}"
 
 
 def _decoded(secret: View, key: str) -> str:

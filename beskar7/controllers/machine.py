@@ -282,6 +282,8 @@ class MachineReconciler:
 
     def _fail(self, machine: Beskar7Machine, reason: str, message: str) -> None:
         self._under_way.end(machine.key)
+        if machine.status.get("failureReason") != reason:
+            self._env.recorder.event(machine.raw, "Warning", reason, message)
         machine.status.update(
             phase="Failed", ready=False, failureReason=reason, failureMessage=message
         )

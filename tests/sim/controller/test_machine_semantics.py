@@ -126,6 +126,9 @@ def test_a_machine_that_lost_its_host_fails_and_takes_no_other(in_world):
         assert status["failureReason"] == "PhysicalHostLost"
         assert f"b7://default/{lost}" in status["failureMessage"]
         assert driver.states() == ["Available"], "the other host stays free"
+        driver.runtime.sleep(120)
+        told = [event["count"] for event in driver.events("PhysicalHostLost")]
+        assert told == [1], "once, however often it is looked at"
         driver.kube.delete(BESKAR7_MACHINE, "default", "m")
         driver.until(lambda: not driver.machines(), "gone")
 

@@ -6,12 +6,13 @@ import gc
 
 import pytest
 
-from beskar7.api.kinds import BESKAR7_MACHINE
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.controllers.claim_coordinator import ClaimCoordinator
 from beskar7.controllers.claims import Claims
 from beskar7.controllers.handover import Handover
 from beskar7.controllers.underway import ClaimsUnderWay
 from beskar7.controllers.waiting import WaitingMachines
+from beskar7.coordination.operations import bmc_id
 
 pytestmark = pytest.mark.sim
 MAPS = {
@@ -58,3 +59,41 @@ def test_machines_that_fought_for_hosts_leave_nothing(in_world, claim_coordinato
 
     gc.collect()
     in_world(body, managers=3, args=args, config=config)
+
+
+def test_a_host_that_is_gone_leaves_no_series_and_no_streams(in_world):
+    """One was provisioned and cleaned, so that its BMC had to rest; one's BMC does not answer."""
+
+    def body(driver) -> None:
+        def told() -> str:
+            return "".join(driver.world.manager_metrics().values())
+
+        def left(bmcs: list[str]) -> list[str]:
+            series = [line for line in told().splitlines() if any(bmc in line for bmc in bmcs)]
+            mine = ("operation-id/", "bmc-circuit/", "host-backoff/")
+            return series + [name for name in driver.world.streams if name.startswith(mine)]
+
+        bmcs = [
+            bmc_id(host["spec"]["redfishConnection"]["address"]) for host in driver.hosts().values()
+        ]
+        driver.create_machines(1)
+        driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned")
+        driver.kube.delete(BESKAR7_MACHINE, "default", "machine-001")
+        driver.until(lambda: driver.states() == ["Available"] * 2, "clean")
+        hang = {"id": "dead", "kind": "hang", "select": {"hosts": ["host-002"]}}
+        driver.world.add_fault(hang)
+        driver.create_machines(2, 2)
+        driver.until(lambda: "beskar7_bmc_circuit_state{" in told(), "suspected")
+        assert "beskar7_bmc_cooldown_waits_total{" in told()
+        for name in driver.machines():
+            driver.kube.delete(BESKAR7_MACHINE, "default", name)
+        for name in driver.hosts():
+            driver.kube.delete(PHYSICAL_HOST, "default", name)
+        driver.until(lambda: [*driver.hosts()] == ["host-002"], "one is gone")
+        assert not [line for line in left(bmcs[:1]) if bmcs[0] in line]
+        driver.world.clear_faults("dead")
+        driver.until(lambda: not driver.hosts(), "gone")
+        driver.runtime.sleep(5)
+        assert left(bmcs) == []
+
+    in_world(body, hosts=2)

@@ -23,6 +23,7 @@ from scenarios.engine.progress import Lines, LiveTable, Progress
 from scenarios.engine.result import Result
 from scenarios.engine.runner import Run
 from scenarios.engine.schema import Scenario
+from scenarios.engine.story.entries import entries
 from scenarios.engine.story.recording import Recording
 from scenarios.engine.story.text import story
 from scenarios.engine.trial import verdict
@@ -202,7 +203,8 @@ def _tell(result: Result, console: Console) -> None:
     if len(result.violations) > SHOWN_VIOLATIONS:
         console.print(f"... and {len(result.violations) - SHOWN_VIOLATIONS} more violations")
     if result.violations:
-        text = story(Recording.of(result), STORY_LINES)
+        recording = Recording.of(result)
+        text = story(recording, entries(recording), STORY_LINES)
         console.print(Text("\n" + text), soft_wrap=True)
     if result.bottleneck:
         said = f"No verdict on speed: the harness was the bottleneck ({result.bottleneck})."

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Tell as the arguments say; the exit code."""
     # What reads and judges runs takes its time to import; other commands start without it.
     from scenarios.engine.story.chapters import about
+    from scenarios.engine.story.entries import entries
     from scenarios.engine.story.kept import read
     from scenarios.engine.story.text import biography, story
 
@@ -68,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
     if mistake := _unknown(recording, host, machine):
         return _refuse(f"{args.run_dir}: {mistake}")
     if not host and not machine:
-        sys.stdout.write(story(recording, around=args.around))
+        sys.stdout.write(story(recording, entries(recording), around=args.around))
         return DONE
     chapter = about(recording, host, machine)
     if args.around is not None and not chapter.violations:
         name = " and ".join(part for part in (host, machine) if part)
         return _refuse(f"--around: no violation concerns {name}; without it, all is told")
-    sys.stdout.write(biography(recording, chapter, args.around))
+    sys.stdout.write(biography(recording, entries(recording), chapter, args.around))
     return DONE
 
 

@@ -11,12 +11,15 @@ import orjson
 
 from scenarios.engine.report import render
 from scenarios.engine.result import Result
+from scenarios.engine.story import page
+from scenarios.engine.story.entries import entries
 from scenarios.engine.story.recording import Recording
 from scenarios.engine.story.text import story
 
 RESULT = "result.json"
 REPORT = "report.html"
 STORY = "timeline.txt"
+TIMELINE = "timeline.html"
 
 
 def log_file(name: str) -> str:
@@ -39,9 +42,12 @@ def save(result: Result, folder: Path) -> list[Path]:
     verdict.write_bytes(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
     written = [report, verdict]
     recording = Recording.of(result)
-    story_text = folder / STORY
-    story_text.write_text(story(recording), encoding="utf-8")
-    written.append(story_text)
+    logged = entries(recording)
+    told = ((TIMELINE, page.render(recording, logged)), (STORY, story(recording, logged)))
+    for name, text in told:
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
     logs: dict[str, Iterable[Any]] = {
         "writes": evidence.history.writes,
         "bmc-requests": evidence.requests,
@@ -50,8 +56,8 @@ def save(result: Result, folder: Path) -> list[Path]:
         "faults": evidence.faults,
         "violations": result.violations,
     }
-    for name, entries in logs.items():
-        written.append(_lines(folder / log_file(name), entries))
+    for name, log in logs.items():
+        written.append(_lines(folder / log_file(name), log))
     for identity, text in sorted(evidence.manager_metrics.items()):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in identity)
         path = folder / f"metrics-{safe}.prom"

@@ -28,7 +28,8 @@ class Entry:
     ``end`` is when it was over, ``time`` for what takes no time. ``hosts`` and ``machines`` are
     the names of those whom it concerns; ``everyone``: the whole world. ``bad``: it failed.
     ``quiet``: routine, to be told only where somebody refers to it. ``group``: reads of one
-    operation, which may be told together.
+    operation, which may be told together. ``text`` is what came of it; of a write the ``record``
+    says it.
     """
 
     time: float
@@ -38,7 +39,7 @@ class Entry:
     who: str
     did: str
     result: str
-    note: str
+    text: str = ""
     fault: str = ""
     hosts: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
@@ -46,6 +47,12 @@ class Entry:
     bad: bool = False
     quiet: bool = False
     group: str = ""
+    record: WriteRecord | None = None
+
+    @property
+    def note(self) -> str:
+        """What came of it. To compare two objects takes time, and most entries are not told."""
+        return self.text if self.record is None else change(self.record)
 
     @property
     def ref(self) -> str:
@@ -122,12 +129,12 @@ def _write(record: WriteRecord) -> Entry:
         who=who(record.client),
         did=f"{record.verb} {record.kind} {record.name}" if record.kind != EVENT.kind else "event",
         result=record.outcome,
-        note=change(record),
         hosts=hosts,
         machines=machines,
         everyone=record.kind == LEASE.kind,
         bad=bad,
         quiet=quiet,
+        record=record,
     )
 
 
@@ -175,7 +182,7 @@ def _request(record: BmcRecord, history: History, kinds: Mapping[str, str]) -> E
         who=who(record.agent),
         did=f"BMC {what or 'connection'}",
         result=f"{record.status or 'no answer'} in {took}",
-        note=note,
+        text=note,
         fault=_named(record.fault, kinds),
         hosts=(record.host,),
         machines=(machine,) if machine else (),
@@ -195,7 +202,7 @@ def _event(event: BmcEvent, history: History, kinds: Mapping[str, str]) -> Entry
         who=event.host,
         did=event.type,
         result="",
-        note=event.detail,
+        text=event.detail,
         fault=_named(event.fault, kinds),
         hosts=(event.host,),
         machines=(owner,) if owner else (),

@@ -16,7 +16,7 @@ from scenarios.engine.story.chapters import (
     tell,
     tell_whole,
 )
-from scenarios.engine.story.entries import Entry, entries
+from scenarios.engine.story.entries import Entry
 from scenarios.engine.story.recording import Recording, meaning
 
 MAX_CHAPTERS = 50
@@ -30,7 +30,12 @@ LEGEND = (
 )
 
 
-def story(recording: Recording, limit: int | None = None, around: float | None = None) -> str:
+def story(
+    recording: Recording,
+    logged: Sequence[Entry],
+    limit: int | None = None,
+    around: float | None = None,
+) -> str:
     """All chapters, ending in a newline; ``limit`` lines at most, whole chapters where possible.
 
     ``around``: all within so many seconds of each violation, instead of a number of lines.
@@ -38,9 +43,8 @@ def story(recording: Recording, limit: int | None = None, around: float | None =
     head = heading(recording)
     found = chapters(recording)
     if not found:
-        return "\n".join([*head, "", "No invariant was violated.", *_acts(recording), ""])
+        return "\n".join([*head, "", "No invariant was violated.", *_acts(recording, logged), ""])
     head += LEGEND.splitlines()
-    logged = entries(recording)
     lines = head
     for number, chapter in enumerate(found):
         text = ["", *chapter_lines(recording, chapter, tell(chapter, logged, around))]
@@ -55,9 +59,10 @@ def story(recording: Recording, limit: int | None = None, around: float | None =
     return "\n".join(lines) + "\n"
 
 
-def biography(recording: Recording, chapter: Chapter, around: float | None = None) -> str:
+def biography(
+    recording: Recording, logged: Sequence[Entry], chapter: Chapter, around: float | None = None
+) -> str:
     """What happened to a chapter's host and machine: all of it, or that around its violations."""
-    logged = entries(recording)
     told = tell_whole(chapter, logged) if around is None else tell(chapter, logged, around)
     lines = [*heading(recording), *LEGEND.splitlines(), ""]
     return "\n".join([*lines, *chapter_lines(recording, chapter, told)]) + "\n"
@@ -71,8 +76,8 @@ def heading(recording: Recording) -> list[str]:
     ]
 
 
-def _acts(recording: Recording) -> list[str]:
-    return ["", *table([e for e in entries(recording) if e.source == "act"], recording)]
+def _acts(recording: Recording, logged: Sequence[Entry]) -> list[str]:
+    return ["", *table([entry for entry in logged if entry.source == "act"], recording)]
 
 
 def chapter_lines(recording: Recording, chapter: Chapter, told: Sequence[Told]) -> list[str]:

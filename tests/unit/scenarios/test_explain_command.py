@@ -21,6 +21,7 @@ from scenarios.engine.evidence import FaultWindow, Incident
 from scenarios.engine.invariants import Rules
 from scenarios.engine.keeping import save
 from scenarios.engine.result import conclude
+from scenarios.engine.story.entries import entries
 from scenarios.engine.story.kept import read
 from scenarios.engine.story.text import story
 
@@ -171,13 +172,14 @@ def test_logs_of_any_content_are_told_or_refused(kept: Path, data: Any) -> None:
     spare = path.with_suffix(".spare")
     if not spare.exists():
         shutil.copy(path, spare)
-    entries = lines(spare)
-    entry = entries[data.draw(st.integers(0, len(entries) - 1))]
+    log = lines(spare)
+    entry = log[data.draw(st.integers(0, len(log) - 1))]
     entry[data.draw(st.sampled_from(sorted(entry)))] = data.draw(json_values)
-    text = "".join(json.dumps(item) + "\n" for item in entries)
+    text = "".join(json.dumps(item) + "\n" for item in log)
     path.write_bytes(gzip.compress(text.encode(), 1))
     try:
-        told = story(read(kept))
+        recording = read(kept)
+        told = story(recording, entries(recording))
     except DocumentError as error:
         told = f"{error}\n"
     finally:

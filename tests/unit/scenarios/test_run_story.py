@@ -40,12 +40,16 @@ def stolen(logs: Any) -> Result:
     return conclude(logs.evidence(10.0), RULES, 3.0)
 
 
+def told_of(recording: Recording, limit: int | None = None, around: float | None = None) -> str:
+    return story(recording, entries(recording), limit, around)
+
+
 def line_with(text: str, *words: str) -> str:
     return next(line for line in text.splitlines() if all(word in line for word in words))
 
 
 def test_the_story_says_what_was_promised_and_shows_the_writes_in_order(logs: Any) -> None:
-    text = story(Recording.of(stolen(logs)))
+    text = told_of(Recording.of(stolen(logs)))
     assert "Promise  single-owner: No host passes from one owner to another unfreed" in text
     broken = line_with(text, "Broken", "3.000 s h1, m2: passed from m1 to m2")
     assert "m2" in broken
@@ -61,13 +65,13 @@ def test_the_story_says_what_was_promised_and_shows_the_writes_in_order(logs: An
 
 
 def test_who_is_not_concerned_is_left_out(logs: Any) -> None:
-    chapter = story(Recording.of(stolen(logs))).partition("=== h1")[2].partition("\n===")[0]
+    chapter = told_of(Recording.of(stolen(logs))).partition("=== h1")[2].partition("\n===")[0]
     assert "h2" not in chapter
     assert "m3" not in chapter
 
 
 def test_faults_deaths_and_the_state_of_things_are_told(logs: Any) -> None:
-    text = story(Recording.of(stolen(logs)))
+    text = told_of(Recording.of(stolen(logs)))
     assert "<< fault slow (latency)" in line_with(text, "BMC reset:On", "204 in 500 ms")
     assert line_with(text, "slow (latency) begins")
     assert "a leader" in line_with(text, "kill-manager")
@@ -79,7 +83,7 @@ def test_faults_deaths_and_the_state_of_things_are_told(logs: Any) -> None:
 
 
 def test_reads_of_one_operation_are_one_line(logs: Any) -> None:
-    text = story(Recording.of(stolen(logs)))
+    text = told_of(Recording.of(stolen(logs)))
     assert "until 2.850" in line_with(text, "3 reads")
     assert "BMC GET" not in text
 
@@ -92,7 +96,7 @@ def test_a_read_that_failed_or_that_a_verdict_refers_to_is_not_folded(logs: Any)
         *((2.35, other, 200), (2.6, one, 200)),
     ):
         logs.request("h1", start, start + 0.02, "", operation=operation, status=status)
-    text = story(Recording.of(conclude(logs.evidence(10.0), RULES, 1.0)))
+    text = told_of(Recording.of(conclude(logs.evidence(10.0), RULES, 1.0)))
     assert "503" in line_with(text, "r2")
     assert line_with(text, "*", "r5 ", "BMC GET"), "bmc-exclusive refers to it"
     assert "r3" in line_with(text, "2 reads")
@@ -105,11 +109,11 @@ def test_long_logs_are_cut_around_the_violation_and_the_gap_is_counted(logs: Any
     logs.host(5.0, "h1", owner="m2")
     result = conclude(logs.evidence(10.0), Rules(legal_edges=frozenset()), 1.0)
     result.invariants[:] = [i for i in result.invariants if i.name == "single-owner"]
-    text = story(Recording.of(result))
+    text = told_of(Recording.of(result))
     assert len(text.splitlines()) < 60
     assert "left out" in text
     assert "owner m1 -> m2" in text
-    whole = story(Recording.of(result), around=1e9)
+    whole = told_of(Recording.of(result), around=1e9)
     assert "left out" not in whole
     assert len(whole.splitlines()) > 200
 
@@ -117,16 +121,16 @@ def test_long_logs_are_cut_around_the_violation_and_the_gap_is_counted(logs: Any
 def test_a_limit_holds_and_is_told(logs: Any) -> None:
     recording = Recording.of(stolen(logs))
     for limit in (5, 20, 40):
-        lines = story(recording, limit).splitlines()
+        lines = told_of(recording, limit).splitlines()
         assert len(lines) <= limit
-    assert "more lines" in story(recording, 20)
+    assert "more lines" in told_of(recording, 20)
 
 
 def test_what_logs_bring_along_steers_no_terminal(logs: Any) -> None:
     logs.claimed("h1", "m1")
     logs.event("h1", 2.9, "boot-finished", "\x1b[31mred\x07" + "x" * 500)
     logs.host(3.0, "h1", owner="m2")
-    text = story(Recording.of(conclude(logs.evidence(10.0), RULES, 1.0)))
+    text = told_of(Recording.of(conclude(logs.evidence(10.0), RULES, 1.0)))
     assert "\x1b" not in text
     assert "?[31mred?" in text
     assert max(len(line) for line in text.splitlines()[3:]) <= WIDTH
@@ -134,7 +138,7 @@ def test_what_logs_bring_along_steers_no_terminal(logs: Any) -> None:
 
 def test_a_run_that_held_says_so(logs: Any) -> None:
     logs.host(0.0, "h1", state="Available")
-    text = story(Recording.of(conclude(logs.evidence(10.0), RULES, 1.0)))
+    text = told_of(Recording.of(conclude(logs.evidence(10.0), RULES, 1.0)))
     assert "seed 7: held" in text
     assert "No invariant was violated." in text
 
@@ -145,7 +149,7 @@ def test_renewals_of_the_lease_are_told_only_where_the_verdict_refers_to_them(lo
         logs.lease(float(second), "a", 1)
     logs.request("h1", 7.0, 7.1, "reset:On", operation=logs.provision("h1", "m1"))
     result = conclude(logs.evidence(10.0), RULES, 1.0)
-    text = story(Recording.of(result))
+    text = told_of(Recording.of(result))
     assert "its lease had run out 1.000 s before" in text
     assert "nobody was leader: the lease of a had run out 1.000 s before" in " ".join(text.split())
     renewals = [line for line in text.splitlines() if "renewed" in line]
@@ -154,11 +158,11 @@ def test_renewals_of_the_lease_are_told_only_where_the_verdict_refers_to_them(lo
 
 def test_a_life_of_a_host_or_a_machine_is_told_whole(logs: Any) -> None:
     recording = Recording.of(stolen(logs))
-    text = biography(recording, about(recording, "h2", ""))
+    text = biography(recording, entries(recording), about(recording, "h2", ""))
     assert "=== h2" in text
     assert "owner - -> m3" in text
     assert "h1" not in text.partition("===")[2]
-    machine = biography(recording, about(recording, "", "m2"))
+    machine = biography(recording, entries(recording), about(recording, "", "m2"))
     assert ">>>" in machine
     assert "create Beskar7Machine m2" in machine
 

@@ -158,19 +158,15 @@ def _weave(
             told.append(Gap(skipped, entry.time - since))
             skipped = 0
             reads.clear()
-        single = not entry.group or entry.ref in refs
-        at = None if single else reads.get(entry.group)
-        first = None if at is None else told[at]
-        if at is not None and isinstance(first, Span):
-            told[at] = Span(first.entry, max(first.end, entry.end), first.count + 1)
+        group = "" if entry.ref in refs else entry.group
+        first = told[reads[group]] if group in reads else None
+        if isinstance(first, Span):
+            told[reads[group]] = Span(first.entry, max(first.end, entry.end), first.count + 1)
             continue
-        # An operation's next reads come after what else it did meanwhile.
-        for group in [group for group in reads if group == entry.group]:
-            del reads[group]
-        if entry.source == "request" and single:
-            reads.clear()
-        elif entry.group:
-            reads[entry.group] = len(told)
+        if group:
+            reads[group] = len(told)
+        elif entry.source == "request":
+            reads.clear()  # what comes after it is not told as if it came before
         told.append(Span(entry, entry.end))
     if skipped:
         told.append(Gap(skipped, found[-1].time - since))

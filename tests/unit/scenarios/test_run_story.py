@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from beskar7.api.states import LEGAL_EDGES
 from scenarios.engine.evidence import FaultWindow, Incident
-from scenarios.engine.invariants import INVARIANTS, Rules
+from scenarios.engine.invariants import INVARIANTS, Rules, Violation
 from scenarios.engine.result import Result, conclude
 from scenarios.engine.story.chapters import about
 from scenarios.engine.story.entries import entries
@@ -100,6 +102,22 @@ def test_a_read_that_failed_or_that_a_verdict_refers_to_is_not_folded(logs: Any)
     assert "503" in line_with(text, "r2")
     assert line_with(text, "*", "r5 ", "BMC GET"), "bmc-exclusive refers to it"
     assert "r3" in line_with(text, "2 reads")
+
+
+def test_a_read_that_a_verdict_refers_to_stands_alone_among_others(logs: Any) -> None:
+    logs.claimed("h1", "m1")
+    for step in range(5):
+        at = 2.0 + step / 10
+        logs.request("h1", at, at + 0.05, "", operation=logs.provision("h1", "m1"), status=200)
+    recording = Recording.of(conclude(logs.evidence(10.0), RULES, 1.0))
+    violation = Violation("bmc-exclusive", "h1", "m1", 9.0, "made up", requests=(3,))
+    text = told_of(replace(recording, violations=[violation]))
+    shown = [line.split() for line in text.splitlines() if re.search(r"  r\d", line)]
+    assert [(words[-8:].count("reads"), "*" in words) for words in shown] == [
+        (1, False),
+        (0, True),
+        (1, False),
+    ]
 
 
 def test_long_logs_are_cut_around_the_violation_and_the_gap_is_counted(logs: Any) -> None:

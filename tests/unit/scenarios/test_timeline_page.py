@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from beskar7.api.states import LEGAL_EDGES
@@ -110,6 +110,7 @@ def test_no_text_of_a_log_ends_the_script_or_makes_an_element(logs: Any) -> None
 
 
 @given(st.text())
+@example("<>&\u2028\u2029</script>")
 def test_embedded_data_comes_back_as_it_was_and_has_no_markup(text: str) -> None:
     said = str(embedded({"a": [text, {text: 1.5}]}))
     assert json.loads(said) == {"a": [text, {text: 1.5}]}

@@ -165,12 +165,12 @@ def _conclude(
 
 
 def _keep(result: Result, folder: Path | None) -> list[Path]:
-    """The report and the verdict, if a directory was given."""
+    """The report and the verdict, and the timelines where they show a violation."""
     if folder is None:
         return []
     from scenarios.engine.keeping import save  # jinja2 takes its time; only who reports needs it
 
-    return save(result, folder)[:2]
+    return save(result, folder)[: 4 if result.violations else 2]
 
 
 def _tell(result: Result, console: Console) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import orjson
 
@@ -20,7 +21,7 @@ def of(text: str, seed: int) -> dict[str, str]:
     evidence = result.evidence
     told = result.to_json()
     del told["wall_seconds"]
-    logs = [evidence.history.writes, evidence.requests, evidence.events, evidence.incidents]
+    logs: list[list[Any]] = [evidence.history.writes, evidence.requests, evidence.events, evidence.incidents]
     return {
         "trace": str(evidence.trace_hash),
         "logs": _digest([[asdict(entry) for entry in log] for log in logs]),

@@ -28,7 +28,7 @@ def log_file(name: str) -> str:
 
 
 def save(result: Result, folder: Path) -> list[Path]:
-    """Write everything; the paths, the report first.
+    """Write everything; the paths: report, result, timelines as page and as text, and the logs.
 
     The logs are there so that the sequence numbers which violations name can be looked up.
 

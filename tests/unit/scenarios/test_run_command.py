@@ -12,6 +12,8 @@ import pytest
 
 from beskar7.runtime import VirtualRuntime
 from scenarios import command
+from scenarios.command import STORY_LINES
+from scenarios.engine.story.text import LEGEND
 from scenarios.engine.world import World
 
 pytestmark = pytest.mark.unit
@@ -75,6 +77,23 @@ def test_what_falls_short_exits_1_and_says_what(
 ) -> None:
     assert run("FILE", *options, habits=habits) == 1
     assert says in capsys.readouterr().out.splitlines()[-2]
+
+
+def test_a_violation_is_told_with_what_led_to_it(run: Any, capsys: Any, tmp_path: Path) -> None:
+    more = ("--set", "load.machines=4", "--set", "checks=[]")
+    assert run("FILE", *more, "--report", str(tmp_path / "r"), habits=("thief",)) == 1
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    story = lines[lines.index(LEGEND.splitlines()[0]) :]
+    assert any(line.startswith(">>>") and "single-owner" in line for line in story[1:])
+    assert any("owner machine-001 -> machine-004" in line for line in story)
+    assert len(story) < STORY_LINES + 5
+    assert f"written: {tmp_path / 'r' / 'timeline.html'}" in err
+    assert run("FILE", "--report", str(tmp_path / "q")) == 0
+    out, err = capsys.readouterr()
+    assert ">>>" not in out
+    assert "timeline" not in err, "there is nothing to look for"
+    assert (tmp_path / "q" / "timeline.html").exists()
 
 
 def test_bad_input_exits_2_with_file_line_and_field(run: Any, capsys: Any) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from beskar7.api.durations import format_duration
@@ -18,6 +16,7 @@ from scenarios.engine.measure_names import DISTRIBUTIONS, SCALARS
 from scenarios.engine.measures import samples
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
+from scenarios.engine.templating import template
 
 SHOWN_MACHINES = 1000
 CHARTS = (
@@ -55,7 +54,7 @@ def render(result: Result) -> str:
     lanes = timeline.build(
         evidence, {violation.host for violation in violations}, _about(evidence.scenario)
     )
-    return _template().render(
+    return template("report.html.j2").render(
         result=result,
         evidence=evidence,
         scenario=evidence.scenario,
@@ -91,18 +90,6 @@ def render(result: Result) -> str:
         ],
         headline=_headline(result),
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("scenarios.engine", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
 
 
 def _about(scenario: Scenario) -> dict[str, str]:

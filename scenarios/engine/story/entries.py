@@ -13,7 +13,7 @@ from scenarios.engine.evidence import FaultWindow
 from scenarios.engine.history import History, consumer_name, dig
 from scenarios.engine.invariants.operations import Header
 from scenarios.engine.story.changes import change
-from scenarios.engine.story.recording import Recording, who
+from scenarios.engine.story.recording import Recording, fault_hits, who
 
 Source = Literal["act", "fault", "write", "request", "event"]
 ORDER: tuple[Source, ...] = ("act", "fault", "write", "request", "event")
@@ -86,13 +86,7 @@ def _acts(recording: Recording) -> Iterator[Entry]:
 
 
 def _faults(recording: Recording) -> Iterator[Entry]:
-    hits: dict[str, set[str]] = {}
-    for fault, host in (
-        *((request.fault, request.host) for request in recording.requests),
-        *((event.fault, event.host) for event in recording.events),
-    ):
-        if fault:
-            hits.setdefault(fault, set()).add(host)
+    hits = fault_hits(recording)
     for window in recording.faults:
         told = describe_fault(window)
         struck = set().union(*(hits.get(id, set()) for id in window.kinds))

@@ -16,7 +16,7 @@ from scenarios.engine.history import Track, consumer_name, phase, state
 from scenarios.engine.story.chapters import cited
 from scenarios.engine.story.entries import ORDER, Entry, describe_fault
 from scenarios.engine.story.leases import holds
-from scenarios.engine.story.recording import Recording, describe_host, lives
+from scenarios.engine.story.recording import Recording, describe_host, fault_hits, lives
 
 MAX_BYTES = 3_500_000
 """Of the entries and lanes of hosts. With stories and script the page stays under 5 MB."""
@@ -54,12 +54,12 @@ def build(recording: Recording, logged: Sequence[Entry], limit: int = MAX_BYTES)
     machines = _machines(recording, words)
     own, world = _homes(recording, logged, tracks, {lane["name"] for lane in machines})
     rows = {index: _row(logged[index], recording, words) for index in world}
-    hits = _hits(recording)
+    hits = fault_hits(recording)
     hosts: list[Lane] = []
     size = len(orjson.dumps(list(rows.values())))
     for name, lives_of in tracks.items():
         fresh = {i: _row(logged[i], recording, words) for i in own[name] if i not in rows}
-        lane = _host(name, lives_of, recording, words, hits.get(name, set()))
+        lane = _host(name, lives_of, recording, words, hits)
         size += len(orjson.dumps([*fresh.values(), lane]))
         if hosts and size + words.bytes > limit:
             break
@@ -124,18 +124,6 @@ def _homes(
     return own, world
 
 
-def _hits(recording: Recording) -> dict[str, set[str]]:
-    """The ids of the faults that hit each host."""
-    found: dict[str, set[str]] = {}
-    for request in recording.requests:
-        if request.fault:
-            found.setdefault(request.host, set()).add(request.fault)
-    for event in recording.events:
-        if event.fault:
-            found.setdefault(event.host, set()).add(event.fault)
-    return found
-
-
 def _rounded(seconds: float) -> float:
     return round(seconds, 4)
 
@@ -149,7 +137,7 @@ def _by_interest(recording: Recording) -> dict[str, list[Track]]:
     refs = cited(recording.violations)
     touched = {w.name for w in recording.history.writes if f"w{w.seq}" in refs}
     touched |= {r.host for r in recording.requests if f"r{r.seq}" in refs}
-    hit = _hits(recording)
+    hit = set().union(*fault_hits(recording).values())
     names = sorted(found, key=lambda n: (n not in hurt, n not in touched, n not in hit, n))
     return {name: found[name] for name in names}
 
@@ -172,7 +160,11 @@ def _row(entry: Entry, recording: Recording, words: Words) -> Row:
 
 
 def _host(
-    name: str, tracks: Sequence[Track], recording: Recording, words: Words, hits: set[str]
+    name: str,
+    tracks: Sequence[Track],
+    recording: Recording,
+    words: Words,
+    hits: dict[str, set[str]],
 ) -> Lane:
     return {
         "name": name,
@@ -183,7 +175,7 @@ def _host(
         "faults": [
             _fault(window.start, window.end, describe_fault(window), recording)
             for window in recording.faults
-            if not hits.isdisjoint(window.kinds)
+            if any(name in hits.get(id, ()) for id in window.kinds)
         ],
     }
 

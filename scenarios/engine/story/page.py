@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from scenarios.engine.report import STATES
@@ -16,6 +14,7 @@ from scenarios.engine.story.entries import Entry
 from scenarios.engine.story.lanes import MAX_BYTES, build
 from scenarios.engine.story.recording import Recording, meaning
 from scenarios.engine.story.text import LEGEND, MAX_CHAPTERS, chapter_lines
+from scenarios.engine.templating import template
 
 KEYS = (
     ("n p", "next and previous violation"),
@@ -36,7 +35,7 @@ def render(recording: Recording, logged: Sequence[Entry], limit: int = MAX_BYTES
         for chapter in found[:MAX_CHAPTERS]
     ]
     names = [violation.invariant for violation in recording.violations]
-    return _template().render(
+    return template("timeline.html.j2").render(
         recording=recording,
         chapters=told,
         hidden_chapters=len(found) - len(told),
@@ -61,15 +60,3 @@ def embedded(data: Any) -> Markup:
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)  # noqa: S704 - escaped above
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("scenarios.engine", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("timeline.html.j2")

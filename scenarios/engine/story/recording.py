@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emulator.bmc.log import BmcEvent, BmcRecord
@@ -58,10 +58,17 @@ class Recording:
         """Seconds since the load's start."""
         return time - self.origin
 
-    def tracks(self) -> Iterator[Track]:
-        """Hosts first, then machines."""
-        yield from self.history.hosts.values()
-        yield from self.history.machines.values()
+
+def fault_hits(recording: Recording) -> dict[str, set[str]]:
+    """Hosts that each fault of BMCs has hit, by the id that logs have."""
+    found: dict[str, set[str]] = {}
+    for request in recording.requests:
+        if request.fault:
+            found.setdefault(request.fault, set()).add(request.host)
+    for event in recording.events:
+        if event.fault:
+            found.setdefault(event.fault, set()).add(event.host)
+    return found
 
 
 def summary(passed: bool, shortfalls: Sequence[str]) -> str:

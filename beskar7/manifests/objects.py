@@ -24,6 +24,8 @@ from beskar7.manifests.webhooks import (
 NAME = "beskar7-controller-manager"
 LABELS = {"control-plane": "controller-manager", "app": NAME}
 METRICS_PORT, PROBES_PORT = 8080, 8081
+SCRAPE_INTERVAL = 30
+"""Seconds; the shortest window of a rule holds four scrapes."""
 GRACE = 10
 """Seconds from SIGTERM to SIGKILL; a manager's own shutdown timeout."""
 WEBHOOK_SECRET = "beskar7-webhook-server-cert"  # noqa: S105 # a name
@@ -144,8 +146,18 @@ def service_monitor(namespace: str = NAMESPACE) -> Object:
         "kind": "ServiceMonitor",
         "metadata": _meta(NAME, namespace),
         "spec": {
+            # The alarms know the job by this name; without it, it is the Service's.
+            "jobLabel": "app",
             "selector": {"matchLabels": dict(LABELS)},
-            "endpoints": [{"port": "metrics", "path": "/metrics", "interval": "30s"}],
+            "endpoints": [
+                {
+                    "port": "metrics",
+                    "path": "/metrics",
+                    "interval": f"{SCRAPE_INTERVAL}s",
+                    # Else the namespace of a host becomes exported_namespace, beside the pod's.
+                    "honorLabels": True,
+                }
+            ],
         },
     }
 

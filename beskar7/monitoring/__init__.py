@@ -1,0 +1,1 @@
+"""Alarms, dashboard and scraping for Prometheus and Grafana, each from one source."""

@@ -114,7 +114,7 @@ class Metrics:
         )
         self.request_duration = self._histogram(
             "beskar7_bmc_request_duration_seconds",
-            "Time of one Redfish request",
+            "Time of one Redfish request; generic is also who has not been inspected yet",
             "operation outcome vendor",
             BMC_BUCKETS,
         )

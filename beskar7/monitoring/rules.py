@@ -16,8 +16,9 @@ from beskar7.manifests.rights import NAMESPACE
 COMPONENT = "concurrent-provisioning"
 RUNBOOKS = "docs/monitoring.md"
 """The page that has a paragraph for each alarm, as this project's own path."""
-MAX_COMPRESSION = 30
-"""At which the shortest window, of two minutes, holds four scrapes of a second each."""
+MAX_COMPRESSION = 20
+"""At which one fail-over in LeaderElectionInstability's window, then of half a minute, is below its
+limit of 3 a minute, and the shortest window holds six scrapes of a second each."""
 _WINDOW = re.compile(r"(?<=\[)\d+[a-z]+(?=\])")
 
 

@@ -47,9 +47,9 @@ def test_no_credential_gets_into_the_configuration(capsys: pytest.CaptureFixture
     ("args", "said"),
     [
         ([], "WHAT"),
-        (["rules", "--compress", "0"], "1 to 30"),
-        (["rules", "--compress", "31"], "1 to 30"),
-        (["rules", "--compress", "x"], "1 to 30"),
+        (["rules", "--compress", "0"], "1 to 20"),
+        (["rules", "--compress", "21"], "1 to 20"),
+        (["rules", "--compress", "x"], "1 to 20"),
         (["prometheus"], "--rules"),
         (["prometheus", "--rules", "r", "--targets", "t", "--kubeconfig", "k"], "not allowed"),
     ],

@@ -71,7 +71,8 @@ class LeadershipLost(TemporaryError):
 class Term:
     """``holds`` tells whether leadership is certain at this moment.
 
-    ``first``: this process has not led before. ``claim_leadership``: how the claim coordinator is led; None: machines claim for themselves.
+    ``first``: this process has not led before. ``claim_leadership``: how the claim coordinator is
+    led; None: machines claim for themselves.
     """
 
     def __init__(

@@ -21,7 +21,9 @@ def of(text: str, seed: int) -> dict[str, str]:
     evidence = result.evidence
     told = result.to_json()
     del told["wall_seconds"]
-    logs: list[list[Any]] = [evidence.history.writes, evidence.requests, evidence.events, evidence.incidents]
+    logs: list[list[Any]] = [
+        *(evidence.history.writes, evidence.requests, evidence.events, evidence.incidents)
+    ]
     return {
         "trace": str(evidence.trace_hash),
         "logs": _digest([[asdict(entry) for entry in log] for log in logs]),
@@ -38,4 +40,4 @@ def _digest(value: object) -> str:
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     asked = json.load(sys.stdin)
-    print(json.dumps([of(text, asked["seed"]) for text in asked["texts"]]))
+    sys.stdout.write(json.dumps([of(text, asked["seed"]) for text in asked["texts"]]) + "\n")

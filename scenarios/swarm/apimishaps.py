@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator.faultbase import DIRECTIONS
 from emulator.kube.faults.faultspec import KINDS
 from scenarios.swarm.dice import Dice, Draws, span
 from scenarios.swarm.mishaps import SHARES, draw_latency, draw_times
@@ -66,6 +67,10 @@ def _fields(dice: Dice, kind: str) -> dict[str, Any]:
     match kind:
         case "latency":
             return {"latency": draw_latency(dice)}
+        case "delay":
+            return {"latency": draw_latency(dice), "direction": dice.pick(DIRECTIONS)}
+        case "loss":
+            return {"direction": dice.pick(DIRECTIONS)}
         case "error":
             found: dict[str, Any] = {"status": dice.pick(STATUSES)}
             if dice.chance(0.3):

@@ -42,9 +42,12 @@ world:
   managers: {replicas: 2}
 load: {machines: 4, arrivals: {poisson: 0.5/s}, lifetime: {exponential: 1m}}
 faults:
-  - {id: slow, kind: latency, select: {fraction: 0.5}, latency: {distribution: lognormal, mean: 500ms, sigma: 0.5}}
+  - id: slow
+    kind: latency
+    select: {fraction: 0.5}
+    latency: {distribution: lognormal, mean: 500ms, sigma: 0.5}
   - {id: flaky, kind: error, status: 500, probability: 0.1, duration: 1m}
-  - {id: cut, kind: reset, perform: true, match: {methods: [POST, PATCH]}, probability: 0.2, duration: 1m}
+  - {id: cut, kind: reset, perform: true, match: {methods: [POST]}, probability: 0.2, duration: 1m}
   - {id: late, kind: latency, target: api, probability: 0.2, latency: {mean: 200ms}, duration: 1m}
   - {id: deaf, kind: lose-event, target: api, probability: 0.1, duration: 1m}
   - {id: wrong, kind: clock-skew, target: api, offset: 1m, drift: 0.01}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
 import beskar7.api
@@ -68,16 +70,25 @@ def default_crds() -> list[Path]:
 def load_crds(store: Store, path: Path) -> None:
     """Register all CustomResourceDefinitions of a YAML file. Raises :class:`BadDefinition`."""
     try:
-        documents = load_yaml(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        documents = _documents(path, path.stat().st_mtime_ns)
+    except (OSError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadDefinition(f"{path}: {error}") from error
-    for document in documents:
+    for document in orjson.loads(documents):
         if document is None:
             continue
         try:
             _define(store, document)
         except ApiError as error:
             raise BadDefinition(f"{path}: {error.message}") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _documents(path: Path, written: int) -> bytes:
+    """A file's documents as JSON, read once for all the stores of a process.
+
+    Raises what :func:`load_yaml` does, and TypeError for what JSON has no form for.
+    """
+    return orjson.dumps(load_yaml(path))
 
 
 def _define(store: Store, document: Any) -> None:

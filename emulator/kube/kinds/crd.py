@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
+
+import orjson
 
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object
@@ -58,7 +61,13 @@ def resource(crd: Object) -> Resource:
 
     Raises :class:`SchemaError` and :class:`ColumnError`, saying what cannot be used.
     """
-    spec = crd["spec"]
+    return _resource(orjson.dumps(crd["spec"]))
+
+
+@functools.lru_cache(maxsize=64)
+def _resource(encoded: bytes) -> Resource:
+    """Equal definitions, and those of all stores of a process, share one compiled schema."""
+    spec = orjson.loads(encoded)
     names = spec["names"]
     version = storage_version(spec)
     printed = list(columns(version.get("additionalPrinterColumns") or _AGE))

@@ -191,7 +191,7 @@ def test_one_that_stalled_before_it_wrote_leaves_its_write_slot_and_gets_it_back
 
         it.submit("dead", 10.0, WRITE, then=write)
         for name in ("a", "b", "c"):
-            it.submit(name, 5.0, WRITE, step=0.5, then=write)
+            it.submit(name, 5.0, WRITE, step=0.25, then=write)
         it.runtime.sleep(60)
         assert it.at("begins", "a") == [STALLED_AFTER]
         assert it.at("begins", "b") == [STALLED_AFTER + 5.0]
@@ -212,7 +212,7 @@ def test_who_gets_no_write_slot_in_time_does_not_write(bench):
             caught.append(operation.host.name)
 
         it.submit("dead", 3.0, WRITE, then=write)
-        it.submit("busy", 30.0, WRITE, step=0.5)
+        it.submit("busy", 30.0, WRITE, step=0.25)
         it.runtime.sleep(10)
         assert caught == ["dead"]
         it.runtime.sleep(30)
@@ -231,7 +231,7 @@ def test_workers_and_limits_follow_live_up_and_down_while_operations_run(bench):
             it.pool.configure(QueueLimits(100, ops), PoolSettings(workers=workers), CircuitPolicy())
 
         for number in range(60):
-            it.submit(f"h{number}", 4.0, WRITE, step=0.5)
+            it.submit(f"h{number}", 4.0, WRITE, step=0.25)
         it.runtime.sleep(5)
         assert it.most == 2
         resize(6, 5)
@@ -259,8 +259,8 @@ def test_workers_and_limits_follow_live_up_and_down_while_operations_run(bench):
 @pytest.mark.upstream("U16")
 def test_operations_run_their_work_and_those_of_one_bmc_in_turn(bench):
     def body(it: Bench) -> None:
-        it.submit("a", 2.0, step=0.5, bmc="shared")
-        it.submit("b", 2.0, step=0.5, bmc="shared")
+        it.submit("a", 2.0, step=0.25, bmc="shared")
+        it.submit("b", 2.0, step=0.25, bmc="shared")
         it.runtime.sleep(10)
         assert it.at("begins", "b") == it.at("ends", "a") == [2.0]
 
@@ -270,7 +270,7 @@ def test_operations_run_their_work_and_those_of_one_bmc_in_turn(bench):
 @pytest.mark.upstream("U16")
 def test_a_stop_lets_finish_what_runs_and_says_when_it_does_not(bench):
     def body(it: Bench) -> None:
-        it.submit("short", 3.0, step=0.5)
+        it.submit("short", 3.0, step=0.25)
         it.runtime.sleep(0.1)
         it.submit("waits", 3.0)
         assert it.pool.stop(10.0)

@@ -28,7 +28,7 @@ help:
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy, strict"
 	@echo "make contracts  import-linter: which package may import which"
-	@echo "make bench      one scenario on both clocks; the API and the fleet beside their ceilings; claims; churn"
+	@echo "make bench      one scenario on both clocks; speed of virtual time; the API and the fleet beside their ceilings; claims; churn"
 	@echo "make load       a minute of Locust against a lab of its own"
 	@echo "make lock       write requirements.lock anew (LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean      remove $(VENV), out/ and every cache"
@@ -66,6 +66,7 @@ contracts:
 bench:
 	$(SETUP)
 	@"$(VENV)/bin/python" ci/bench.py
+	@"$(VENV)/bin/python" benchmarks/virtual_time.py
 	@"$(VENV)/bin/python" benchmarks/kube_api.py
 	@"$(VENV)/bin/python" benchmarks/fleet.py
 	@"$(VENV)/bin/python" benchmarks/claims.py

@@ -24,6 +24,8 @@ from scenarios.engine.schema import (
 
 MAX_SECONDS = 7 * 86_400.0
 LIFETIMES: tuple[Literal["exponential", "constant"], ...] = ("exponential", "constant")
+MIN_RATE = 1e-5
+"""A machine a day, about."""
 MAX_RATE = 10_000.0
 """Machines per second."""
 MAX_VARIANTS = 50
@@ -162,8 +164,8 @@ def _arrivals(fields: Fields) -> Arrivals:
         return Arrivals()
     of = fields.child("arrivals")
     if of.names() == ["poisson"]:
-        return Arrivals("poisson", of.number("poisson", low=1e-3, high=MAX_RATE, unit="/s"))
+        return Arrivals("poisson", of.number("poisson", low=MIN_RATE, high=MAX_RATE, unit="/s"))
     if of.names() == ["constant"]:
-        return Arrivals("constant", of.number("constant", low=1e-3, high=MAX_RATE, unit="/s"))
+        return Arrivals("constant", of.number("constant", low=MIN_RATE, high=MAX_RATE, unit="/s"))
     fields.wrong("arrivals", f"has the fields {', '.join(of.names()) or 'none'}; {hint}")
     return Arrivals()

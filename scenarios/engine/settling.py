@@ -38,8 +38,9 @@ def free_hosts(history: History) -> list[Object]:
 def unsettled(history: History, blocked: set[str], known: Inventory) -> list[Unrest]:
     """What is not at rest. ``blocked`` are hosts whose BMC a fault still keeps from working.
 
-    At rest are hosts that are Available, Provisioned, or blocked and in Error; machines that are
-    Provisioned, on a blocked host, or without a host while none is free that would do for them.
+    At rest are hosts that are Available and nobody's, Provisioned and somebody's, or blocked and
+    in Error; machines that are Provisioned, on a blocked host, or without a host while none is
+    free that would do for them.
     """
     free = free_hosts(history)
     owned: dict[str, Track] = {}
@@ -64,10 +65,13 @@ def host_unrest(track: Track, blocked: set[str]) -> str:
     at = state(track.last)
     if deleting(track.last):
         return f"{track.name} is still being deleted"
-    if at in ("Available", "Provisioned") or (at == "Error" and track.name in blocked):
+    owned = bool(consumer_uid(track.last))
+    if at == ("Provisioned" if owned else "Available") or (at == "Error" and track.name in blocked):
         return ""
     extra = " though no fault keeps its BMC from working" if at == "Error" else ""
-    return f"{track.name} is still {at or 'without a state'}{extra}"
+    whose = " and somebody's" if owned else " and nobody's"
+    shown = at + whose if at in ("Available", "Provisioned") else at or "without a state"
+    return f"{track.name} is still {shown}{extra}"
 
 
 def _machine_unrest(

@@ -28,6 +28,15 @@ def test_provisioned_and_waiting_machines_are_at_rest(logs: Any) -> None:
     assert judged.cases == 3
 
 
+def test_a_host_that_was_let_go_is_not_before_it_is_clean(logs: Any) -> None:
+    """Between a release and what follows from it a host is Provisioned, and nobody's."""
+    logs.claimed()
+    logs.host(2.0, "h1", state="Provisioned", owner="")
+    logs.machine_gone(2.0, "m1")
+    (violation,) = terminal(logs.evidence(), RULES).violations
+    assert "still Provisioned and nobody's" in violation.detail
+
+
 def test_a_machine_that_waits_though_a_host_is_free_is_not(logs: Any) -> None:
     logs.host(0.0, "h1", state="Available")
     logs.machine(1.0, "m1")

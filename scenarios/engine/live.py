@@ -157,8 +157,8 @@ class LiveWorld:
     def add_fault(self, fault: Mapping[str, Any]) -> None:
         try:
             fault = placed(fault, self.managers(), self._leader)
-            if fault.get("kind") == skews.KIND:
-                self._add_skew(fault)
+            if fault.get("kind") == skews.KIND and not self.lab.deployed:
+                self._skews.add(fault)
             elif fault.get("target") == "api":
                 self.lab.api.add_fault(fault)
                 self._api_faults.add(str(fault.get("id", "")))
@@ -166,11 +166,6 @@ class LiveWorld:
                 self.lab.fleet.add_fault(fault)
         except (FieldError, FleetControlError, ApiControlError) as error:
             raise WorldError(f"fault {fault.get('id', '?')}: {error}") from None
-
-    def _add_skew(self, fault: Mapping[str, Any]) -> None:
-        if self.lab.deployed:
-            raise FieldError("kind: clock-skew is for managers that are no pods of a Deployment")
-        self._skews.add(fault)
 
     def clear_faults(self, id: str | None) -> None:
         if self._skews.clear(id) and id is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from beskar7.runtime import Random, Runtime
+from beskar7.runtime.skew import SkewWindow
 from emulator import faultbase
 from emulator.faultbase import MAX_FAULTS, Direction
 from emulator.fields import FieldError
@@ -61,6 +62,8 @@ class ApiFaults:
         self._restarted: set[str] = set()
         self._added = 0
         self._on_change: list[Callable[[], None]] = []
+        self.skews_clocks = False
+        """Somebody puts clients' clocks wrong as these faults say."""
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -174,12 +177,18 @@ class ApiFaults:
 
     def clock_error(self, client: str, now: float) -> float:
         """Seconds by which the faults put this client's wall clock ahead."""
+        if not self._active:
+            return 0.0
+        return sum(window.error(now) for window in self.skews_of(client))
+
+    def skews_of(self, client: str) -> Sequence[SkewWindow]:
+        """What is set for this client's wall clock, over, in force and to come."""
         asked = Asked(client, "", "")
-        return sum(
-            active.fault.skew(active.origin).error(now)
+        return [
+            active.fault.skew(active.origin)
             for active in self._active.values()
             if active.fault.kind == "clock-skew" and active.fault.select.admits(asked)
-        )
+        ]
 
     def follow(self, asked: Asked) -> Follower:
         """The faults of one watch that is about to open."""

@@ -18,6 +18,7 @@ from emulator.kube.store.metadata import rfc3339
 from emulator.kube.store.pipeline import Call
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import usage
+from emulator.kube.workloads.clocks import PodClocks
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.events import Recorder
 from emulator.kube.workloads.objects import NODE, NODE_NAME, POD, meta, spec, status, terminating
@@ -73,6 +74,7 @@ class Kubelet:
         *,
         timing: Timing | None = None,
         max_pods: int = MAX_PODS,
+        clocks: PodClocks | None = None,
     ) -> None:
         self.pods: dict[str, PodWorker] = {}
         """By uid."""
@@ -85,6 +87,7 @@ class Kubelet:
             credentials,
             asyncio.Semaphore(_STARTS),
             timing or Timing(),
+            clocks,
         )
         self._scheduler = Recorder(store, "default-scheduler")
         self._addresses = Addresses(store)

@@ -17,6 +17,7 @@ from emulator.kube.store.metadata import rfc3339
 from emulator.kube.store.pipeline import Call
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import images
+from emulator.kube.workloads.clocks import PodClocks
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.events import Recorder
@@ -49,6 +50,7 @@ class Node:
     credentials: Credentials
     starts: asyncio.Semaphore
     timing: Timing
+    clocks: PodClocks | None
     ip: str = "127.0.0.1"
 
 
@@ -69,6 +71,7 @@ class PodWorker:
         name = f"{meta(obj)['namespace']}_{meta(obj)['name']}"[:200]
         self.directory = node.directory / f"{name}_{meta(obj)['uid']}"
         self.kubeconfig = self.directory / "kubeconfig"
+        self._clock = self.directory / "clock"
         self._node = node
         self._killed_at = float("inf")
         self._gone = False
@@ -111,6 +114,8 @@ class PodWorker:
         if not self.stopping.is_set():
             await self.stopping.wait()
         self.kubeconfig.unlink(missing_ok=True)
+        if self._node.clocks is not None:
+            self._node.clocks.forget(self._clock)
         self._delete()
 
     def stop(self, grace: float) -> None:
@@ -183,14 +188,21 @@ class PodWorker:
     def base_environment(self) -> dict[str, str]:
         found = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         found.setdefault("PATH", os.defpath)
-        return found | {
-            "PYTHONPATH": images.SOURCE,
-            "HOSTNAME": meta(self.obj)["name"],
-            "POD_NAME": meta(self.obj)["name"],
-            "POD_NAMESPACE": meta(self.obj)["namespace"],
-            "POD_IP": self.ip,
-            "NODE_NAME": spec(self.obj).get("nodeName", ""),
-        }
+        clock = {}
+        if self._node.clocks is not None:
+            clock = self._node.clocks.follow(meta(self.obj)["name"], self._clock)
+        return (
+            found
+            | clock
+            | {
+                "PYTHONPATH": images.SOURCE,
+                "HOSTNAME": meta(self.obj)["name"],
+                "POD_NAME": meta(self.obj)["name"],
+                "POD_NAMESPACE": meta(self.obj)["namespace"],
+                "POD_IP": self.ip,
+                "NODE_NAME": spec(self.obj).get("nodeName", ""),
+            }
+        )
 
     def lookup(self, kind: str, name: str) -> Object | None:
         wanted = SECRET if kind == "Secret" else CONFIG_MAP

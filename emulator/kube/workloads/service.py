@@ -17,6 +17,7 @@ from emulator.kube.kinds.registry import Registry, Resource
 from emulator.kube.kinds.schema import Schema
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import routes, usage
+from emulator.kube.workloads.clocks import PodClocks
 from emulator.kube.workloads.controllers import Controllers
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.exposition import total
@@ -45,12 +46,15 @@ class Workloads:
         *,
         timing: Timing | None = None,
         max_pods: int = MAX_PODS,
+        clocks: PodClocks | None = None,
     ) -> None:
         self.store = store
         self.closing = False
         self.following: set[asyncio.Event] = set()
         self.sessions: set[asyncio.Task[object]] = set()
-        self.kubelet = Kubelet(store, directory, credentials, timing=timing, max_pods=max_pods)
+        self.kubelet = Kubelet(
+            store, directory, credentials, timing=timing, max_pods=max_pods, clocks=clocks
+        )
         self._rates: dict[int, usage.Rate] = {}
         self._machine = usage.Rate()
         self._sampler: asyncio.TimerHandle | None = None

@@ -38,6 +38,71 @@ def test_same_seed_same_trace_and_other_seed_other_trace():
     assert _world(7)[0] != _world(8)[0]
 
 
+def _order(seed: int, schedule: str) -> list[int]:
+    """In which six tasks run that are woken at one instant."""
+    runtime = VirtualRuntime(seed, schedule=schedule)
+    seen: list[int] = []
+
+    def wait(number: int, event) -> None:
+        event.wait()
+        seen.append(number)
+
+    def main() -> None:
+        event = runtime.event()
+        tasks = [runtime.spawn(wait, number, event, name=f"w{number}") for number in range(6)]
+        runtime.sleep(1)
+        event.set()
+        for task in tasks:
+            task.join()
+
+    runtime.run(main)
+    return seen
+
+
+def test_what_is_due_at_one_instant_runs_in_an_order_that_the_seed_draws():
+    orders = {tuple(_order(seed, "seeded")) for seed in range(8)}
+    assert len(orders) > 4
+    assert all(sorted(order) == list(range(6)) for order in orders)
+    assert _order(3, "seeded") == _order(3, "seeded")
+
+
+def test_on_request_it_runs_in_the_order_in_which_it_became_due():
+    assert [_order(seed, "fifo") for seed in range(3)] == [list(range(6))] * 3
+
+
+def test_the_order_shifts_no_streams_draws():
+    def draws(schedule: str) -> list[float]:
+        runtime = VirtualRuntime(5, schedule=schedule)
+
+        def main() -> list[float]:
+            runtime.spawn(runtime.sleep, 1.0, name="other").join()
+            return [runtime.rng("schedule").random() for _ in range(3)]
+
+        return runtime.run(main)
+
+    assert draws("seeded") == draws("fifo")
+
+
+def test_simpys_own_events_happen_on_the_same_environment():
+    """The queueing models' kind of process beside ours."""
+    runtime = VirtualRuntime(0)
+    seen: list[float] = []
+
+    def process(env):
+        yield env.timeout(2.0)
+        seen.append(env.now)
+
+    def main() -> None:
+        env = runtime._kernel.env
+        env.process(process(env))
+        runtime.sleep(1)
+        assert seen == []
+        runtime.sleep(2)
+
+    runtime.run(main)
+    assert seen == [2.0]
+
+
 def test_an_hour_passes_at_once():
     runtime = VirtualRuntime(0)
     runtime.run(runtime.sleep, 3600.0)

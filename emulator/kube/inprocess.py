@@ -17,6 +17,7 @@ from beskar7.runtime import Event, Random, Runtime
 from emulator.kube.faults.faultclient import FaultyCalls
 from emulator.kube.faults.faults import ApiFaults, Follower
 from emulator.kube.inwatch import Ending, InProcessWatch
+from emulator.kube.lens import Lens
 from emulator.kube.store.history import Entry, Watcher, bookmark
 from emulator.kube.store.past import list_at_age
 from emulator.kube.store.pipeline import Call
@@ -72,10 +73,12 @@ class InProcessKube:
         before: Before | None = None,
         after: After | None = None,
         faults: ApiFaults | None = None,
+        lens: Lens | None = None,
     ) -> None:
         self.client = client
         self.before = before
         self.after = after
+        self._lens = lens
         self._store = store
         self._runtime = runtime
         self._latency = latency or LatencyModel()
@@ -99,6 +102,8 @@ class InProcessKube:
         predicate = self._predicate(kind, label_selector, field_selector)
 
         age = 0.0
+        if self._lens is not None and predicate is None:
+            age = self._lens.age(kind)
 
         def run() -> tuple[list[Entry], int]:
             if age:
@@ -107,7 +112,7 @@ class InProcessKube:
 
         def aged(seconds: float) -> None:
             nonlocal age
-            age = seconds
+            age = max(age, seconds)
 
         entries, version = self._call("list", kind, namespace, "", run, aged)
         return ObjectList([entry.copy() for entry in entries], str(version))
@@ -186,6 +191,11 @@ class InProcessKube:
                     continue
                 due = change.time + self._latency.deliver(self._delivery_rng)
                 due += follower.lag() if follower is not None else 0.0
+                if self._lens is not None:
+                    told_at = self._lens.due(type_, change)
+                    if told_at is None:
+                        continue
+                    due = max(due, told_at)
                 if due > end:
                     return  # what is not delivered in time comes with the next watch
                 if due > runtime.now() and ending.sleep(due - runtime.now()):

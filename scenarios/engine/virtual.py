@@ -26,6 +26,7 @@ from emulator.kube import admission
 from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.faults.faultspec import ApiFault
 from emulator.kube.inprocess import InProcessKube
+from emulator.kube.lens import Lens
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
 from scenarios.engine.calls import Call, RecordedKube
@@ -79,6 +80,8 @@ class VirtualWorld:
         self.kube = InProcessKube(self.store, runtime, client=CLIENT, faults=self.api_faults)
         self.doors = Doors()
         self.calls: list[Call] = []
+        self.lens_of: Callable[[str], Lens] | None = None
+        """How each manager, by its identity, is to see the API's state; None: as it is."""
         self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
 
     def start(self) -> None:
@@ -123,6 +126,7 @@ class VirtualWorld:
                 after=doors.kube_answer,
                 faults=self.api_faults,
                 calls=self.calls,
+                lens=None if self.lens_of is None else self.lens_of(identity),
             ),
             bmc_connector(
                 process, identity, setup=lambda session: session.mount("http://", adapter)

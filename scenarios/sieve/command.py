@@ -115,8 +115,7 @@ def run(args: argparse.Namespace) -> int:
         points = lesson.learned.points(args.pattern or PATTERNS, every=args.all)
         _replay(args, voice, lesson, points, spans, findings)
     except KeyboardInterrupt:
-        _tell(args, findings)
-        _say(voice, f"Interrupted: {len(findings)} replays are done.")
+        _tell(args, findings, "INTERRUPTED")
         return INTERRUPTED
     _tell(args, findings)
     return FELL_SHORT if any(finding.shortfalls for finding in findings) else HELD
@@ -170,7 +169,7 @@ def _say(voice: Console, text: str) -> None:
     voice.print(Text(text), soft_wrap=True)
 
 
-def _tell(args: argparse.Namespace, findings: list[Finding]) -> None:
+def _tell(args: argparse.Namespace, findings: list[Finding], otherwise: str = "HELD") -> None:
     """Counts by pattern, and the failures with the command that replays each."""
     played = Counter((f.point.pattern, f.point.how) for f in findings)
     short = Counter((f.point.pattern, f.point.how) for f in findings if f.shortfalls)
@@ -209,7 +208,7 @@ def _tell(args: argparse.Namespace, findings: list[Finding]) -> None:
         console.print(Text(f"  {_command(args, point)}"), soft_wrap=True)
     if len(failed) > SHOWN:
         console.print(f"... and {len(failed) - SHOWN} more; --output json has them all")
-    verdict = "NOT HELD" if failed else "HELD"
+    verdict = "NOT HELD" if failed else otherwise
     line = f"{args.scenario}: {verdict} (seed {args.seed}, {len(findings)} replays)"
     console.print(Text(line, style="bold red" if failed else "bold green"), soft_wrap=True)
 

@@ -189,10 +189,11 @@ class Stage:
 
     def add_fault(self, fault: Mapping[str, Any]) -> None:
         now = self._world.runtime.now()
-        self._world.add_fault(fault)
+        # Judged is what the ends saw, where a fault of the network is one of the API or of BMCs.
+        in_force = self._world.add_fault(fault)
         start = now + fault["start"]
         end = ends(fault, start)
-        self._evidence.faults.append(FaultWindow(fault, start, end))
+        self._evidence.faults.append(FaultWindow(in_force, start, end))
         self._incident("add-fault", fault["id"], fault["kind"], now)
 
     def _clear(self, id: str | None) -> None:

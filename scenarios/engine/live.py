@@ -154,7 +154,7 @@ class LiveWorld:
             return ""
         return str(lease.get("spec", {}).get("holderIdentity") or "")
 
-    def add_fault(self, fault: Mapping[str, Any]) -> None:
+    def add_fault(self, fault: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             fault = placed(fault, self.managers(), self._leader)
             if fault.get("kind") == skews.KIND and not self.lab.deployed:
@@ -166,6 +166,7 @@ class LiveWorld:
                 self.lab.fleet.add_fault(fault)
         except (FieldError, FleetControlError, ApiControlError) as error:
             raise WorldError(f"fault {fault.get('id', '?')}: {error}") from None
+        return fault
 
     def clear_faults(self, id: str | None) -> None:
         if self._skews.clear(id) and id is not None:

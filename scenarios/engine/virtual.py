@@ -79,6 +79,7 @@ class VirtualWorld:
         )
         self.kube = InProcessKube(self.store, runtime, client=CLIENT, faults=self.api_faults)
         self.doors = Doors()
+        self.doors.on_end.append(lambda _: self._news.set())
         self.calls: list[Call] = []
         self.lens_of: Callable[[str], Lens] | None = None
         """How each manager, by its identity, is to see the API's state; None: as it is."""
@@ -155,7 +156,7 @@ class VirtualWorld:
             return ""
         return str(lease.get("spec", {}).get("holderIdentity") or "")
 
-    def add_fault(self, fault: Mapping[str, Any]) -> None:
+    def add_fault(self, fault: Mapping[str, Any]) -> Mapping[str, Any]:
         fault = placed(fault, self.managers(), self._leader)
         try:
             if fault.get("target") == "api":
@@ -164,6 +165,7 @@ class VirtualWorld:
                 self.fleet.faults.add(Fault.from_dict(dict(fault)))
         except FieldError as error:
             raise WorldError(f"fault {fault.get('id', '?')}: {error}") from None
+        return fault
 
     def clear_faults(self, id: str | None) -> None:
         self.fleet.faults.clear(id)

@@ -55,8 +55,12 @@ class World(Protocol):
         """Start one more manager and return its identity."""
         ...
 
-    def add_fault(self, fault: Mapping[str, Any]) -> None:
-        """Add a fault of the fleet, or of the API (``target: api``); ``start`` counts from now."""
+    def add_fault(self, fault: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add a fault of the fleet, of the API (``target: api``), or of the network between ends.
+
+        ``start`` counts from now. Returns the fault as it is in force: one of the network as the
+        one of the end that acts it out.
+        """
         ...
 
     def clear_faults(self, id: str | None) -> None:

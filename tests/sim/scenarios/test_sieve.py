@@ -96,9 +96,10 @@ def test_a_crash_finds_work_that_only_its_process_knew_of(monkeypatch: Any) -> N
 
 
 def test_the_past_finds_who_believes_a_cache_about_owners(monkeypatch: Any) -> None:
-    monkeypatch.setattr(
-        Claims, "owned", lambda self, machine: [h for h in [self.known(machine)] if h is not None]
-    )
+    def owned(self: Claims, machine: Any) -> list[Any]:
+        return [self._env.copy(host) for host in [self.known(machine)] if host is not None]
+
+    monkeypatch.setattr(Claims, "owned", owned)
     found = first("stale", "next")
     assert "single-owner violated" in " ".join(found.shortfalls)
 

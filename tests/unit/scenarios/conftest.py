@@ -391,8 +391,9 @@ class FakeWorld:
         self._note(f"start {identity}")
         return identity
 
-    def add_fault(self, fault: Mapping[str, Any]) -> None:
+    def add_fault(self, fault: Mapping[str, Any]) -> Mapping[str, Any]:
         self._note(f"fault {fault['id']}")
+        return fault
 
     def clear_faults(self, id: str | None) -> None:
         self._note(f"clear {id}")

@@ -118,7 +118,10 @@ class Controller:
                     requests.update(dict.fromkeys(to_requests(state)))
             for request in requests:
                 later = 0.0 if delay is None else delay(old, new, request)
-                self.queue.add_after(request, later, priority=urgency)
+                if later > 0:
+                    self.queue.add_after(request, later, priority=urgency)
+                else:
+                    self.queue.add(request, priority=urgency)
 
         cache.on_change(changed)
 

@@ -1,6 +1,6 @@
 """Claims under contention: machines that come at once on 1.2 times as many hosts.
 
-By hand: ``python benchmarks/claims.py [--full] [--publish]``. In virtual time with 3 managers (5
+By hand: ``python benchmarks/claims.py [--full] [--clock live] [--publish]``. In virtual time with 3 managers (5
 with ``--full``, and 1000 machines), each algorithm in three modes: standard (one manager leads and
 claims), leader (claims are handed to the claim leader), and shards (every manager claims for its
 share of the machines from the same hosts: the contention between processes that an algorithm has
@@ -59,33 +59,39 @@ def show(row: dict[str, Any]) -> None:
     )
 
 
-def storms(full: bool, with_live: bool) -> list[dict[str, Any]]:
-    """All rows, each shown when it is there."""
+def take(rows: list[dict[str, Any]], row: dict[str, Any]) -> dict[str, Any]:
+    rows.append(row)
+    show(row)
+    return row
+
+
+def virtual_storms(full: bool) -> list[dict[str, Any]]:
+    """All rows in virtual time, each shown when it is there."""
     rows: list[dict[str, Any]] = []
-
-    def take(row: dict[str, Any]) -> dict[str, Any]:
-        rows.append(row)
-        show(row)
-        return row
-
     managers = 5 if full else 3
     for machines in (50, 200, 1000) if full else (50, 200):
         for mode in FLAGS:
             for algorithm in ALGORITHMS:
                 hosts = machines * 6 // 5
-                take(virtual(mode, algorithm, machines, hosts=hosts, managers=managers))
+                take(rows, virtual(mode, algorithm, machines, hosts=hosts, managers=managers))
     for mode in ("standard", "leader"):
         fleets = [
-            take(virtual(mode, "deterministic", 50, hosts=n, managers=3)) for n in (100, 10_000)
+            take(rows, virtual(mode, "deterministic", 50, hosts=n, managers=3))
+            for n in (100, 10_000)
         ]
         small, large = (row["calls_per_claim"] for row in fleets)
         held = "held" if large <= small * 1.02 else "MISSED"
         print(f"  {mode}: calls per claim {small:.2f} at 100 hosts, {large:.2f} at 10,000: {held}")
-    if with_live:
-        for machines in (50, 200) if full else (50,):
-            for mode in ("standard", "leader"):
-                for algorithm in ALGORITHMS if full else ALGORITHMS[:1]:
-                    take(live(mode, algorithm, machines))
+    return rows
+
+
+def live_storms(full: bool) -> list[dict[str, Any]]:
+    """All rows on real sockets, each shown when it is there."""
+    rows: list[dict[str, Any]] = []
+    for machines in (50, 200) if full else (50,):
+        for mode in ("standard", "leader"):
+            for algorithm in ALGORITHMS if full else ALGORITHMS[:1]:
+                take(rows, live(mode, algorithm, machines))
     return rows
 
 
@@ -118,7 +124,11 @@ def page(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="also 1000 machines, 5 managers")
-    parser.add_argument("--no-live", action="store_true", help="virtual time only")
+    parser.add_argument(
+        "--clock",
+        choices=("virtual", "live"),
+        help="only this one; the other's rows stay as the last run left them",
+    )
     parser.add_argument("--publish", action="store_true", help="write docs/claims-figures.md")
     args = parser.parse_args()
     logging.disable(logging.ERROR)
@@ -126,7 +136,13 @@ def main() -> None:
         f"{'clock':<8}{'mode':<9}{'algorithm':<16}{'mach.':>5}{'hosts':>7}{'claims/s':>9}"
         f"{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'conflicts':>10}{'calls':>8}  goal"
     )
-    rows = storms(args.full, not args.no_live)
+    known = json.loads(OUT.read_text(encoding="utf-8")) if args.clock and OUT.exists() else []
+    rows: list[dict[str, Any]] = []
+    for clock, storms in (("virtual", virtual_storms), ("live", live_storms)):
+        if args.clock in (None, clock):
+            rows += storms(args.full)
+        else:
+            rows += [row for row in known if row["clock"] == clock]
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if args.publish:

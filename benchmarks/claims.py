@@ -1,14 +1,14 @@
 """Claims under contention: machines that come at once on 1.2 times as many hosts.
 
-By hand: ``python benchmarks/claims.py [--full] [--clock live] [--publish]``. In virtual time with 3 managers (5
-with ``--full``, and 1000 machines), each algorithm in three modes: standard (one manager leads and
-claims), leader (claims are handed to the claim leader), and shards (every manager claims for its
-share of the machines from the same hosts: the contention between processes that an algorithm has
-to cope with). Then whether the calls of a claim grow with the fleet; then live, with 5 managers as
-real processes. The provisioning queue is drained, so that only claims are measured. Conflicts and
-times are from the API's log of writes, calls from the API port of the managers (live: writes only,
-from the log). A claim's calls are all about machines, claims and hosts, without what provisioning
-makes of them (the hosts' status). Prints the goals beside the figures, writes
+By hand: ``python benchmarks/claims.py [--full] [--clock live] [--publish]``. In virtual time with 3
+managers (5 with ``--full``, and 1000 machines), each algorithm in three modes: standard (one
+manager leads and claims), leader (claims are handed to the claim leader), and shards (every manager
+claims for its share of the machines from the same hosts: the contention between processes that an
+algorithm has to cope with). Then whether the calls of a claim grow with the fleet; then live, with
+5 managers as real processes. The provisioning queue is drained, so that only claims are measured.
+Conflicts and times are from the API's log of writes, calls from the API port of the managers (live:
+writes only, from the log). A claim's calls are all about machines, claims and hosts, without what
+provisioning makes of them (the hosts' status). Prints the goals beside the figures, writes
 out/bench/claims.json; ``--publish`` also docs/claims-figures.md.
 """
 

@@ -37,7 +37,8 @@ class OperationTimedOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """``suspect_workers``: operations that may run beside the workers; 0: none, they take those.
+    """``suspect_workers``: operations of suspect BMCs that may be begun beside the workers, and
+    besides as many that were moved there; 0: none, they take those.
 
     ``operation_timeout`` and ``longest_call``, the longest time that one request can live, are
     seconds.
@@ -58,6 +59,8 @@ class _Run:
     timeout_at: float
     number: int | None
     """Of the worker that does it; None: it runs beside the workers."""
+    moved: bool = False
+    """It was begun by a worker, and its task goes on beside them."""
     task: Task | None = None
     wrote: bool = False
     reserved_until: float | None = None
@@ -281,13 +284,16 @@ class OperationPool:
             run.operation.revoke()
             self._move_beside(run)
             return True
-        if now >= run.progressed + STALLED_AFTER and self._room_beside():
+        if now >= run.progressed + STALLED_AFTER and self._room_beside(moved=True):
             self._move_beside(run)
         return False
 
-    def _room_beside(self) -> bool:
+    def _room_beside(self, *, moved: bool) -> bool:
+        """Apart for those that are moved there: else BMCs that are long known to be dead would
+        keep the healthy ones, and whoever fails for the first time, on the workers."""
         beside = sum(
-            run.number is None and run.reserved_until is None for run in self._runs.values()
+            run.number is None and run.reserved_until is None and run.moved is moved
+            for run in self._runs.values()
         )
         return beside < self._settings.suspect_workers
 
@@ -297,6 +303,7 @@ class OperationPool:
         if number is None:
             return
         run.number = None
+        run.moved = True
         run.task = self._workers.pop(number)
         self._beside.add(run.task)
         if not run.wrote:
@@ -306,7 +313,7 @@ class OperationPool:
         self._changed.notify_all()
 
     def _start_suspects(self, now: float) -> None:
-        while self._room_beside():
+        while self._room_beside(moved=False):
             operation = self._queue.take(now, suspects=True)
             if operation is None:
                 return
@@ -317,7 +324,7 @@ class OperationPool:
 
     def _next_look(self, now: float) -> float | None:
         """When something is to be done without anything having happened before."""
-        room = self._room_beside()
+        room = self._room_beside(moved=True)
         times = []
         for run in self._runs.values():
             if run.reserved_until is not None:
@@ -326,7 +333,8 @@ class OperationPool:
             times.append(run.timeout_at)
             if room and run.number is not None:
                 times.append(run.progressed + STALLED_AFTER)
-        due = self._queue.next_due(now, suspects=True) if room else None
+        more = self._room_beside(moved=False)
+        due = self._queue.next_due(now, suspects=True) if more else None
         return min(times if due is None else [*times, due], default=None)
 
     def _tell_of(self, operation: Operation) -> None:

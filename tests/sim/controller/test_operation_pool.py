@@ -123,6 +123,23 @@ def test_without_room_beside_the_workers_it_holds_its_worker(bench):
     bench(body, workers=1, suspect_workers=0)
 
 
+def test_suspects_that_hang_do_not_keep_a_stalled_operation_on_its_worker(bench):
+    """All room for suspects is taken: the room for those that are moved is another one."""
+
+    def body(it: Bench) -> None:
+        it.submit("dead", 0.1, fails=True)
+        it.runtime.sleep(1)
+        it.submit("dead", 30.0)
+        it.runtime.sleep(1)
+        assert it.at("begins", "dead") == [0.0, 1.0], "a suspect, beside the workers"
+        it.submit("slow", 2.0)
+        it.submit("well", 0.1)
+        it.runtime.sleep(5)
+        assert it.at("begins", "well") == [2.0 + STALLED_AFTER]
+
+    bench(body, workers=1, suspect_workers=1)
+
+
 def test_one_that_makes_progress_keeps_its_worker(bench):
     def body(it: Bench) -> None:
         it.submit("slow", 10.0, step=STALLED_AFTER / 2)

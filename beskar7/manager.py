@@ -50,6 +50,7 @@ class Manager:
         self._patient = patient or (lambda _: kube)
         self._term: Term | None = None
         self._first_term = True
+        self._stopping = False
         self._recorder = EventRecorder(kube, runtime, "beskar7-manager", settings.identity)
         self.configuration = Configuration(
             runtime, kube, settings, self._recorder, self.metrics, lambda: self.leading
@@ -101,6 +102,7 @@ class Manager:
             self._begin()
         stop.wait()
         log.info("manager %s stops", self._settings.identity)
+        self._stopping = True
         deadline = Deadline(self._runtime, self._settings.shutdown_timeout)
         if self._elector is not None:
             self._elector.stop(self._settings.shutdown_timeout)
@@ -155,7 +157,9 @@ class Manager:
         term, self._term = self._term, None
         self.metrics.leader.labels(self._settings.identity).set(0)
         self._elections("stopped_leading").inc()
-        if term is not None and not term.stop(self._settings.shutdown_timeout * 0.8):
+        # A manager that stops keeps its lease until its last call is over.
+        lost = not self._stopping
+        if term is not None and not term.stop(self._settings.shutdown_timeout * 0.8, lost=lost):
             log.warning("work was still running when the term ended; it is fenced")
 
 

@@ -258,9 +258,14 @@ class Term:
         self.ready = True
         log.info("reconciling %d hosts, %d machines", len(self._hosts), len(self._machines))
 
-    def stop(self, timeout: float) -> bool:
-        """Take nothing more, let finish what runs; False when ``timeout`` seconds came first."""
+    def stop(self, timeout: float, *, lost: bool = False) -> bool:
+        """Take nothing more, let finish what runs; False when ``timeout`` seconds came first.
+
+        ``lost``: somebody else may lead soon, so that no call may stay in a BMC until then.
+        """
         self.ready = False
+        if lost:
+            self._requests.cut()
         self._configuration.unsubscribe(self._retune)
         self._ending.set()
         end = self._runtime.now() + timeout

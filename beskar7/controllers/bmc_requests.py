@@ -186,6 +186,10 @@ class BmcRequests:
             if not taken:
                 self._grants.drop(host.key, grant)
 
+    def cut(self) -> None:
+        """Leave every BMC at once: others may use them from now on."""
+        self._connector.cut()
+
     def busy(self, host: ObjectKey, kind: OperationKind | None = None) -> bool:
         return self.pool.holds(host, kind)
 

@@ -1,4 +1,4 @@
-"""HTTP answers of bounded size and total time.
+"""HTTP answers of bounded size and total time, and connections that can be cut.
 
 The timeout of ``requests`` is one of each read from the socket, so a server that drips a byte now
 and then outlives it for ever (measured). Here it is the whole answer's, head and body.
@@ -6,9 +6,12 @@ and then outlives it for ever (measured). Here it is the whole answer's, head an
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import http.client
 import io
 import socket
+import weakref
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -32,14 +35,45 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._sockets = _Sockets(runtime)
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._runtime)
+        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._runtime, self._sockets)
+
+    def cut(self) -> None:
+        """Break off what is under way, and connect to nothing any more."""
+        self._sockets.cut()
 
 
-def _pool_classes(runtime: Runtime) -> dict[str, type[HTTPConnectionPool]]:
+class _Sockets:
+    """Those that are open. Who reads from one of them sees its end when it is cut."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        # A connection forgets its socket while the answer is still read from it.
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._lock = runtime.lock()
+        self._is_cut = False
+
+    def opened(self, sock: socket.socket) -> None:
+        """Raises ConnectionAbortedError after :meth:`cut`."""
+        with self._lock:
+            if not self._is_cut:
+                self._open.add(sock)
+                return
+        sock.close()
+        raise ConnectionAbortedError(errno.ECONNABORTED, "cut off by this side")
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            for sock in self._open:
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    sock.shutdown(socket.SHUT_RDWR)
+
+
+def _pool_classes(runtime: Runtime, sockets: _Sockets) -> dict[str, type[HTTPConnectionPool]]:
     class BoundedResponse(http.client.HTTPResponse):
         """Reads from the socket only until the timeout that the socket has at the beginning."""
 
@@ -53,8 +87,16 @@ def _pool_classes(runtime: Runtime) -> dict[str, type[HTTPConnectionPool]]:
     class PlainConnection(HTTPConnection):
         response_class = BoundedResponse
 
+        def connect(self) -> None:
+            super().connect()
+            sockets.opened(self.sock)
+
     class TlsConnection(HTTPSConnection):
         response_class = BoundedResponse
+
+        def connect(self) -> None:
+            super().connect()
+            sockets.opened(self.sock)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = PlainConnection

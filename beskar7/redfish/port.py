@@ -215,3 +215,10 @@ class BmcConnector(Protocol):
     """Where BMCs come from."""
 
     def connect(self, target: BmcTarget, context: CallContext) -> Bmc: ...
+
+    def cut(self) -> None:
+        """Break off every call that is under way, and let none begin any more.
+
+        For who may not touch BMCs from now on. What a BMC was told already it may still do.
+        """
+        ...

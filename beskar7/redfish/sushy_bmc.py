@@ -77,6 +77,7 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         self._connect_timeout = connect_timeout
         self._ends_at = 0.0
         self._retry_after = 0.0
+        self._is_cut = False
         self._session.max_redirects = MAX_REDIRECTS
         self._session.hooks["response"].append(self._read)
         for scheme in ("http://", "https://"):
@@ -91,6 +92,8 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         if context is None:
             raise RuntimeError("a BMC was called outside of an operation")
         context.deadline.check()
+        if self._is_cut:
+            raise sushy_errors.ConnectionError(url=path, error="cut off by this side")
         kwargs["server_side_retries_left"] = 0
         kwargs["stream"] = True
         kwargs["headers"] = {
@@ -125,6 +128,12 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         """Called by requests for each answer, before anybody looks into it."""
         self._retry_after = retry_after(self._runtime, response)
         read_bounded(self._runtime, response, self._ends_at)
+
+    def cut(self) -> None:
+        """See :meth:`BmcConnector.cut`."""
+        self._is_cut = True
+        for adapter in self._session.adapters.values():
+            adapter.cut()
 
     def pause(self) -> None:
         """Wait before the next look at what the BMC has accepted, within the deadline."""
@@ -340,6 +349,8 @@ class SushyBmcs:
         self._connect_timeout = connect_timeout
         self._setup = setup
         self._clients: OrderedDict[BmcTarget, SushyBmc] = OrderedDict()
+        self._in_use: set[SushyBmc] = set()
+        self._is_cut = False
         self._lock = runtime.lock()
 
     def connect(self, target: BmcTarget, context: CallContext) -> Bmc:
@@ -350,11 +361,26 @@ class SushyBmcs:
             client = self._clients.pop(target, None)
         client = client or self._new(target)
         client.connector.context = context
+        with self._lock:
+            self._in_use.add(client)
+            cut = self._is_cut
+        if cut:
+            client.connector.cut()
         return client
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            under_way = [*self._in_use]
+        for client in under_way:
+            client.connector.cut()
 
     def _keep(self, client: SushyBmc) -> None:
         client.connector.context = None
         with self._lock:
+            self._in_use.discard(client)
+            if self._is_cut:
+                return
             self._clients[client.target] = client
             if len(self._clients) > KEPT_CLIENTS:
                 self._clients.popitem(last=False)

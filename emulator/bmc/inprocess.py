@@ -49,6 +49,7 @@ class FleetAdapter(BaseAdapter):
         self._runtime = runtime
         self._before = before
         self._after = after
+        self._under_way: dict[Exchange, None] = {}
 
     def send(
         self,
@@ -83,6 +84,7 @@ class FleetAdapter(BaseAdapter):
         exchange = Exchange(self._fleet, bmc, asked)
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
         asked_at = self._runtime.now()
+        self._under_way[exchange] = None
         try:
             begun = exchange.begun.wait(patience)
             left = patience
@@ -92,7 +94,12 @@ class FleetAdapter(BaseAdapter):
                 left = None
             answered = begun and exchange.done.wait(left)
         finally:
+            self._under_way.pop(exchange, None)
             exchange.gone.set()
+        if exchange.cut:
+            raise requests.exceptions.ConnectionError(
+                "Connection aborted: cut off by this side", request=request
+            )
         if begun and not answered:
             self._runtime.trace("bmc", f"{bmc.name} {asked.method} {asked.path} stalled")
             raise requests.exceptions.ConnectionError(
@@ -130,6 +137,13 @@ class FleetAdapter(BaseAdapter):
     def close(self) -> None:
         """There is no connection to close."""
 
+    def cut(self) -> None:
+        """Clients see the end of what is under way; BMCs see that they are gone."""
+        for exchange in self._under_way:
+            exchange.cut = True
+            exchange.begun.set()
+            exchange.done.set()
+
 
 class Exchange:
     """One request on its way through a BMC, as a task of the world."""
@@ -145,6 +159,8 @@ class Exchange:
         """The client no longer waits."""
         self.answer: Response | None = None
         """None once done: the connection was lost."""
+        self.cut = False
+        """The client broke it off."""
         self.torn = False
         """A part of the answer is missing."""
         self._gap = 0.0

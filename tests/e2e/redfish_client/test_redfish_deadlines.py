@@ -100,12 +100,18 @@ def serving(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[s
             thread.join(5)
 
 
-def call(url: str, operation_seconds: float = 30.0) -> tuple[BmcError, float]:
+def connector(patience: float = PATIENCE) -> SushyBmcs:
+    return SushyBmcs(
+        LiveRuntime(), "test", request_timeout=lambda: patience, connect_timeout=lambda: patience
+    )
+
+
+def call(
+    url: str, operation_seconds: float = 30.0, bmcs: SushyBmcs | None = None
+) -> tuple[BmcError, float]:
     """What reading the system of such a BMC raises, and how long that took."""
     runtime = LiveRuntime()
-    bmcs = SushyBmcs(
-        runtime, "test", request_timeout=lambda: PATIENCE, connect_timeout=lambda: PATIENCE
-    )
+    bmcs = bmcs or connector()
     context = CallContext(
         "op",
         Deadline(runtime, operation_seconds),
@@ -169,3 +175,43 @@ def test_a_bmc_that_asks_for_peace_says_for_how_long():
         error, _ = call(url)
     assert isinstance(error, BmcBusy)
     assert error.retry_after == 17.0
+
+
+@pytest.mark.parametrize("answer", [drip_body, silence])
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_what_is_cut_ends_at_once_and_nothing_begins_any_more(
+    answer: Answer, secure: bool, request
+):
+    bmcs = connector(patience=60.0)
+    asked, left = threading.Event(), threading.Event()
+
+    def held(connection: socket.socket, over: threading.Event) -> None:
+        asked.set()
+        watch = threading.Thread(target=until_closed, args=(connection,), daemon=True)
+        watch.start()
+        with contextlib.suppress(OSError):
+            answer(connection, over)
+        watch.join(5)
+
+    def until_closed(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while connection.recv(4096):
+                pass
+        left.set()
+
+    def cut() -> None:
+        asked.wait(30)
+        bmcs.cut()
+
+    cutter = threading.Thread(target=cut, daemon=True)
+    cutter.start()
+    with serving(held, request.getfixturevalue("tls") if secure else None) as url:
+        error, seconds = call(url, bmcs=bmcs)
+        assert isinstance(error, BmcUnreachable)
+        assert seconds < 30.0
+        assert left.wait(30), "the BMC sees that its client is gone"
+        asked.clear()
+        again, _ = call(url, bmcs=bmcs)
+        assert isinstance(again, BmcUnreachable)
+        assert not asked.is_set(), "the BMC heard of it"
+    cutter.join(5)

@@ -7,6 +7,7 @@ from typing import get_args
 
 from beskar7.api.documents import Node
 from beskar7.api.problems import Problems, closest
+from beskar7.config import read_setting
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.measure_names import MEASURES, Unit
@@ -16,6 +17,7 @@ from scenarios.engine.schema import (
     AddFault,
     Check,
     ClearFault,
+    Configure,
     CreateMachines,
     DeleteMachines,
     Door,
@@ -36,6 +38,7 @@ ACTIONS = (
     "start_manager",
     "add_fault",
     "clear_fault",
+    "configure",
 )
 BOUNDS = ("max", "min", "equals")
 ZERO = CreateMachines(0)
@@ -125,6 +128,8 @@ def _action(
         if node is None:
             return ZERO
         return AddFault(read_fault(node, fields.at(name), problems, vendors=vendors))
+    if name == "configure":
+        return _configure(fields)
     of = fields.child(name, required=name in ("create_machines", "delete_machines"))
     action: Action
     match name:
@@ -148,6 +153,21 @@ def _action(
             action = ClearFault(of.text("id", None, pattern=NAME, example="slow-1"))
     of.finish()
     return action
+
+
+def _configure(fields: Fields) -> Configure:
+    settings = fields.scalars("configure")
+    for key, text in settings.items():
+        try:
+            read_setting(key, text)
+        except ValueError as error:
+            fields.wrong("configure", f"{key}: {error}")
+        if "cooldown" in key.lower():
+            said = "may not change while BMCs are judged by it; set it in world.config"
+            fields.wrong("configure", f"{key}: {said}")
+    if not settings:
+        fields.wrong("configure", "needs settings, as in {provisioning.maxConcurrentOps: 0}")
+    return Configure(settings)
 
 
 def read_check(node: Node, path: str, problems: Problems) -> Check:

@@ -8,15 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from beskar7.api.errors import NotFound
-from beskar7.api.kinds import BESKAR7_MACHINE
+from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP
+from beskar7.config import CONFIG_MAP_NAME
 from scenarios.engine.evidence import Evidence, FaultWindow, Incident, ends
-from scenarios.engine.expand import machine
+from scenarios.engine.expand import SYSTEM_NAMESPACE, machine
 from scenarios.engine.history import Track, deleting, phase
 from scenarios.engine.schema import (
     Act,
     Action,
     AddFault,
     ClearFault,
+    Configure,
     CreateMachines,
     DeleteMachines,
     KillManager,
@@ -128,6 +130,8 @@ class Stage:
                 self.add_fault(fault)
             case ClearFault(id):
                 self._clear(id)
+            case Configure(settings):
+                self._configure(settings)
 
     def _kill(self, target: Target | None) -> float:
         """When a manager was killed: now, unless it was at its door."""
@@ -206,6 +210,12 @@ class Stage:
             for window in self._evidence.faults
         ]
         self._incident("clear-fault", id or "all")
+
+    def _configure(self, settings: Mapping[str, str]) -> None:
+        patch = {"data": dict(settings)}
+        self._world.kube.patch(CONFIG_MAP, SYSTEM_NAMESPACE, CONFIG_MAP_NAME, patch)
+        said = ", ".join(f"{key}={text}" for key, text in settings.items())
+        self._incident("configure", CONFIG_MAP_NAME, said)
 
     def _incident(
         self, kind: str, subject: str = "", detail: str = "", time: float | None = None

@@ -21,7 +21,8 @@ Ending = Literal["settled", "timeout", "not enrolled", "interrupted", "failed"]
 class Incident:
     """Something that the scenario did to the world.
 
-    ``kind``: load, create, delete, kill-manager, start-manager, add-fault, clear-fault, settled.
+    ``kind``: load, create, delete, kill-manager, start-manager, add-fault, clear-fault, configure,
+    settled.
     ``subject``: a manager's identity or a fault's id. ``time`` is ``runtime.now()``.
     """
 

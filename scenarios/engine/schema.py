@@ -242,7 +242,19 @@ class ClearFault:
         return f"clear {'every fault' if self.id is None else f'the fault {self.id}'}"
 
 
-Action = CreateMachines | DeleteMachines | KillManager | StartManager | AddFault | ClearFault
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """``settings`` are put into the ConfigMap ``beskar7-config`` beside what it holds."""
+
+    settings: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return "configure " + ", ".join(f"{key}={text}" for key, text in self.settings.items())
+
+
+Action = (
+    CreateMachines | DeleteMachines | KillManager | StartManager | AddFault | ClearFault | Configure
+)
 
 
 @dataclass(frozen=True, slots=True)

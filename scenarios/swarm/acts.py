@@ -12,9 +12,28 @@ Timed = tuple[float, dict[str, Any]]
 """Seconds after the load's start, and what is done then."""
 
 
+FOLLOWED: dict[str, tuple[str, ...]] = {
+    "provisioning.maxConcurrentOps": ("0", "1", "2", "20"),
+    "provisioning.workerCount": ("1", "2", "20"),
+    "provisioning.suspectWorkerCount": ("0", "1", "16"),
+    "provisioning.maxQueueSize": ("10", "50", "500"),
+    "provisioning.operationTimeout": ("60s", "300s"),
+    "hostSelection.algorithm": ("deterministic", "round-robin", "priority"),
+    "bmc.bootPollInterval": ("1s", "2s", "10s"),
+    "bmc.circuitBreaker.failureThreshold": ("0", "1", "5"),
+    "bmc.vendor.hpe.maxConcurrentOps": ("0", "1", "12"),
+}
+"""Settings that the controller follows live, and values of them. Those that drain (0) are taken
+back before the end."""
+
+
 def draw_acts(draws: Draws, scene: Scene) -> list[dict[str, Any]]:
     """Acts in the order of their times, and last what follows when all is at rest."""
-    timed = [*_deaths(draws.of("deaths"), scene), *_coming_and_going(draws.of("orders"), scene)]
+    timed = [
+        *_deaths(draws.of("deaths"), scene),
+        *_coming_and_going(draws.of("orders"), scene),
+        *_settings(draws.of("settings"), scene),
+    ]
     timed.sort(key=lambda entry: entry[0])
     acts: list[dict[str, Any]] = [{"at": span(at), **action} for at, action in timed]
     return acts + _afterwards(draws.of("afterwards"))
@@ -53,6 +72,21 @@ def _coming_and_going(dice: Dice, scene: Scene) -> list[Timed]:
             found.append((at, {"delete_machines": {"count": count, "which": which}}))
         else:
             found.append((at, {"create_machines": {"count": dice.whole(1, scene.hosts)}}))
+    return found
+
+
+def _settings(dice: Dice, scene: Scene) -> list[Timed]:
+    """The ConfigMap changes while the controller works by it."""
+    found: list[Timed] = []
+    at = 0.0
+    while len(found) < 6 and dice.chance(0.25):
+        key = dice.pick(tuple(FOLLOWED))
+        value = dice.pick(FOLLOWED[key])
+        at += dice.log(0.1, scene.window / 4)
+        found.append((at, {"configure": {key: value}}))
+        if value == "0" and key.endswith("maxConcurrentOps"):
+            at += dice.log(0.1, scene.window / 4)
+            found.append((at, {"configure": {key: dice.pick(("1", "5"))}}))
     return found
 
 

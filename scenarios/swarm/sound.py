@@ -10,7 +10,7 @@ from beskar7.config import ConfigError, parse_tuning
 from scenarios.engine.evidence import ends
 from scenarios.engine.expand import elects_leader
 from scenarios.engine.loader import loads
-from scenarios.engine.schema import AddFault, KillManager, Scenario, StartManager
+from scenarios.engine.schema import AddFault, Configure, KillManager, Scenario, StartManager
 from scenarios.swarm.seedtrial import written
 
 
@@ -18,12 +18,16 @@ def unsound(document: Mapping[str, Any]) -> str:
     """What is wrong with it, the first thing; empty where nothing is.
 
     What makes a world come to no rest by its own: faults without an end, no manager, no room for
-    an operation, a boot that a vendor does not have. And two managers that do not elect a leader,
-    which is against the rules.
+    an operation in the end, a boot that a vendor does not have. And two managers that do not elect
+    a leader, which is against the rules.
     """
     try:
         scenario = loads(written(document))
-        tuning = parse_tuning(scenario.world.config)
+        config = dict(scenario.world.config)
+        for act in scenario.acts:
+            if isinstance(act.action, Configure):
+                config |= act.action.settings
+        tuning = parse_tuning(config)
     except (DocumentError, ConfigError) as error:
         return str(error)
     if tuning.max_concurrent_ops == 0 or 0 in tuning.concurrent_ops_by_vendor().values():

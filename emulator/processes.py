@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from beskar7.runtime import QueueEmpty, Runtime
 
@@ -50,16 +51,17 @@ class Child:
         runtime: Runtime,
         name: str,
         module_args: Sequence[str],
-        log_file: Path,
+        log_file: Path | BinaryIO,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``environment`` adds to this process's own."""
+        """``environment`` adds to this process's own. A ``log_file`` that is open needs no name."""
         self.name = name
         self.log_file = log_file
         self.ready: dict[str, Any] = {}
         self._runtime = runtime
         self._lines = runtime.queue()
-        with log_file.open("ab") as log:
+        opened = log_file.open("ab") if isinstance(log_file, Path) else nullcontext(log_file)
+        with opened as log:
             self._process = subprocess.Popen(  # noqa: S603 # our own module, arguments as a list
                 [sys.executable, "-m", *module_args],
                 stdin=subprocess.PIPE,
@@ -130,11 +132,11 @@ class Child:
 
     def abort(self, timeout: float = 5.0) -> str:
         """SIGABRT, and what the child wrote then: where it was, if faulthandler is on there."""
-        before = self.log_file.stat().st_size
+        before = len(self._log())
         self._process.send_signal(signal.SIGABRT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
-        text = self.log_file.read_bytes()[before:].decode(errors="replace")
+        text = self._log()[before:].decode(errors="replace")
         return _indented(text.splitlines()[:ABORTED_LINES])
 
     def kill(self) -> None:
@@ -156,8 +158,15 @@ class Child:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
+    def _log(self) -> bytes:
+        if isinstance(self.log_file, Path):
+            return self.log_file.read_bytes()
+        # The child writes at the offset that it shares with us: leave that where it is.
+        file = self.log_file.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0)
+
     def _tail(self) -> str:
-        text = self.log_file.read_bytes()[-TAIL:].decode(errors="replace").strip()
+        text = self._log()[-TAIL:].decode(errors="replace").strip()
         return _indented(text.splitlines()[-5:])
 
 

@@ -37,7 +37,9 @@ def play_all(
     Raises:
         BackendError: there is no such backend.
     """
-    if jobs == 1 and backend == "loky":
+    if backend == "loky" and scheduler is not None:
+        raise BackendError("--scheduler belongs to --backend dask or ray")
+    if backend == "loky" and jobs == 1:
         # One worker beside this process would only cost its start.
         with contextlib.ExitStack() as stack:
             stack.callback(close_players)
@@ -61,8 +63,6 @@ def play_all(
 
 @contextlib.contextmanager
 def _loky(jobs: int, scheduler: str | None) -> Iterator[None]:
-    if scheduler is not None:
-        raise BackendError("--scheduler belongs to --backend dask or ray")
     try:
         with joblib.parallel_config(backend="loky"):
             yield

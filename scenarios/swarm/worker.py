@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from pathlib import Path
 
 import orjson
 
@@ -28,12 +27,13 @@ class Player:
 
     def __init__(self) -> None:
         self._runtime = LiveRuntime()
-        self._folder = tempfile.TemporaryDirectory(prefix="beskar7-swarm-")
+        # Without a name: nothing is left of it, however this process ends.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 # open as long as the child
         self._child = Child(
             self._runtime,
             "the player of seeds",
             ["scenarios.swarm.player"],
-            Path(self._folder.name) / "stderr",
+            self._said,
         )
         self.played = 0
         self._child.wait_ready(START_SECONDS)
@@ -64,7 +64,7 @@ class Player:
 
     def close(self) -> None:
         self._child.kill()
-        self._folder.cleanup()
+        self._said.close()
 
 
 _idle: list[Player] = []

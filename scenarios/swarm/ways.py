@@ -10,7 +10,9 @@ FailureKind = Literal["safety", "liveness", "harness"]
 """``safety``: something happened that never may. ``liveness``: something that has to happen did
 not, though faults had stopped. ``harness``: no verdict, as the run itself broke or was unclear."""
 
-LIVENESS = frozenset({"terminal", "no-orphans", "timeout", "not-enrolled"})
+LIVENESS = frozenset(
+    {"terminal", "no-orphans", "claimed-promptly", "never-idle", "timeout", "not-enrolled"}
+)
 HARNESS = ("crash", "hung", "failed", "interrupted", "inconclusive", "check")
 """First words of ways that say nothing about the controller's promises."""
 

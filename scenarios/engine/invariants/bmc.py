@@ -112,14 +112,14 @@ def write_limit(evidence: Evidence, rules: Rules) -> Judged:
 
 def _highest_limit(evidence: Evidence) -> int:
     key = "provisioning.maxConcurrentOps"
+    default = Tuning().max_concurrent_ops
     texts = [
-        str(text)
+        str(dig(record.object, "data", key) or default)
         for record in evidence.history.writes
         if record.kind == CONFIG_MAP.kind and record.name == CONFIG_MAP_NAME
-        if (text := dig(record.object, "data", key)) is not None
     ]
     limits = [int(text) for text in texts if text.isdecimal()]
-    return max(limits, default=Tuning().max_concurrent_ops)
+    return max(limits, default=default)
 
 
 def _describe(operation: Operation) -> str:

@@ -21,7 +21,7 @@ turn: seconds each. The controller's own net below all wake-ups comes after a mi
 IDLE_SECONDS = 20.0
 """The same between two operations; polls, cooldowns and retries are the configuration's, beside."""
 AT_WORK = ("Enrolling", "Claimed", "Provisioning", "Deprovisioning")
-MANAGERS = ("kill-manager", "start-manager")
+MANAGERS = ("kill-manager", "start-manager", "configure")
 
 
 def claimed_promptly(evidence: Evidence, rules: Rules) -> Judged:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from beskar7.redfish.port import BiosAttribute, BmcRequestRefused, BootOverride
+from beskar7.redfish.port import BiosAttribute, BmcFault, BmcRequestRefused, BootOverride
 
 Read = Callable[[str], Any]
 
 APPLY_ON_RESET = {"@odata.type": "#Settings.v1_3_0.PreferredApplyTime", "ApplyTime": "OnReset"}
+ALLOWED = "BootSourceOverrideTarget@Redfish.AllowableValues"
 MOST_OPTIONS = 32
 """Boot options that are looked at; firmware lists a handful."""
 
@@ -23,6 +24,23 @@ def boot_mode(system: Any, wanted: str) -> str:
     return wanted if wanted and held and held != wanted else ""
 
 
+def check_boot(system: Any) -> None:
+    """Whether the answer has what the choice of a one-time boot's source rests on.
+
+    By them sushy knows the BMCs (Supermicro's) that take ``Cd``, show it, and boot the disk: these
+    want ``UsbCd``. An answer that left them out once would leave a wrong override for good.
+
+    Raises:
+        BmcFault: it lacks something; another answer may have it.
+    """
+    boot = system.get("Boot") or {}
+    missing = [name for name in ("Manufacturer", "Boot") if not system.get(name)]
+    if not missing and ALLOWED not in boot and "supermicro" in system["Manufacturer"].lower():
+        missing = [f"Boot/{ALLOWED}"]
+    if missing:
+        raise BmcFault(f"the BMC's answer lacks {' and '.join(missing)} of its system")
+
+
 def boot_patch(system: Any, override: BootOverride) -> dict[str, Any]:
     """``Boot`` of the request that asks for this override.
 
@@ -30,7 +48,7 @@ def boot_patch(system: Any, override: BootOverride) -> dict[str, Any]:
         BmcRequestRefused: the BMC says that it does not know such a target.
     """
     boot = system.get("Boot") or {}
-    allowed = boot.get("BootSourceOverrideTarget@Redfish.AllowableValues")
+    allowed = boot.get(ALLOWED)
     if allowed and override.source not in allowed:
         raise BmcRequestRefused(
             f"the BMC offers no boot from {override.source}, only from {', '.join(allowed)}"

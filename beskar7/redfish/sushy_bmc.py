@@ -235,6 +235,7 @@ class SushyBmc:
     def boot_once(self, override: BootOverride) -> None:
         with translated(self.target.address):
             system = self._resource()
+            firmware.check_boot(system.json)
             if not override.path and not override.option:
                 # sushy knows what some vendors mean by a CD.
                 mode = firmware.boot_mode(system.json, override.mode)

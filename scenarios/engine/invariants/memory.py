@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from beskar7.kube.reflector import RELIST_SECONDS
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.inside import Life
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
@@ -34,7 +35,10 @@ def nothing_kept(evidence: Evidence, rules: Rules) -> Judged:
         return Judged()
     look, history = aftermath.look, evidence.history
     objects = sum(not t.gone for t in (*history.hosts.values(), *history.machines.values()))
-    gone, long_gone = _gone(evidence, REMEMBERED), _gone(evidence, DELAYED)
+    # Of an event that a watch skips nobody knows until the next list.
+    blind = any(window.fault["kind"] == "lose-event" for window in evidence.faults)
+    unseen = RELIST_SECONDS if blind else 0.0
+    gone, long_gone = _gone(evidence, unseen + REMEMBERED), _gone(evidence, unseen + DELAYED)
     found: list[Violation] = []
     cases = 0
     before = _most(life.entries for life in baseline.lives.values())

@@ -68,6 +68,7 @@ def load(
     )
     report = Report(**json.loads(done.stdout))
     used = target.processor() - used
+    asked = report.answered + sum(report.errors.values())
     errors = ", ".join(f"{count} x {what}" for what, count in report.errors.items()) or "none"
     return Row(
         name,
@@ -75,7 +76,7 @@ def load(
         unit,
         report.p50,
         report.p99,
-        used / max(1, report.answered) * 1e6,
+        used / max(1, asked) * 1e6,
         used / report.seconds,
         report.processor / report.seconds,
         errors,

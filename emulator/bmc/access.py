@@ -10,7 +10,7 @@ from emulator.bmc.services.messages import Refused, message, refuse
 from emulator.bmc.services.sessions import SESSIONS, Sessions
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.redfish import Request
 
 OPEN = frozenset({"redfish", "redfish/v1", "redfish/v1/odata", "redfish/v1/$metadata"})

@@ -28,7 +28,7 @@ from emulator.bmc.services import STATES, hardware
 from emulator.bmc.services.updates import Updates
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.services.accounts import Account
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from beskar7.runtime import Event, Runtime
-from emulator.bmc.fleet import Bmc, Fleet
+from emulator.bmc.bmc import Bmc
+from emulator.bmc.fleet import Fleet
 from emulator.bmc.plan import Plan
 from emulator.bmc.redfish import READS, Request, Response
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emulator.bmc.services.messages import Refused, message, refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.redfish import Request
 
 INSERT, EJECT, RESET = "insert-media", "eject-media", "reset:"

@@ -14,7 +14,7 @@ from emulator.bmc.boot import OPTIONS
 from emulator.bmc.machine import OVERRIDES
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 JSON = "application/json"
 READS = frozenset({"GET", "HEAD", "OPTIONS"})

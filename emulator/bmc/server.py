@@ -15,8 +15,9 @@ from functools import lru_cache
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
 
+from emulator.bmc.bmc import Bmc
 from emulator.bmc.door import Door
-from emulator.bmc.fleet import Bmc, Fleet
+from emulator.bmc.fleet import Fleet
 from emulator.bmc.gate import Contexts, Gate, cut
 from emulator.bmc.heads import Heads
 from emulator.bmc.listen import Listening

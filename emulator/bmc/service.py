@@ -21,7 +21,7 @@ from emulator.bmc.redfish import JSON, Request, Response
 from emulator.bmc.services.messages import Refused, envelope, refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.services.accounts import Account
 
 RENDERED_KEPT = 20_000

@@ -12,7 +12,7 @@ from emulator.bmc.redfish import JSON, Response
 from emulator.faultspec import Fault
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 Answerer = Callable[["Bmc", Fault, Response], Response]
 PAGE = b"<!DOCTYPE html><html><head><title>Login</title></head><body>Please log in.</body></html>"

@@ -11,7 +11,7 @@ from emulator.bmc.machine import SMOOTH, Mishap
 from emulator.faultspec import Fault
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 Booter = Callable[["Bmc", Fault, Mishap, float], Mishap]
 

@@ -17,7 +17,7 @@ from emulator.faultkinds import Scope
 from emulator.faultspec import Fault
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 ACTIONS = ("reset:", "insert-media", "eject-media", "set-boot")
 WITH_POWER = ("Systems", "Chassis")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 KEPT = (("vmedia", "_devices"), ("systems", "_systems"))
 """State of sushy-tools' drivers that actions change, beside the machine's."""

@@ -11,7 +11,8 @@ from emulator.faults import Active
 from emulator.faultspec import Fault
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc, Fleet
+    from emulator.bmc.bmc import Bmc
+    from emulator.bmc.fleet import Fleet
 
 Moment = Callable[["Bmc", Fault, float], None]
 SECRET_BYTES = 12

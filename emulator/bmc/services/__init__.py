@@ -32,7 +32,7 @@ from emulator.bmc.services import (
 )
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.log import BmcEvent
 
 STATES: dict[str, Callable[[Any], Any]] = {

@@ -11,7 +11,7 @@ from emulator.bmc.services import base
 from emulator.bmc.services.messages import message, refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 REGISTRY = "BiosAttributeRegistry.v1_0_0"
 # Attribute: its default, and the values that it takes.

@@ -16,7 +16,7 @@ from emulator.bmc.services.logs import TEXTS
 from emulator.bmc.services.messages import refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.log import BmcEvent
 
 SERVICE = f"{base.ROOT}/EventService"

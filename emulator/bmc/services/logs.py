@@ -10,7 +10,7 @@ from emulator.bmc.redfish import timestamp
 from emulator.bmc.services import base
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
     from emulator.bmc.log import BmcEvent
 
 KEPT = 32

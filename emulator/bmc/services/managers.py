@@ -11,7 +11,7 @@ from emulator.bmc.services import base
 from emulator.bmc.services.messages import refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 MANAGERS = f"{base.ROOT}/Managers"
 RESET = "Manager.Reset"

@@ -12,7 +12,7 @@ from emulator.bmc.services.tasks import Task, Tasks, accepted
 from emulator.bmc.shape import media_place
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 INSERT, EJECT = "VirtualMedia.InsertMedia", "VirtualMedia.EjectMedia"
 _WRITABLE = ("Image", "Inserted", "WriteProtected", "UserName", "Password", "VerifyCertificate")

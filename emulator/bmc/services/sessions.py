@@ -14,7 +14,7 @@ from emulator.bmc.services.accounts import Account, Accounts, basic
 from emulator.bmc.services.messages import message, refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 SERVICE = f"{base.ROOT}/SessionService"
 SESSIONS = f"{SERVICE}/Sessions"

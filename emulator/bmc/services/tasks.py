@@ -17,7 +17,7 @@ from emulator.bmc.services import base
 from emulator.bmc.services.messages import message, refuse
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 SERVICE = f"{base.ROOT}/TaskService"
 TASKS = f"{SERVICE}/Tasks"

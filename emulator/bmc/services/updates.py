@@ -14,7 +14,7 @@ from emulator.bmc.services.messages import refuse
 from emulator.bmc.services.tasks import Task, Tasks, accepted
 
 if TYPE_CHECKING:
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 SERVICE = f"{base.ROOT}/UpdateService"
 INVENTORY = f"{SERVICE}/FirmwareInventory"

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from beskar7.runtime import VirtualRuntime
-from emulator.bmc.fleet import Bmc, Fleet
+from emulator.bmc.bmc import Bmc
+from emulator.bmc.fleet import Fleet
 from emulator.bmc.log import BmcEvent
 from emulator.bmc.redfish import Request, Response
 from emulator.bmc.shape import media_place

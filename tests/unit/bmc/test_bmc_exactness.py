@@ -26,7 +26,7 @@ from emulator.bmc.templates import NAME, UUIDS, Skeletons
 if TYPE_CHECKING:
     from conftest import Client
 
-    from emulator.bmc.fleet import Bmc
+    from emulator.bmc.bmc import Bmc
 
 pytestmark = pytest.mark.unit
 RESETS = ("On", "ForceOff", "GracefulShutdown", "ForceRestart", "PowerCycle")

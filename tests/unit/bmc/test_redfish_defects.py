@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,10 +102,43 @@ def test_the_managers_service_is_the_services_own(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["BIOS", "BIOS/Settings", "Processors", "Memory", "LogServices", "BootOptions"]
+    "path",
+    [
+        *("BIOS", "BIOS/Settings", "Processors", "SimpleStorage", "Memory", "LogServices"),
+        *("BootOptions", "/redfish", "/redfish/v1/odata", "/redfish/v1/$metadata"),
+        *("/redfish/v1/SessionService", "/redfish/v1/AccountService", "/redfish/v1/EventService"),
+        *("/redfish/v1/TaskService/Tasks", "/redfish/v1/UpdateService/FirmwareInventory"),
+    ],
 )
 def test_what_stock_answers_501_or_404_is_there(client: Client, path: str) -> None:
-    assert client.call("GET", f"{client.system}/{path}").status == 200
+    where = path if path.startswith("/") else f"{client.system}/{path}"
+    assert client.call("GET", where).status == 200
+
+
+def test_the_power_of_a_chassis_is_there(client: Client) -> None:
+    chassis = client.get("/redfish/v1/Chassis")["Members"][0]["@odata.id"]
+    assert client.get(f"{chassis}/Power")["@odata.id"] == f"{chassis}/Power"
+
+
+def test_an_image_leaves_nothing_on_the_disk_and_no_state_outlives_its_fleet(
+    client: Client,
+    fleet_of: Callable[..., Fleet],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for image in ("a", "b"):
+        assert client.insert(f"http://images/{image}.iso") == 204
+    drive = f"{client.media}/{client.disc}"
+    assert client.get(drive)["ImageName"] == "b.iso"
+    assert list(tmp_path.iterdir()) == []
+    assert type(client)(fleet_of()).get(drive)["Image"] is None
+
+
+def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(client: Client) -> None:
+    answer = client.call("DELETE", client.system)
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, PATCH")
+    assert answer.headers["OData-Version"] == "4.0"
 
 
 @pytest.mark.parametrize("kind", ["Nmi", "PowerCycle"])

@@ -23,12 +23,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import flask
+import orjson
+from flask.json.provider import DefaultJSONProvider
 from sushy_tools.emulator import main, memoize
 from sushy_tools.emulator.controllers import virtual_media
 
 from beskar7.api.objects import copy_json
 from emulator.bmc import services
-from emulator.bmc.driver import CURRENT, Call
+from emulator.bmc.call import CURRENT, Call
 from emulator.bmc.templates import Skeletons
 from emulator.bmc.views import ROUTED, Answer, Views
 
@@ -59,6 +61,14 @@ class MemoryDict(MutableMapping[Any, Any]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+class Json(DefaultJSONProvider):
+    """What ``flask.jsonify`` answers, by orjson; templates go on with Flask's own JSON."""
+
+    def response(self, *args: Any, **kwargs: Any) -> flask.Response:
+        body = orjson.dumps(args[0] if args else kwargs, option=orjson.OPT_SORT_KEYS)
+        return flask.Response(body, content_type="application/json")
 
 
 _SKELETONS = Skeletons()
@@ -97,6 +107,7 @@ def install() -> FleetApplication:
     if not isinstance(main.app, FleetApplication):
         memoize.PersistentDict = MemoryDict
         main.app.__class__ = FleetApplication
+        main.app.json = Json(main.app)
         virtual_media.flask = SimpleNamespace(
             current_app=flask.current_app,
             request=flask.request,

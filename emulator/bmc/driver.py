@@ -8,9 +8,6 @@ and media; what else upstream's driver knows (identity, boot mode, secure boot, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,33 +21,15 @@ from sushy_tools.emulator.resources import vmedia as vmedia_driver
 from sushy_tools.emulator.resources import volumes as volumes_driver
 from sushy_tools.emulator.resources.systems.fakedriver import FakeDriver
 
+from emulator.bmc.call import CURRENT
 from emulator.bmc.services import STATES, hardware
 from emulator.bmc.services.updates import Updates
 
 if TYPE_CHECKING:
     from emulator.bmc.bmc import Bmc
-    from emulator.bmc.services.accounts import Account
 
 log = logging.getLogger(__name__)
 IMAGE_SCHEMES = ("http", "https", "ftp", "nfs", "cifs")
-
-
-@dataclass(slots=True)
-class Call:
-    """The request that the application works on."""
-
-    bmc: Bmc
-    now: float
-    wall: float
-    user: Account | None = None
-    """Who asks; None: the fleet's own account, or nobody."""
-    shown: Callable[[], dict[str, Any]] = dict
-    """The resource that is being written to, as a GET shows it now."""
-    changed: Callable[[], None] = lambda: None
-    """Says that what was shown before no longer holds."""
-
-
-CURRENT: ContextVar[Call] = ContextVar("current-bmc-call")
 
 
 class SystemsDriver(FakeDriver):  # type: ignore[misc]  # sushy-tools has no types

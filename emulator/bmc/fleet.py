@@ -131,13 +131,14 @@ class Fleet:
             *(bmc.name, request.method, request.path, now, partial(concerns, request)),
             client=request.headers.get("User-Agent") or "",
         )
-        delay = bmc.timing.answer(request.meaning.operation) + hit.delay
-        begins = max(now, bmc.busy_until) if request.meaning.action else now
+        meaning = request.meaning
+        delay = bmc.timing.answer(meaning.operation) + hit.delay
+        begins = max(now, bmc.busy_until) if meaning.action else now
         # The effect falls in the middle: a client may give up before it, or after it.
         before, after = begins - now + delay / 2, delay / 2
         ordinary = Plan(now, before, after, "proceed", True, hit.id, hit.ends, rate=hit.rate)
         planned = ordinary if hit.fault is None else plan(bmc, request, hit.fault, ordinary)
-        if request.meaning.action and planned.outcome != "hang":
+        if meaning.action and planned.outcome != "hang":
             bmc.busy_until = begins + delay
         return planned
 

@@ -16,7 +16,7 @@ import orjson
 
 from emulator.bmc import access, etags, query, quirkrules, redfish, shape
 from emulator.bmc.application import FleetApplication, serve
-from emulator.bmc.driver import Call
+from emulator.bmc.call import Call
 from emulator.bmc.redfish import JSON, Request, Response
 from emulator.bmc.services.messages import Refused, envelope, refuse
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from emulator.bmc.driver import CURRENT, Call
+from emulator.bmc.call import CURRENT, Call
 from emulator.bmc.services import base, failures
 from emulator.bmc.templates import from_stand_ins, holds_stand_in, to_stand_ins
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flask
 import orjson
 
+from emulator.bmc.call import CURRENT, Call
 from emulator.bmc.services.messages import Refused, message, refuse
-
-if TYPE_CHECKING:
-    from emulator.bmc.driver import Call
 
 JSON = "application/json"
 ROOT = "/redfish/v1"
@@ -23,8 +21,6 @@ Setter = Callable[[Any], Callable[[], None]]
 
 def call() -> Call:
     """The request that the application works on."""
-    from emulator.bmc.driver import CURRENT  # The driver needs the states, the states this.
-
     return CURRENT.get()
 
 

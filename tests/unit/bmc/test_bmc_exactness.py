@@ -17,7 +17,7 @@ from sushy_tools.emulator import main
 
 from emulator.bmc import application
 from emulator.bmc.application import FleetApplication, install, serve, through_wsgi
-from emulator.bmc.driver import Call
+from emulator.bmc.call import Call
 from emulator.bmc.personalityfile import personalities
 from emulator.bmc.redfish import Request, Response
 from emulator.bmc.service import Service

@@ -54,6 +54,8 @@ def application(control: Control, token: str) -> web.Application:
     app.router.add_delete("/control/faults", control.clear_faults)
     app.router.add_delete("/control/faults/{id}", control.clear_fault)
     app.router.add_get("/control/faults/{id}/credentials", control.credentials)
+    app.router.add_get("/control/firmware", control.firmware)
+    app.router.add_put("/control/firmware", control.learn_firmware)
     app.router.add_get("/control/state", control.state)
     app.router.add_get("/control/metrics", control.metrics)
     app.router.add_get("/metrics", control.prometheus)
@@ -125,6 +127,18 @@ class Control:
         if not found:
             return _json({"error": f"no fault {fault_id!r} has rotated credentials"}, 404)
         return _json({"hosts": found})
+
+    async def firmware(self, _: web.Request) -> web.Response:
+        """The versions of BMCs that were updated, by host."""
+        self._fleet.settle()
+        bmcs = self._fleet.bmcs.items()
+        found = {name: bmc.firmware for name, bmc in bmcs if bmc.firmware != bmc.spec.firmware}
+        return _json({"hosts": found})
+
+    async def learn_firmware(self, request: web.Request) -> web.Response:
+        """From the endpoint in front of the shards: the same of all of them."""
+        self._fleet.updated = orjson.loads(await request.read())["hosts"]
+        return _json({})
 
     async def state(self, _: web.Request) -> web.Response:
         return _json({"now": self._fleet.runtime.now(), "hosts": self._fleet.state()})

@@ -68,6 +68,8 @@ class Fleet:
         self.observe: Observe = lambda operation, record: None
         """Called with each request at its end; set by who counts."""
         self.service = Service(install())
+        self.updated: dict[str, str] = {}
+        """Firmware of other shards' hosts that came with another."""
         self._later: list[tuple[float, int, Bmc, Callable[[float], None]]] = []
         self._due: list[tuple[float, int, Bmc]] = []
         self._due_count = 0
@@ -88,13 +90,9 @@ class Fleet:
             self.faults.add(fault)
 
     def _target(self, host: HostSpec) -> Target:
-        """As faults select it. All hosts of the spec count, whoever serves them.
-
-        What firmware another shard's hosts were updated to is not known here: they count with the
-        one that they came with.
-        """
+        """As faults select it. All hosts of the spec count, whoever serves them."""
         bmc = self.bmcs.get(host.name)
-        return host.target(bmc.firmware if bmc else host.firmware)
+        return host.target(bmc.firmware if bmc else self.updated.get(host.name, host.firmware))
 
     def by_address(self, address: str) -> Bmc | None:
         return self._by_address.get(address)
@@ -281,7 +279,7 @@ def _state(bmc: Bmc, now: float) -> dict[str, Any]:
         "address": bmc.spec.address,
         "uuid": bmc.uuid,
         "vendor": bmc.spec.vendor,
-        "firmware": bmc.personality.bmc_firmware,
+        "firmware": bmc.firmware,
         "system": f"/redfish/v1/Systems/{bmc.system_id}",
         "power": machine.power,
         "pending": machine.pending.to if machine.pending else "",

@@ -184,6 +184,7 @@ class Front:
         """In all shards or, where one refuses, in none."""
         body = await request.read()
         _refuse_counts(body)
+        await self._tell_firmware()
         added: list[tuple[int, list[str]]] = []
         answers = []
         try:
@@ -197,6 +198,15 @@ class Front:
                     await self._one(shard, "DELETE", f"/control/faults/{fault_id}")
             raise
         return _json(answers[0], 201)
+
+    async def _tell_firmware(self) -> None:
+        """Every shard chooses among all hosts, by the versions that they run now."""
+        updated: dict[str, str] = {}
+        for part in await self._all("GET", "/control/firmware"):
+            updated |= part["hosts"]
+        body = orjson.dumps({"hosts": updated})
+        for shard in range(len(self._urls)):
+            await self._one(shard, "PUT", "/control/firmware", body)
 
     async def clear_faults(self, _: web.Request) -> web.Response:
         return _json((await self._all("DELETE", "/control/faults"))[0])

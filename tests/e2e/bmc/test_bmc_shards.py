@@ -128,6 +128,32 @@ def test_a_share_of_one_firmware_is_one_of_all_shards(sharded: FleetProcess) -> 
         sharded.control.add_fault({"kind": "error", "select": {"firmware": ["none-such"]}})
 
 
+def test_an_updated_host_counts_with_its_new_firmware_in_all_shards(
+    sharded: FleetProcess,
+) -> None:
+    answer = requests.post(
+        sharded.url("host-002") + "/redfish/v1/UpdateService/Actions/UpdateService.SimpleUpdate",
+        json={
+            "ImageURI": "http://127.0.0.1/bmc-77.7.bin",
+            "Targets": ["/redfish/v1/UpdateService/FirmwareInventory/BMC"],
+        },
+        auth=("admin", "correct horse battery"),
+        timeout=5,
+    )
+    assert answer.status_code == 202
+    read = 0
+    while True:
+        page = sharded.control.log(0, read)
+        if any((e.host, e.type) == ("host-002", "firmware-updated") for e in page.events):
+            break
+        read = page.events[-1].seq if page.events else read
+    select = {"firmware": ["77.7"]}
+    assert sharded.control.state()["host-002"]["firmware"] == "77.7"
+    # The shard that has not this host has to know of it too, or refuses the selector.
+    sharded.control.add_fault({"id": "new", "kind": "hang", "select": select, "duration": 600})
+    assert [f["id"] for f in sharded.control.faults()] == ["new"]
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

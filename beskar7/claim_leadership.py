@@ -17,11 +17,14 @@ from beskar7.controllers.handover import Leadership
 from beskar7.elections import elector
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
-from beskar7.metrics import LEADERSHIP_EVENTS, Metrics
+from beskar7.metrics import Metrics
 from beskar7.runtime import Runtime
 from beskar7.settings import ManagerSettings
 
 log = logging.getLogger(__name__)
+
+LEADERSHIP_EVENTS = ("started_leading", "stopped_leading")
+"""Counted from 0 when a process begins: a counter that begins at 1 shows no increase."""
 
 
 class ClaimLeadership:
@@ -52,6 +55,7 @@ class ClaimLeadership:
             CLAIM_LEASE,
             lease,
             recorder,
+            metrics,
             self._begin,
             self._end,
         )

@@ -8,6 +8,7 @@ from beskar7.config import LeaseSettings
 from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
 from beskar7.kube.recorder import Recorder
+from beskar7.metrics import Metrics
 from beskar7.runtime import Runtime
 from beskar7.settings import ManagerSettings
 
@@ -19,6 +20,7 @@ def elector(
     name: str,
     lease: LeaseSettings,
     recorder: Recorder,
+    metrics: Metrics,
     begin: Callable[[], None],
     end: Callable[[], None],
 ) -> LeaderElector:
@@ -26,7 +28,11 @@ def elector(
 
     Raises ValueError when the times of ``lease`` do not fit together.
     """
-    return LeaderElector(
+
+    def show(_leader: str) -> None:
+        metrics.lease_transitions.labels(name).set_function(found.seen_transitions)
+
+    found = LeaderElector(
         runtime,
         kube,
         settings.lease_namespace,
@@ -38,5 +44,8 @@ def elector(
         release_on_cancel=settings.release_on_cancel,
         on_started_leading=begin,
         on_stopped_leading=end,
+        # Not before there is something to show: a 0 between two numbers looks like a new count.
+        on_new_leader=show,
         recorder=recorder,
     )
+    return found

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from prometheus_client import Counter
-
 from beskar7.claim_leadership import ClaimLeadership
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.configuration import Configuration
@@ -14,7 +12,7 @@ from beskar7.elections import elector
 from beskar7.kube.events import EventRecorder
 from beskar7.kube.leases import LeaderElector
 from beskar7.kube.port import Kube
-from beskar7.metrics import LEADERSHIP_EVENTS, Metrics
+from beskar7.metrics import Metrics
 from beskar7.redfish.port import BmcConnector
 from beskar7.runtime import Deadline, Event, Runtime
 from beskar7.settings import ManagerSettings
@@ -57,8 +55,6 @@ class Manager:
         )
         self._elector: LeaderElector | None = None
         self.metrics.leader.labels(settings.identity).set(0)
-        for event in LEADERSHIP_EVENTS:
-            self._elections(event)
         self._claim_leadership = (
             ClaimLeadership(
                 runtime,
@@ -126,6 +122,7 @@ class Manager:
             MANAGER_LEASE,
             lease,
             self._recorder,
+            self.metrics,
             self._begin,
             self._end,
         )
@@ -145,18 +142,13 @@ class Manager:
             self._tracer,
             first=self._first_term,
         )
-        self._elections("started_leading").inc()
         self._first_term = False
         self.metrics.leader.labels(self._settings.identity).set(1)
         self._term.start()
 
-    def _elections(self, event: str) -> Counter:
-        return self.metrics.elections.labels(self._settings.namespace, event)
-
     def _end(self) -> None:
         term, self._term = self._term, None
         self.metrics.leader.labels(self._settings.identity).set(0)
-        self._elections("stopped_leading").inc()
         # A manager that stops keeps its lease until its last call is over.
         lost = not self._stopping
         if term is not None and not term.stop(self._settings.shutdown_timeout * 0.8, lost=lost):

@@ -19,8 +19,6 @@ from beskar7.controller_metrics import ControllerMetrics
 # A series of creation times beside each counter would double the guide's one-line sums.
 disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
 
-LEADERSHIP_EVENTS = ("started_leading", "stopped_leading")
-"""Counted from 0 when a process begins: a counter that begins at 1 shows no increase."""
 BMC_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds; from one request to the documented operation timeout of five minutes."""
 
@@ -154,10 +152,10 @@ class Metrics:
             registry=self.registry,
         )
         self.leader = self._gauge("beskar7_leader", "1 while this manager leads", "identity")
-        self.elections = self._counter(
-            "beskar7_leader_election",
-            "Terms of leadership that this manager began or ended, each once",
-            "namespace event_type",
+        self.lease_transitions = self._gauge(
+            "beskar7_lease_transitions",
+            "How often the lease has passed on, by the lease as this manager saw it last",
+            "lease",
         )
         self.controllers = ControllerMetrics(self.registry)
 

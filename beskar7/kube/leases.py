@@ -124,6 +124,11 @@ class LeaderElector:
         with self._changed:
             return LeaseRecord.of(self._lease).transitions
 
+    def seen_transitions(self) -> int:
+        """``leaseTransitions`` of the lease as it was seen last, whoever wrote it."""
+        seen = self._observed  # one read, of a record that does not change
+        return 0 if seen is None else seen.transitions
+
     def wait_leading(self, timeout: float | None = None) -> bool:
         """Wait to become leader; False when ``timeout`` seconds or :meth:`stop` came first."""
         with self._changed:

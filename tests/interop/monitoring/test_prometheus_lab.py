@@ -296,16 +296,13 @@ def drained_queue_fills_and_turns_away_until_it_is_opened_again(watched: Watched
 
 
 def leaders_that_die_one_after_another_are_told(watched: Watched) -> None:
-    watched.world.start_manager()
-    watched.discover()
-    watched.ask().until('sum(up{job="beskar7-controller-manager"})', lambda up: up == 4)
-    for _ in range(3):
+    for _ in range(2):
         watched.kill_claim_leader()
     alarm = watched.alarms.until_fires("LeaderElectionInstability", lease=CLAIM_LEASE)
     rate = re.search(r"changes ([\d.]+) times per minute", alarm["annotations"]["description"])
     assert rate is not None
-    # Two or three within the half minute of the window, and what Prometheus extrapolates.
-    assert 3.5 < float(rate.group(1)) < 9
+    # Two within the half minute of the window, give or take what Prometheus extrapolates.
+    assert 3.5 < float(rate.group(1)) < 5.5
 
 
 def managers_that_are_all_gone_are_told_although_no_target_is_left(watched: Watched) -> None:
@@ -318,9 +315,6 @@ def managers_that_are_all_gone_are_told_although_no_target_is_left(watched: Watc
     # several evaluations.
     firing = 'ALERTS{alertname="ConcurrentProvisioningDown",alertstate="firing"}'
     watched.ask().until(f"count({firing} unless on () (up offset 3s))", lambda alarms: alarms == 1)
-    watched.world.start_manager()
-    watched.discover()
-    watched.alarms.until_quiet("ConcurrentProvisioningDown")
 
 
 def test_alarms_are_quiet_while_all_is_well_and_fire_when_it_is_not(watched: Watched) -> None:

@@ -88,6 +88,6 @@ def complaints(all_rules: Rules) -> Callable[[str], list[str]]:
     known = exposed()
     for rule in all_rules:
         if "record" in rule:
-            labels = grouped_by(rule["expr"]) | set(rule.get("labels", ()))
-            known[rule["record"]] = known.get(rule["record"], set()) | labels
+            kept = [known.get(each.name, set()) for each in series_in(rule["expr"])]
+            known[rule["record"]] = grouped_by(rule["expr"]) or set().union(*kept)
     return lambda expression: wrong_with(expression, known)

@@ -51,21 +51,52 @@ def test_a_drained_queue_shows_what_waits_until_its_term_ends(in_world):
     in_world(body, hosts=12, config=DRAINED)
 
 
-def test_each_leadership_is_counted_once_and_from_zero(in_world, claim_coordinator):
+def test_every_manager_tells_how_often_leases_passed_on(in_world, claim_coordinator):
+    """Also of leaders that nobody had the time to ask."""
+
+    def body(driver: Any) -> None:
+        def told(lease: str) -> list[float]:
+            return values(driver, "beskar7_lease_transitions", lease=lease)
+
+        for lease in (MANAGER_LEASE, CLAIM_LEASE):
+            assert told(lease) == [0, 0]
+            depose(driver, lease)
+            driver.until(lambda name=lease: told(name) == [1, 1], "told by both")
+        assert sorted(values(driver, "beskar7_leader")) == [0, 1]
+
+    in_world(body, managers=2, args=claim_coordinator)
+
+
+def test_what_was_not_seen_of_a_lease_is_not_told(in_world, claim_coordinator):
+    """A manager that begins with 0 where its predecessor left at 5 looks like five changes."""
+
+    def body(driver: Any) -> None:
+        depose(driver, CLAIM_LEASE)
+        first = driver.world.managers()[0][0]
+        driver.until(lambda: told(driver, first) == [1], "told")
+        identity = driver.world.start_manager()
+        seen = set()
+        driver.until(
+            lambda: seen.update(told(driver, identity)) or driver.manager(identity)[1].ready,
+            "the new one knows its leader",
+        )
+        assert seen <= {1.0}
+
+    def told(driver: Any, identity: str) -> list[float]:
+        registry = driver.manager(identity)[1].metrics.registry
+        value = registry.get_sample_value("beskar7_lease_transitions", {"lease": CLAIM_LEASE})
+        return [] if value is None else [value]
+
+    in_world(body, args=claim_coordinator)
+
+
+def test_terms_of_claim_leadership_are_counted_from_zero(in_world, claim_coordinator):
     """A counter that appears with its first event shows no increase by it."""
 
     def body(driver: Any) -> None:
-        for name, lease in (
-            ("beskar7_leader_election_total", MANAGER_LEASE),
-            ("beskar7_claim_coordinator_leader_election_total", CLAIM_LEASE),
-        ):
-            started = {"event_type": "started_leading", "namespace": "beskar7-system"}
-            assert sorted(values(driver, name, **started)) == [0, 1]
-            assert values(driver, name, event_type="stopped_leading") == [0, 0]
-            depose(driver, lease)
-            driver.until(lambda n=name: sum(values(driver, n, event_type="stopped_leading")), "one")
-            driver.until(lambda n=name, s=started: sum(values(driver, n, **s)) == 2, "the next")
-        assert sorted(values(driver, "beskar7_leader")) == [0, 1]
+        name = "beskar7_claim_coordinator_leader_election_total"
+        assert sorted(values(driver, name, event_type="started_leading")) == [0, 1]
+        assert values(driver, name, event_type="stopped_leading") == [0, 0]
 
     in_world(body, managers=2, args=claim_coordinator)
 

@@ -62,7 +62,8 @@ class Lab:
 
         ``shards`` is how many processes serve the BMCs.
         """
-        self.directory = directory
+        # Absolute, as a pod is told the path of its kubeconfig and runs somewhere else.
+        self.directory = directory.absolute()
         self.addresses: dict[str, str] = {}
         """URL of each BMC, by host name; known once the lab is up."""
         self._runtime = runtime
@@ -70,7 +71,7 @@ class Lab:
         self._client = client
         self._shards = shards
         self._fleet_pids: list[int] = []
-        self._api_args = ["--dir", str(directory), "--port", str(api_port)]
+        self._api_args = ["--dir", str(self.directory), "--port", str(api_port)]
         if data_dir is not None:
             self._api_args += ["--data-dir", str(data_dir)]
         self._children: dict[str, Child] = {}

@@ -84,9 +84,12 @@ def test_ctrl_c_in_mid_run_ends_everything_and_keeps_what_was_seen(tmp_path):
 
 
 def test_up_serves_until_stdin_ends_and_survives_nothing(tmp_path):
-    process = beskar7("up", "--hosts", "2", "--managers", "1", "--json", tmp=tmp_path)
+    (tmp_path / "scratch").mkdir()
+    args = ("--hosts", "2", "--managers", "1", "--dir", "lab", "--json")
+    process = beskar7("up", *args, tmp=tmp_path / "scratch", cwd=tmp_path)
     ready = json.loads(process.stdout.readline())
     assert ready["ready"] is True
+    assert Path(ready["kubeconfig"]).parent == tmp_path / "lab"
     assert Path(ready["kubeconfig"]).stat().st_mode & 0o777 == 0o600
     assert len(processes_of(tmp_path)) >= 2
     process.stdin.close()

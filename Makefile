@@ -19,7 +19,7 @@ LOCK_ARGS ?=
 SETUP = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh ci/setup
 RUN = @VENV="$(VENV)"
 
-.PHONY: help demo test swarm lint types contracts bench load lock clean
+.PHONY: help demo test swarm lint types contracts bench mutants load lock clean
 
 help:
 	@echo "make demo       run the claim-storm scenario on real sockets; report in $(DEMO_OUT)"
@@ -29,6 +29,7 @@ help:
 	@echo "make types      mypy, strict"
 	@echo "make contracts  import-linter: which package may import which"
 	@echo "make bench      one scenario on both clocks; speed of virtual time; the API and the fleet beside their ceilings; claims; churn"
+	@echo "make mutants    how many seeds of the swarm find each planted defect (half an hour)"
 	@echo "make load       a minute of Locust against a lab of its own"
 	@echo "make lock       write requirements.lock anew (LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean      remove $(VENV), out/ and every cache"
@@ -72,6 +73,10 @@ bench:
 	@"$(VENV)/bin/python" benchmarks/claims.py
 	@"$(VENV)/bin/python" benchmarks/dead_bmcs.py
 	@"$(VENV)/bin/python" benchmarks/churn.py
+
+mutants:
+	$(SETUP)
+	@"$(VENV)/bin/python" ci/mutants.py --starts 1,501,1001 --write
 
 load:
 	$(SETUP) load

@@ -1,12 +1,13 @@
-"""Whether the net catches fish: how many seeds until each planted defect is found.
+"""Whether the net catches fish: how many seeds of the swarm until each planted defect is found.
 
-By hand: ``python ci/mutants.py [--starts 1,501] [--most 200] [--minutes M] [--only NAME]``; the
-full form is ``make mutants``. Each defect of ``tests/sim/mutants/*.yaml`` is planted in turn, and
-the swarm's seeds are played from each starting point on until one fails with the defect and holds
-without it. Prints a table, and exits 1 when a defect was not found.
+By hand: ``python ci/mutants.py [--minutes M] [--least N] [--only NAMES]``; the full form, which
+also writes ``tests/sim/mutants/found.yaml`` and the table of docs/mutants.md, is ``make mutants``.
 
-With ``--minutes`` no further hunt begins after that time; what was left out is said, and is no
-failure. The starting points come one after the other for all defects.
+Each defect of ``tests/sim/mutants/*.yaml`` is planted in turn, and seeds are played from each
+starting point on until one fails with the defect and holds without it. The short form first plays
+the seeds that are on record; a defect that is not found there is hunted anew. With ``--minutes``
+nothing is begun after that time, and what was not found by then is said to be open. Exits 1 when a
+defect was not found in ``--most`` seeds, or fewer than ``--least`` were found at all.
 """
 
 from __future__ import annotations
@@ -14,85 +15,164 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+import joblib
+import yaml
+
+from beskar7.runtime import LiveRuntime
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/sim/mutants"))
+HERE = ROOT / "tests/sim/mutants"
+RECORD = HERE / "found.yaml"
+PAGE = ROOT / "docs/mutants.md"
+BEGIN, END = "<!-- table: ci/mutants.py -->\n", "<!-- end -->\n"
+sys.path.insert(0, str(HERE))
 
-from hunting import Catch, hunt  # noqa: E402 # found by the line above
-from planting import mutants  # noqa: E402
+from planting import mutants  # noqa: E402 # found by the line above
+
+Hunt = tuple[str, int]
+"""A defect's name and the first seed."""
 
 
-def chase(name: str, start: int, most: int, until: float) -> Catch | None:
-    """None: the time was over before."""
-    if time.monotonic() >= until:
-        return None
-    return hunt(mutants()[name], start, most)
+def play(hunt: Hunt, seed: int) -> tuple[Hunt, int, str, str]:
+    """What the seed falls short of with the defect, and what without one. Runs in a worker."""
+    sys.path.insert(0, str(HERE))
+    from hunting import Unsound, found_at
+
+    try:
+        return hunt, seed, found_at(hunt[0], seed), ""
+    except Unsound as unsound:
+        return hunt, seed, "", str(unsound)
+
+
+class Chase:
+    """All hunts, seed by seed: what one seed's run without defect tells serves every defect."""
+
+    def __init__(self, hunts: list[Hunt], most: int, until: float) -> None:
+        self.hunts = hunts
+        self.most = most
+        self.caught: dict[Hunt, tuple[int, str]] = {}
+        self.tried: dict[Hunt, int] = dict.fromkeys(hunts, 0)
+        self.played = 0
+        self.unsound: dict[int, str] = {}
+        self._until = until
+        self._now = LiveRuntime().now
+
+    @property
+    def over(self) -> bool:
+        return self._now() >= self._until
+
+    def by_record(self, record: dict[int, dict[str, int]]) -> Iterator[tuple[Hunt, int]]:
+        for name, start in self.hunts:
+            seed = record.get(start, {}).get(name)
+            if seed is not None and not self.over:
+                yield (name, start), seed
+
+    def by_seed(self) -> Iterator[tuple[Hunt, int]]:
+        for number in range(self.most):
+            for hunt in self.hunts:
+                if self.over:
+                    return
+                if hunt not in self.caught:
+                    self.tried[hunt] = number + 1
+                    yield hunt, hunt[1] + number
+
+    def run(self, tasks: Iterator[tuple[Hunt, int]], jobs: int) -> None:
+        calls = (joblib.delayed(play)(hunt, seed) for hunt, seed in tasks)
+        pool = joblib.Parallel(
+            n_jobs=jobs, pre_dispatch="n_jobs", batch_size=1, return_as="generator_unordered"
+        )
+        for hunt, seed, found, unsound in pool(calls):
+            self.played += 1
+            if unsound and seed not in self.unsound:
+                self.unsound[seed] = unsound
+                print(f"seed {seed} fails without a defect: {unsound}", file=sys.stderr, flush=True)
+            # Seeds are begun in order, but do not end so.
+            if found and seed < self.caught.get(hunt, (seed + 1, ""))[0]:
+                self.caught[hunt] = seed, found
+                said = f"{len(self.caught)}/{len(self.hunts)} {hunt[0]} at seed {seed}: {found}"
+                print(said[:150], file=sys.stderr, flush=True)
+
+    def seeds(self, hunt: Hunt) -> int | None:
+        """How many seeds it took; None: not found."""
+        return self.caught[hunt][0] - hunt[1] + 1 if hunt in self.caught else None
+
+
+def table(chase: Chase) -> list[str]:
+    """A Markdown table, a line for each defect."""
+    known = mutants()
+    lines = [
+        "| planted defect | what is wrong | seeds | median | found by |",
+        "|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(name for name, _ in chase.hunts):
+        hunts = [hunt for hunt in chase.hunts if hunt[0] == name]
+        counts = [chase.seeds(hunt) for hunt in hunts]
+        shown = ", ".join("-" if count is None else str(count) for count in counts)
+        found = [count for count in counts if count is not None]
+        by = {chase.caught[hunt][1].split(" ")[0] for hunt in hunts if hunt in chase.caught}
+        middle = f"{median(found):g}" if found else "-"
+        lines.append(
+            f"| {name} | {known[name].wrong} | {shown} | {middle} | {', '.join(sorted(by))} |"
+        )
+    return lines
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--starts", default="1", help="first seeds, by commas (default 1)")
     parser.add_argument("--most", type=int, default=200, help="seeds a hunt (default 200)")
-    parser.add_argument("--minutes", type=float, default=None, help="begin no hunt after")
+    parser.add_argument("--minutes", type=float, default=None, help="begin nothing after")
+    parser.add_argument("--least", type=int, default=0, help="defects that have to be found")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="defects, by commas")
+    parser.add_argument("--write", action="store_true", help="hunt all anew; write record and page")
     args = parser.parse_args()
-    known = mutants()
-    names = [name for name in args.only.split(",") if name] or list(known)
-    if unknown := [name for name in names if name not in known]:
-        parser.error(f"--only: no defect {unknown[0]}; there are: {', '.join(known)}")
-    starts = [int(start) for start in args.starts.split(",")]
-    began = time.monotonic()
+    names = [name for name in args.only.split(",") if name] or list(mutants())
+    if unknown := [name for name in names if name not in mutants()]:
+        parser.error(f"--only: no defect {unknown[0]}; there are: {', '.join(mutants())}")
+    now = LiveRuntime().now
+    began = now()
     until = float("inf") if args.minutes is None else began + 60 * args.minutes
-    caught: dict[str, list[Catch]] = {name: [] for name in names}
-    left_out = 0
-    with ProcessPoolExecutor(args.jobs) as pool:
-        hunts = [
-            pool.submit(chase, name, start, args.most, until) for start in starts for name in names
-        ]
-        try:
-            for done in as_completed(hunts):
-                catch = done.result()
-                if catch is None:
-                    left_out += 1
-                    continue
-                caught[catch.mutant].append(catch)
-                _progress(len(hunts), sum(map(len, caught.values())) + left_out, catch)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return _report(caught, known, left_out, time.monotonic() - began)
+    starts = [int(start) for start in args.starts.split(",")]
+    chase = Chase([(name, start) for start in starts for name in names], args.most, until)
+    if RECORD.exists() and not args.write:
+        chase.run(chase.by_record(yaml.safe_load(RECORD.read_text())), args.jobs)
+    chase.run(chase.by_seed(), args.jobs)
+    print("\n".join(table(chase)))
+    if args.write:
+        write(chase)
+    return report(chase, args.least, now() - began)
 
 
-def _progress(of: int, done: int, catch: Catch) -> None:
-    what = catch.found if catch.caught else "NOT FOUND"
-    print(
-        f"{done}/{of} {catch.mutant} from {catch.start}: {catch.seeds} seeds; {what[:100]}",
-        file=sys.stderr,
-        flush=True,
-    )
+def report(chase: Chase, least: int, seconds: float) -> int:
+    found = {name for name, _ in chase.caught}
+    open_hunts = [hunt for hunt in chase.hunts if hunt not in chase.caught]
+    missed = [hunt for hunt in open_hunts if chase.tried[hunt] >= chase.most]
+    print(f"\n{len(found)} defects found; {chase.played} runs in {seconds:.0f} s")
+    for hunt in open_hunts:
+        how = "NOT FOUND" if hunt in missed else "open, time is over"
+        print(f"{hunt[0]} from seed {hunt[1]}: {how} after {chase.tried[hunt]} seeds")
+    if chase.unsound:
+        print(f"seeds that fail without a defect, and count for none: {sorted(chase.unsound)}")
+    if len(found) < least:
+        print(f"at least {least} have to be found")
+    return 1 if missed or len(found) < least else 0
 
 
-def _report(caught: dict[str, list[Catch]], known, left_out: int, seconds: float) -> int:
-    missed = 0
-    print(f"{'planted defect':<40} {'seeds to detection':<24} {'median':>6}  found by")
-    for name, catches in caught.items():
-        catches.sort(key=lambda catch: catch.start)
-        seeds = " ".join(str(c.seeds) if c.caught else f">{c.seeds}" for c in catches)
-        missed += any(not catch.caught for catch in catches)
-        middle = f"{median(c.seeds for c in catches):g}" if catches else "-"
-        by = next((c.found for c in catches if c.caught), "")
-        print(f"{name:<40} {seeds or 'left out':<24} {middle:>6}  {by.split(' violated')[0][:60]}")
-    played = sum(catch.seeds for catches in caught.values() for catch in catches)
-    print(
-        f"{len(caught)} defects, {missed} not found; {played} seeds in {seconds:.0f} s"
-        + (f"; {left_out} hunts left out for want of time" if left_out else "")
-    )
-    return 1 if missed else 0
+def write(chase: Chase) -> None:
+    """The record of what was found, and the page's table."""
+    record: dict[int, dict[str, int]] = {}
+    for (name, start), (seed, _) in sorted(chase.caught.items()):
+        record.setdefault(start, {})[name] = seed
+    note = "# Seeds at which planted defects were found, by first seed. Made by `make mutants`.\n"
+    RECORD.write_text(note + yaml.safe_dump(record))
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + BEGIN + "\n".join(table(chase)) + "\n" + END + after)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,12 @@ def _a_write_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
 def _a_claim_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
     select = {"kinds": ["PhysicalHost"], "verbs": ["update", "patch"]}
     fault = {"target": "api", "kind": "error", "status": 504, "perform": True, "select": select}
-    found.faults.append(fault | {"count": dice.whole(1, 3), **_moment(dice, scene, 30.0)})
+    moment = _moment(dice, scene, 30.0)
+    found.faults.append(fault | {"count": dice.whole(1, 3), **moment})
+    if dice.chance(0.5):  # and no watch tells of it either
+        found.faults.append(
+            {"target": "api", "kind": "drop-watch", "select": {"kinds": ["PhysicalHost"]}, **moment}
+        )
 
 
 def _no_lease_is_renewed(dice: Dice, scene: Scene, found: Rarities) -> None:

@@ -11,7 +11,10 @@ FailureKind = Literal["safety", "liveness", "harness"]
 not, though faults had stopped. ``harness``: no verdict, as the run itself broke or was unclear."""
 
 LIVENESS = frozenset(
-    {"terminal", "no-orphans", "claimed-promptly", "never-idle", "timeout", "not-enrolled"}
+    {
+        *("terminal", "no-orphans", "timeout", "not-enrolled"),
+        *("claimed-promptly", "never-idle", "reference"),
+    }
 )
 HARNESS = ("crash", "hung", "failed", "interrupted", "inconclusive", "check")
 """First words of ways that say nothing about the controller's promises."""
@@ -21,7 +24,7 @@ def ways_of(result: Result) -> list[str]:
     """All ways in which it failed, the worst first; empty where it held.
 
     By name: a violated invariant's own, ``timeout`` or another ending, ``inconclusive X``,
-    ``check X``.
+    ``check X``. ``reference`` is not found here: it takes a second run.
     """
     if result.passed:
         return []

@@ -23,7 +23,7 @@ from scenarios.engine.invariants.ownership import (
     requirements_met,
     single_owner,
 )
-from scenarios.engine.invariants.promptness import claimed_promptly, never_idle
+from scenarios.engine.invariants.promptness import claimed_promptly, never_idle, oldest_first
 from scenarios.engine.invariants.states import (
     legal_state_edges,
     no_blind_reset,
@@ -53,6 +53,7 @@ INVARIANTS: dict[str, tuple[Callable[[Evidence, Rules], Judged], tuple[Log, ...]
     "no-orphans": (no_orphans, ("writes",)),
     "released-first": (released_first, ("writes",)),
     "claimed-promptly": (claimed_promptly, ("writes",)),
+    "oldest-first": (oldest_first, ("writes",)),
     "never-idle": (never_idle, ("writes", "requests")),
     "no-blind-reset": (no_blind_reset, ("writes", "requests", "events")),
     "write-limit": (write_limit, ("writes", "requests")),

@@ -11,6 +11,7 @@ from itertools import chain
 
 from beskar7.config import ConfigError, Tuning, parse_tuning
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.fitness import requirements
 from scenarios.engine.history import Track, consumer_uid, state
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 from scenarios.engine.machinetimes import machine_times
@@ -18,6 +19,11 @@ from scenarios.engine.machinetimes import machine_times
 CLAIM_SECONDS = 20.0
 """A machine for which a host is free waits for conflicts, for a coordinator's patience and for its
 turn: seconds each. The controller's own net below all wake-ups comes after a minute."""
+AGE_SECONDS = 2.0
+"""Of two machines whose creation is less far apart the API may tell the same age."""
+SAME_MOMENT = 1.0
+"""Seconds within which two that are served count as served at once: workers run beside each
+other."""
 IDLE_SECONDS = 20.0
 """The same between two operations; polls, cooldowns and retries are the configuration's, beside."""
 AT_WORK = ("Enrolling", "Claimed", "Provisioning", "Deprovisioning")
@@ -42,20 +48,50 @@ def claimed_promptly(evidence: Evidence, rules: Rules) -> Judged:
     return Judged(found, cases)
 
 
+def oldest_first(evidence: Evidence, rules: Rules) -> Judged:
+    """Of machines that require the same and wait, the one that was created first is served first.
+
+    Judged as long as neither the API nor the managers have been disturbed, for those that waited
+    before the host became free; the API tells ages in whole seconds.
+    """
+    calm = _calm_until(evidence)
+    history = evidence.history
+    rows = sorted(machine_times(evidence), key=lambda row: row.created)
+    wishes = {uid: repr(requirements(t.versions[0].object)) for uid, t in history.machines.items()}
+    found: list[Violation] = []
+    cases = 0
+    for row in rows:
+        if row.claimed is None or row.eligible is None or not row.waited or row.claimed > calm:
+            continue
+        cases += 1
+        for older in rows:
+            if older.created > row.created - AGE_SECONDS:
+                break
+            until = min(t for t in (older.claimed, older.deletion, calm) if t is not None)
+            if wishes[older.uid] == wishes[row.uid] and until > row.claimed + SAME_MOMENT:
+                text = f"got {row.host} before {older.name}, which waited since {older.created:.1f}"
+                found.append(
+                    Violation("oldest-first", row.host, row.name, row.claimed, f"{row.name} {text}")
+                )
+                break
+    return Judged(found, cases)
+
+
 def never_idle(evidence: Evidence, rules: Rules) -> Judged:
     """While a host is owed work, some BMC is talked to: the fleet does not stand still.
 
     Judged as long as neither the API nor the managers have been disturbed, and for hosts that no
     fault hit: after a failure waiting is right.
     """
-    if any(window.blocking for window in evidence.faults if window.fault.get("target") != "api"):
-        return Judged()
     calm = min(_calm_until(evidence), evidence.ended)
     limit = _patience(evidence, rules)
+    failed = set().union(*evidence.fault_hits.values())
     found: list[Violation] = []
     cases = 0
     busy = _busy(evidence)
     for track in evidence.history.hosts.values():
+        if track.name in failed:
+            continue
         for start, end, at in _owed(track, calm):
             cases += 1
             since = start
@@ -86,12 +122,18 @@ def _calm_until(evidence: Evidence) -> float:
 
 
 def _patience(evidence: Evidence, rules: Rules) -> float:
-    """Seconds without any request that the configuration explains."""
+    """Seconds without any request that the configuration explains.
+
+    Where BMCs fail, the only slot may be held by an operation whose connection comes to nothing.
+    """
     try:
         tuning = parse_tuning(evidence.scenario.world.config)
     except ConfigError:
         tuning = Tuning()
-    return IDLE_SECONDS + tuning.boot_poll_interval + max(rules.cooldowns.values(), default=0.0)
+    rest = tuning.boot_poll_interval + max(rules.cooldowns.values(), default=0.0)
+    if any(window.blocking for window in evidence.faults):
+        rest += tuning.connection_timeout + tuning.request_timeout
+    return IDLE_SECONDS + rest
 
 
 def _owed(track: Track, until: float) -> Iterator[tuple[float, float, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 
 import yaml
-from planting import Mutant, mutants
+from planting import mutants
 from probing import probed
 
 from beskar7.runtime.virtual import Deadlock
@@ -18,44 +17,33 @@ from scenarios.engine.trial import play
 from scenarios.swarm.draw import draw
 
 
-@dataclass(frozen=True)
-class Catch:
-    """``seeds``: how many were played from ``start`` on; ``found``: what the last one fell short
-    of, empty when none of them did."""
+class Unsound(Exception):
+    """The seed falls short without any defect, so it says nothing about one; ``args[0]``: of what.
 
-    mutant: str
-    start: int
-    seeds: int
-    found: str
-
-    @property
-    def caught(self) -> bool:
-        return bool(self.found)
+    It is a finding of its own.
+    """
 
 
-def hunt(mutant: Mutant, start: int, most: int) -> Catch:
-    """Play seeds until one fails with the defect and holds without it; at most ``most``."""
-    for number in range(most):
-        seed = start + number
-        held, reached = control(seed)
-        if not held or mutant.name not in reached:
-            continue
-        with mutant.planted():
-            found = shortfall(seed)
-        if found:
-            return Catch(mutant.name, start, number + 1, found)
-    return Catch(mutant.name, start, most, "")
+def found_at(name: str, seed: int) -> str:
+    """What the seed's run falls short of with this defect; empty when of nothing.
+
+    Raises Unsound.
+    """
+    found, reached = control(seed)
+    if found:
+        raise Unsound(found)
+    if name not in reached:
+        return ""
+    with mutants()[name].planted():
+        return shortfall(seed)
 
 
 @cache
-def control(seed: int) -> tuple[bool, frozenset[str]]:
-    """Whether the seed holds without a defect, and which mutants its run would come across.
-
-    A seed that fails anyway says nothing about them.
-    """
+def control(seed: int) -> tuple[str, frozenset[str]]:
+    """The shortfall without a defect, and which mutants the seed's run would come across."""
     with probed(mutants().values()) as reached:
         found = shortfall(seed)
-    return not found, frozenset(reached)
+    return found, frozenset(reached)
 
 
 def shortfall(seed: int) -> str:

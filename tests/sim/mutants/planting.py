@@ -64,6 +64,8 @@ def mutants() -> dict[str, Mutant]:
     """All of them by name, in the order of the files. Raises ValueError for a name used twice."""
     found: dict[str, Mutant] = {}
     for path in sorted(HERE.glob("*.yaml")):
+        if path.name == "found.yaml":
+            continue
         for entry in yaml.safe_load(path.read_text()):
             edits = tuple(Edit(**edit) for edit in entry["edits"])
             mutant = Mutant(entry["name"], entry["wrong"], edits)

@@ -10,7 +10,7 @@ from scenarios.engine.evidence import FaultWindow, Incident
 from scenarios.engine.invariants import Rules
 from scenarios.engine.invariants.bmc import write_limit
 from scenarios.engine.invariants.ending import released_first
-from scenarios.engine.invariants.promptness import claimed_promptly, never_idle
+from scenarios.engine.invariants.promptness import claimed_promptly, never_idle, oldest_first
 from scenarios.engine.invariants.states import no_blind_reset
 
 pytestmark = pytest.mark.unit
@@ -39,6 +39,28 @@ def test_after_a_kill_or_a_fault_of_the_api_nobody_is_held_to_it(logs: Any) -> N
     assert claimed_promptly(logs.evidence(), RULES).violations == []
 
 
+def waiting(logs: Any, *served: str) -> Any:
+    """Machines m1 (older) and m2 wait for the one host, which serves these in turn."""
+    logs.claimed(machine="m0")
+    logs.machine(10.0, "m1")
+    logs.machine(20.0, "m2")
+    for at, name in enumerate(served, start=3):
+        logs.host(10.0 * at, "h1", owner="", state="Available")
+        logs.host(10.0 * at + 1, "h1", owner=name, state="Provisioned")
+    return oldest_first(logs.evidence(), RULES)
+
+
+def test_who_waits_longest_is_served_first(logs: Any) -> None:
+    judged = waiting(logs, "m1", "m2")
+    assert (judged.violations, judged.cases) == ([], 2)
+
+
+def test_who_came_later_is_not(logs: Any) -> None:
+    (violation,) = waiting(logs, "m2", "m1").violations
+    assert (violation.machine, violation.time) == ("m2", 31.0)
+    assert "m2 got h1 before m1, which waited since 10.0" in violation.detail
+
+
 def test_a_fleet_with_work_to_do_does_not_stand_still(logs: Any) -> None:
     logs.claimed()
     logs.request("h2", 2.0, 20.0)  # of another BMC, whose operation holds the only slot
@@ -52,8 +74,8 @@ def test_a_fleet_with_work_to_do_does_not_stand_still(logs: Any) -> None:
 
 def test_after_a_failure_waiting_is_right(logs: Any) -> None:
     logs.claimed()
-    fault = {"id": "f", "kind": "error", "status": 500}
-    logs.faults.append(FaultWindow(fault, 1.0, 2.0))
+    assert never_idle(logs.evidence(), RULES).violations
+    logs.request("h1", 1.0, 1.5, fault="f")
     assert never_idle(logs.evidence(), RULES).violations == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scenarios.engine.evidence import Evidence
-from scenarios.engine.history import consumer_uid
+from scenarios.engine.history import consumer_uid, dig
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 from scenarios.engine.settling import unsettled
 
@@ -66,7 +66,9 @@ def no_orphans(evidence: Evidence, rules: Rules) -> Judged:
 def released_first(evidence: Evidence, rules: Rules) -> Judged:
     """A machine is gone only after the host that it had was released.
 
-    Not judged where a fault showed managers the past: they may not find what they own.
+    That is what its finalizer is for; one that goes before it has a finalizer leaves its host to
+    be released as an orphan. Not judged where a fault showed managers the past: they may not find
+    what they own.
     """
     history = evidence.history
     kinds = {kind for window in evidence.faults for kind in window.kinds.values()}
@@ -77,6 +79,8 @@ def released_first(evidence: Evidence, rules: Rules) -> Judged:
     for held in ownerships:
         machine = history.machines.get(held.owner)
         if machine is None or not machine.gone:
+            continue
+        if not any(dig(v.object, "metadata", "finalizers") for v in machine.versions):
             continue
         gone = machine.versions[-1]
         # What was claimed for it later was on its way for longer than it lived; it is released.

@@ -94,6 +94,13 @@ def test_a_machine_that_goes_first_leaves_its_host_behind(logs: Any) -> None:
     assert (violation.host, violation.machine, violation.time) == ("h1", "m1", 6.0)
 
 
+def test_a_machine_without_a_finalizer_yet_is_another_matter(logs: Any) -> None:
+    logs.claimed()
+    logs.writes[2].object["metadata"]["finalizers"] = []
+    logs.machine_gone(6.0, "m1")
+    assert released_first(logs.evidence(), RULES).violations == []
+
+
 def test_a_claim_that_comes_after_its_machine_is_another_matter(logs: Any) -> None:
     logs.machine(0.0, "m1")
     logs.machine_gone(1.0, "m1")

@@ -50,7 +50,7 @@ test:
 
 swarm:
 	$(SETUP)
-	$(RUN) sh ci/swarm --minutes $(SWARM_MINUTES) --report out/swarm $(SWARM_ARGS)
+	$(RUN) sh ci/swarm --explore --minutes $(SWARM_MINUTES) --report out/swarm $(SWARM_ARGS)
 
 lint:
 	$(SETUP) dev

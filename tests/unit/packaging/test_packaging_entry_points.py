@@ -14,8 +14,11 @@ import yaml
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
-TARGETS = ["demo", "test", "lint", "types", "contracts", "bench", "load", "lock", "clean", "help"]
-SCRIPTS = ["setup", "lint", "types", "contracts", "test", "demo", "interop-tools", "lock"]
+TARGETS = [
+    *("demo", "test", "swarm", "lint", "types", "contracts", "bench", "mutants", "load", "lock"),
+    *("clean", "help"),
+]
+SCRIPTS = ["setup", "lint", "types", "contracts", "test", "demo", "swarm", "interop-tools", "lock"]
 
 
 def text(name: str) -> str:

@@ -25,7 +25,7 @@ PASSWORD = "benchmark"
 TOKEN = "benchmark-token-of-the-fleet"
 LOGIN = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
 START = 600.0
-"""Seconds; stock needs eleven for ten thousand systems when idle, minutes on a busy machine."""
+"""Seconds; stock needs eleven for ten thousand systems where nothing else runs, else minutes."""
 Request = tuple[str, int, str]
 
 

@@ -49,13 +49,20 @@ def unsettled(history: History, blocked: set[str], known: Inventory) -> list[Unr
         owner = consumer_uid(track.last)
         if owner:
             owned[owner] = track
-        if message := host_unrest(track, blocked):
+        if message := host_unrest(track, blocked) or _orphaned(track, history.machines.get(owner)):
             found.append(Unrest(track, track.name, history.machine_name(owner), message))
     for track in history.machines.values():
         host = owned.get(track.uid)
         if not track.gone and (message := _machine_unrest(track, host, free, blocked, known)):
             found.append(Unrest(track, host.name if host else "", track.name, message))
     return found
+
+
+def _orphaned(host: Track, owner: Track | None) -> str:
+    """A host whose owner is gone is to be given back, also by a BMC that cannot be reached."""
+    if host.gone or owner is None or not owner.gone:
+        return ""
+    return f"{host.name} still belongs to {owner.name}, which is gone"
 
 
 def host_unrest(track: Track, blocked: set[str]) -> str:

@@ -133,6 +133,8 @@ def _patience(evidence: Evidence, rules: Rules) -> float:
         tuning = parse_tuning(evidence.scenario.world.config)
     except ConfigError:
         tuning = Tuning()
+    if tuning.max_concurrent_ops == 0:  # drained: nothing is begun
+        return float("inf")
     rest = tuning.boot_poll_interval + max(rules.cooldowns.values(), default=0.0)
     if any(window.blocking for window in evidence.faults):
         rest += tuning.connection_timeout + tuning.request_timeout

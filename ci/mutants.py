@@ -102,7 +102,7 @@ class Chase:
 
 
 def table(chase: Chase) -> list[str]:
-    """A Markdown table, a line for each defect."""
+    """A Markdown table, a line for each defect; ``-`` where it was not found, or is open."""
     known = mutants()
     lines = [
         "| planted defect | what is wrong | seeds | median | found by |",
@@ -113,12 +113,18 @@ def table(chase: Chase) -> list[str]:
         counts = [chase.seeds(hunt) for hunt in hunts]
         shown = ", ".join("-" if count is None else str(count) for count in counts)
         found = [count for count in counts if count is not None]
-        by = {chase.caught[hunt][1].split(" ")[0] for hunt in hunts if hunt in chase.caught}
+        by = {finder(chase.caught[hunt][1]) for hunt in hunts if hunt in chase.caught}
         middle = f"{median(found):g}" if found else "-"
         lines.append(
             f"| {name} | {known[name].wrong} | {shown} | {middle} | {', '.join(sorted(by))} |"
         )
     return lines
+
+
+def finder(found: str) -> str:
+    """The invariant that told, or how the run ended."""
+    words = found.removeprefix("the run ended ").split()
+    return words[0].rstrip(":") if words else ""
 
 
 def main() -> int:

@@ -180,7 +180,8 @@ def _checked(
     for name, (types, said) in forms.items():
         value = data.get(name)
         whole = bool not in types and isinstance(value, bool)
-        if name not in data or whole or not isinstance(value, types):
+        numbers = not isinstance(value, list) or all(type(item) is int for item in value)
+        if name not in data or whole or not isinstance(value, types) or not numbers:
             raise _wrong(path, line, name, f"has to be {said}")
         found[name] = tuple(value) if isinstance(value, list) else value
     return found

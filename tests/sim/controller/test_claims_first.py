@@ -52,7 +52,8 @@ def test_what_follows_from_claims_is_written_after_the_last_of_them(
         last = max(takes(driver))
         early = [seq for seq in follow_ups(driver, before) if seq < last]
         if handed_over:
-            assert early == []
+            # One machine may have its host before the second one is there.
+            assert len(early) <= 1
         else:
             # Each machine's finalizer goes before its own claim, and its status straight after.
             hosts = {r.seq for r in writes(driver) if r.kind == "PhysicalHost"}
@@ -81,8 +82,10 @@ def test_a_machine_that_goes_before_it_has_a_finalizer_leaves_its_host_free(
     in_world, claim_coordinator
 ):
     def body(driver) -> None:
-        driver.create_machines(STORM)
-        driver.until(lambda: len(driver.owners()) >= 1, "one is claimed")
+        for number in range(1, STORM + 1):
+            driver.runtime.spawn(driver.create_machines, 1, number, name=f"create-{number}")
+        while len(driver.machines()) < STORM:
+            driver.runtime.sleep(0.001)
         bare = [m for m in driver.machines().values() if not m["metadata"].get("finalizers")]
         assert bare
         for name in driver.machines():

@@ -23,6 +23,7 @@ from beskar7.api.resources import Beskar7Machine
 from beskar7.claim_term import CLAIM_LEASE
 from beskar7.manifests.rights import rights
 from beskar7.term import MANAGER_LEASE
+from scenarios.engine.schema import Passage
 
 pytestmark = pytest.mark.sim
 
@@ -138,8 +139,8 @@ def orphan(driver: Any) -> None:
 
 def used(driver: Any, *deeds: Callable[[Any], None]) -> set[Right]:
     """What managers ask the API for, from their start on."""
-    doors = driver.world.doors
-    doors.watch()
+    passed: list[Passage] = []
+    driver.world.doors.heard = passed.append
     for lease in (MANAGER_LEASE, CLAIM_LEASE):
         driver.kube.delete(LEASE, "beskar7-system", lease)
     for identity, _ in driver.world.managers():
@@ -148,7 +149,7 @@ def used(driver: Any, *deeds: Callable[[Any], None]) -> set[Right]:
         driver.world.start_manager()
     for deed in deeds:
         deed(driver)
-    calls = [passage.what.split() for passage in doors.passed["call"]]
+    calls = [passage.what.split() for passage in passed if passage.moment == "call"]
     return {right(verb, KINDS[kind]) for verb, kind, *_ in calls if kind in KINDS}
 
 

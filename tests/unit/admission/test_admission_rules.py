@@ -128,8 +128,10 @@ FIELDS = st.sampled_from(
         *("providerID", "name", "namespace", "kind", "apiVersion"),
     )
 )
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+"""As JSON is read: what is further from zero arrives as a float."""
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8)),
+    st.one_of(st.none(), st.booleans(), WHOLE, st.text(max_size=8)),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(FIELDS, inner, max_size=4)
     ),

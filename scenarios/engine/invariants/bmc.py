@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from beskar7.api.kinds import CONFIG_MAP
 from beskar7.config import CONFIG_MAP_NAME, Tuning
+from emulator.bmc.log import BmcRecord
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import dig
 from scenarios.engine.invariants.operations import Operation, group, group_all
@@ -28,7 +29,8 @@ def bmc_exclusive(evidence: Evidence, rules: Rules) -> Judged:
         longest = operations[0]
         for operation in operations[1:]:
             notice = CLOSE_NOTICE_SECONDS if longest.latest.status == 0 else 0.0
-            if operation.touched < longest.left - notice:
+            left = _known_end(evidence, longest, longest.requests, operation)
+            if operation.touched < left - notice:
                 under_way = [r for r in longest.requests if r.end > operation.touched]
                 during = next((r for r in under_way if r.start <= operation.touched), None)
                 what = (during.action or during.method) if during else ""
@@ -60,7 +62,7 @@ def bmc_cooldown(evidence: Evidence, rules: Rules) -> Judged:
         cooldown = rules.cooldowns.get(host, 0.0)
         for before, after in pairwise(operations):
             cases += 1
-            rest = after.start - before.end
+            rest = after.start - _known_end(evidence, before, before.writes, after)
             notice = CLOSE_NOTICE_SECONDS if before.last.status == 0 else 0.0
             if rest + notice < cooldown:
                 found.append(
@@ -75,6 +77,35 @@ def bmc_cooldown(evidence: Evidence, rules: Rules) -> Judged:
                     )
                 )
     return Judged(found, cases)
+
+
+def _known_end(
+    evidence: Evidence, before: Operation, requests: list[BmcRecord], after: Operation
+) -> float:
+    """When ``before`` was over, as far as the manager of ``after`` can know.
+
+    A request that was under way when its manager lost the lease may be answered long after, and
+    the one that leads by then cannot tell. Its own term is what it can count from.
+    """
+    sender = _manager(before)
+    if sender == _manager(after):
+        return max(request.end for request in requests)
+    takeovers = [
+        new.time
+        for old, new in pairwise(evidence.history.leases)
+        if old.holder == sender and new.holder not in ("", sender)
+    ]
+    return max(
+        min(
+            request.end,
+            next((at for at in takeovers if request.start <= at), request.end),
+        )
+        for request in requests
+    )
+
+
+def _manager(operation: Operation) -> str:
+    return operation.requests[0].agent.rpartition("/")[2]
 
 
 def write_limit(evidence: Evidence, rules: Rules) -> Judged:
@@ -125,5 +156,5 @@ def _highest_limit(evidence: Evidence) -> int:
 def _describe(operation: Operation) -> str:
     """Kind, agent and the tail of the id: enough to tell two operations apart."""
     header = operation.header
-    agent = operation.requests[0].agent.rpartition("/")[2]
-    return f"{header.kind or operation.id} {header.nonce[:8]} of {agent}".replace("  ", " ")
+    whose = f"{header.kind or operation.id} {header.nonce[:8]} of {_manager(operation)}"
+    return whose.replace("  ", " ")

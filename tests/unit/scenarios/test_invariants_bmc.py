@@ -13,6 +13,7 @@ from scenarios.engine.invariants.operations import Header, group
 pytestmark = pytest.mark.unit
 RULES = Rules({"h1": 10.0, "h2": 10.0})
 ONE, TWO = "provision:h1:uid-m1:one", "provision:h1:uid-m2:two"
+SUCCESSOR = "beskar7-manager/b"
 
 
 def test_a_header_is_read_or_refused_as_a_whole() -> None:
@@ -120,6 +121,38 @@ def test_a_given_up_request_may_be_noticed_late_but_not_by_much(logs: Any) -> No
     assert bmc_cooldown(logs.evidence(), RULES).violations == []
     logs.request("h1", 15.0, 16.0, operation=logs.provision("h1", "m3"))
     assert len(bmc_cooldown(logs.evidence(), RULES).violations) == 1
+
+
+def test_a_successor_cannot_know_of_a_request_that_outlives_the_term_of_its_sender(
+    logs: Any,
+) -> None:
+    logs.lease(0.0, "a")
+    logs.request("h1", 1.0, 9.0, operation=ONE)
+    logs.lease(5.0, "b")
+    logs.request("h1", 15.0, 16.0, operation=TWO, agent=SUCCESSOR)
+    assert bmc_cooldown(logs.evidence(), RULES).violations == []
+    logs.lease(17.0, "b")
+    logs.request("h1", 27.0, 28.0, operation=logs.provision("h1", "m3"))
+    logs.request("h1", 28.5, 29.0, operation=logs.provision("h1", "m4"), agent=SUCCESSOR)
+    found = bmc_cooldown(logs.evidence(), RULES).violations
+    assert [v.time for v in found] == [28.5], "what it sends afterwards counts to its end"
+
+
+def test_a_successor_rests_from_its_own_term_on(logs: Any) -> None:
+    logs.lease(0.0, "a")
+    logs.request("h1", 1.0, 9.0, operation=ONE)
+    logs.lease(5.0, "b")
+    logs.request("h1", 14.5, 16.0, operation=TWO, agent=SUCCESSOR)
+    (violation,) = bmc_cooldown(logs.evidence(), RULES).violations
+    assert "9.500 s" in violation.detail
+
+
+def test_a_request_that_outlives_its_term_is_no_second_operation(logs: Any) -> None:
+    logs.lease(0.0, "a")
+    logs.request("h1", 1.0, 9.0, operation=ONE)
+    logs.lease(5.0, "b")
+    logs.request("h1", 6.0, 7.0, operation=TWO, agent=SUCCESSOR)
+    assert bmc_exclusive(logs.evidence(), RULES).violations == []
 
 
 def test_a_gap_in_the_bmcs_log_is_inconclusive_whatever_was_found(logs: Any) -> None:

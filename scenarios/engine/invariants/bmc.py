@@ -84,7 +84,7 @@ def _known_end(
 ) -> float:
     """When ``before`` was over, as far as the manager of ``after`` can know.
 
-    A request that was under way when its manager lost the lease may be answered long after, and
+    A request that was under way when its manager's lease ran out may be answered long after, and
     the one that leads by then cannot tell. Its own term is what it can count from.
     """
     sender = _manager(before)
@@ -93,7 +93,9 @@ def _known_end(
     takeovers = [
         new.time
         for old, new in pairwise(evidence.history.leases)
-        if old.holder == sender and new.holder not in ("", sender)
+        if old.holder == sender
+        and new.holder not in ("", sender)
+        and new.time >= old.time + old.duration
     ]
     return max(
         min(

@@ -155,6 +155,14 @@ def test_a_request_that_outlives_its_term_is_no_second_operation(logs: Any) -> N
     assert bmc_exclusive(logs.evidence(), RULES).violations == []
 
 
+def test_who_takes_a_lease_that_is_held_answers_for_what_is_under_way(logs: Any) -> None:
+    logs.lease(0.0, "a")
+    logs.request("h1", 1.0, 9.0, operation=ONE)
+    logs.lease(3.9, "b")
+    logs.request("h1", 6.0, 7.0, operation=TWO, agent=SUCCESSOR)
+    assert len(bmc_exclusive(logs.evidence(), RULES).violations) == 1
+
+
 def test_a_gap_in_the_bmcs_log_is_inconclusive_whatever_was_found(logs: Any) -> None:
     logs.request("h1", 0.0, 1.0, operation=ONE)
     logs.request("h1", 0.2, 0.3, "", operation=ONE)

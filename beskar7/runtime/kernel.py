@@ -106,6 +106,8 @@ class Kernel:
         self.current: VirtualTask | None = None
         self.closing = False
         self.switches = 0
+        self.latest = ""
+        """The name of the task that ran last."""
         self._hash = hashlib.blake2b(digest_size=16)
         self._marks: list[str] = []
 
@@ -139,6 +141,7 @@ class Kernel:
             return
         self.trace("run", task.name)
         self.switches += 1
+        self.latest = task.name
         previous, self.current = self.current, task
         task.greenlet.parent = self.hub
         task.greenlet.switch()

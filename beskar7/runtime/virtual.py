@@ -27,8 +27,13 @@ EPOCH = 1_767_225_600.0
 """Wall time of virtual second zero: 2026-01-01T00:00:00Z, an arbitrary fixed point."""
 
 
+STANDSTILL = 500_000
+"""Events at one instant after which a loop is assumed that waits for nothing. They take some
+seconds; a storm of 1000 hosts has a few thousand."""
+
+
 class Deadlock(Exception):
-    """Nothing is left to happen, and the main task has not ended."""
+    """The main task will not end: nothing is left to happen, or always more at one instant."""
 
 
 class VirtualTask:
@@ -220,7 +225,8 @@ class VirtualRuntime(VirtualProcess):
         """Run ``main`` as the first task until it returns; what it raises comes out here.
 
         Raises:
-            Deadlock: no event is left, or virtual second ``until`` was reached, before the end.
+            Deadlock: before the end no event is left, virtual second ``until`` is reached, or
+                time stands still.
         """
         kernel = self._kernel
         kernel.hub = getcurrent()
@@ -233,6 +239,7 @@ class VirtualRuntime(VirtualProcess):
                 outcome.append((False, error))
 
         task = self.spawn(guarded, name="main")
+        instant, steps = kernel.env.now, 0
         try:
             while not task.finished:
                 if until is not None and kernel.env.peek() > until:
@@ -241,6 +248,13 @@ class VirtualRuntime(VirtualProcess):
                     kernel.env.step()
                 except simpy.core.EmptySchedule:
                     raise Deadlock(self._waiting()) from None
+                steps = steps + 1 if kernel.env.now == instant else 0
+                instant = kernel.env.now
+                if steps > STANDSTILL:
+                    raise Deadlock(
+                        f"virtual time stands still at {instant:g} s: {steps} events and no end; "
+                        f"the last was of {kernel.latest}"
+                    )
         finally:
             self._close()
         succeeded, value = outcome[0]

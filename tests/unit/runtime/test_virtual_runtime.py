@@ -195,6 +195,23 @@ def test_run_ends_at_its_limit():
         runtime.run(main, until=100)
 
 
+def test_a_loop_that_waits_for_nothing_is_named(monkeypatch):
+    monkeypatch.setattr("beskar7.runtime.virtual.STANDSTILL", 1000)
+    runtime = VirtualRuntime(0)
+
+    def spin() -> None:
+        while True:
+            runtime.sleep(0.0)
+
+    def main() -> None:
+        runtime.sleep(3.0)
+        runtime.spawn(spin, name="impatient")
+        runtime.sleep(1.0)
+
+    with pytest.raises(Deadlock, match=r"stands still at 3 s.*impatient"):
+        runtime.run(main)
+
+
 def test_error_of_the_main_task_comes_out():
     runtime = VirtualRuntime(0)
 

@@ -206,9 +206,8 @@ def table_of(rows: dict[str, dict[str, str]]) -> list[str]:
 def one_vendor(vendor: str) -> int:
     """Say what the suites say of one vendor's BMC; write nothing."""
     with tempfile.TemporaryDirectory() as place, ours(Path(place), vendor) as (service, verify):
-        for run in (lambda: run_clients(service, verify), lambda: run_validators(service)):
-            for name, said in run().items():
-                print(f"{vendor}: {name}: {said}", flush=True)
+        for name, said in (run_clients(service, verify) | run_validators(service)).items():
+            print(f"{vendor}: {name}: {said}", flush=True)
     return 0
 
 

@@ -51,7 +51,9 @@ def _innermost(definition: ast.FunctionDef, line: int, edit: Edit) -> tuple[list
     for node in ast.walk(definition):  # outer statements come before those in them
         for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)
-            for index, statement in enumerate(block if isinstance(block, list) else ()):
+            if not isinstance(block, list):
+                continue
+            for index, statement in enumerate(block):
                 assert statement.end_lineno is not None
                 if statement.lineno <= line <= statement.end_lineno:
                     found = block, index

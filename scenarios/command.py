@@ -30,6 +30,7 @@ from scenarios.engine.trial import verdict
 
 HELD, FELL_SHORT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MAX_SEED = 2**63 - 1
+MAX_JOBS = 256
 SHOWN_VIOLATIONS = 10
 STORY_LINES = 60
 """Lines on how it came to the violations; ``timeline.txt`` of the report has no such limit."""
@@ -77,30 +78,37 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def jobs_of(text: str) -> int:
+    """``--jobs`` of the commands that play many runs. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_JOBS}")
+    return int(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run as the arguments say; the exit code."""
     voice = Console(stderr=True, highlight=False)
     if args.list:
         return _list()
     if args.scenario is None:
-        _say(voice, "beskar7 run: which scenario? Give a name or a file; --list shows the names.")
+        say(voice, "beskar7 run: which scenario? Give a name or a file; --list shows the names.")
         return BAD_INPUT
     try:
         scenario = load(args.scenario, [*personality_overrides(args), *args.overrides])
     except DocumentError as error:
-        _say(voice, str(error))
+        say(voice, str(error))
         return BAD_INPUT
     if args.clock == "live" and scenario.virtual_only:
         where = ", ".join(scenario.virtual_only)
-        _say(voice, f"{args.scenario}: {where}: only in virtual time; give --clock virtual")
+        say(voice, f"{args.scenario}: {where}: only in virtual time; give --clock virtual")
         return BAD_INPUT
     if args.report is not None and args.report.exists() and not args.report.is_dir():
-        _say(voice, f"--report {args.report}: is a file; give a directory")
+        say(voice, f"--report {args.report}: is a file; give a directory")
         return BAD_INPUT
     return _run(scenario, args, voice)
 
 
-def _say(voice: Console, text: str) -> None:
+def say(voice: Console, text: str) -> None:
     """A message as it is: neither markup nor folded, so that it can be copied and searched."""
     voice.print(Text(text), soft_wrap=True)
 
@@ -135,7 +143,7 @@ def _run(scenario: Scenario, args: argparse.Namespace, voice: Console) -> int:
     try:
         code = _conclude(attempt.evidence, args, voice, stopwatch() - began)
     except KeyboardInterrupt:
-        _say(voice, "Interrupted: the world is down, but the report is not complete.")
+        say(voice, "Interrupted: the world is down, but the report is not complete.")
         return INTERRUPTED
     return INTERRUPTED if interrupted else code
 
@@ -148,19 +156,19 @@ def _conclude(
     try:
         kept = _keep(result, args.report)
     except OSError as error:
-        _say(voice, f"--report {args.report}: {error.strerror or error}")
+        say(voice, f"--report {args.report}: {error.strerror or error}")
         return BAD_INPUT
     if args.output == "json":
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         _tell(result, Console(highlight=False))
     for path in kept:
-        _say(voice, f"written: {path}")
+        say(voice, f"written: {path}")
     if evidence.ending == "interrupted":
         logs = f"{len(evidence.history.writes)} API writes"
         logs += f" and {len(evidence.requests)} BMC requests"
         where = "kept in the report" if kept else "not kept; --report DIR keeps them"
-        _say(voice, f"Interrupted: the world is down; {logs} until then are {where}.")
+        say(voice, f"Interrupted: the world is down; {logs} until then are {where}.")
     return HELD if result.passed else FELL_SHORT
 
 

@@ -99,7 +99,6 @@ def build(evidence: Evidence, violated_hosts: set[str], about: dict[str, str]) -
         for operation in operations.get(name, []):
             header = operation.header
             owner = evidence.history.machine_name(header.consumer) or header.consumer or "nobody"
-            agent = operation.requests[0].agent.rpartition("/")[2]
             span = f"{scale.since(operation.start):.3f} to {scale.since(operation.end):.3f} s"
             lane.operations.append(
                 _bar(
@@ -107,7 +106,7 @@ def build(evidence: Evidence, violated_hosts: set[str], about: dict[str, str]) -
                     operation.start,
                     operation.end,
                     f"op op-{header.kind or 'none'}",
-                    f"{header.kind or operation.id} for {owner} by {agent}, {span}",
+                    f"{header.kind or operation.id} for {owner} by {operation.manager}, {span}",
                 )
             )
             for request in operation.writes:

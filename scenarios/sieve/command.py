@@ -19,14 +19,13 @@ from beskar7.api.durations import parse_duration
 from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
 from scenarios.chosenpersonality import add_personality, personality_overrides
-from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, seed
+from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, jobs_of, say, seed
 from scenarios.engine.loader import load
 from scenarios.sieve.points import PATTERNS, Point
 from scenarios.sieve.probe import Spans
 from scenarios.sieve.replay import Finding, Lesson, learn, perturbed
 from scenarios.sieve.run import replay_all
 
-MAX_JOBS = 256
 MAX_SPAN = 3600.0
 EVERY = 5.0
 """Seconds between two lines of progress, where there is no terminal."""
@@ -53,7 +52,9 @@ def register(subparsers: Any) -> None:
         help="as for beskar7 run",
     )  # fmt: skip
     add_personality(parser)
-    parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument(
+        "--jobs", type=jobs_of, default=1, metavar="N", help="processes (default: 1)"
+    )
     parser.add_argument(
         "--held", type=_span, default=5.0, metavar="TIME",
         help="for how long the past is seen (default: 5s)",
@@ -67,12 +68,6 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--report", type=Path, metavar="DIR", help="with --only: its report")
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.set_defaults(run=run)
-
-
-def _jobs(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_JOBS}")
-    return int(text)
 
 
 def _span(text: str) -> float:
@@ -96,19 +91,19 @@ def run(args: argparse.Namespace) -> int:
     """Run as the arguments say; the exit code."""
     voice = Console(stderr=True, highlight=False)
     if args.report is not None and args.only is None:
-        _say(voice, "beskar7 sieve: --report is for one replay; name it with --only POINT")
+        say(voice, "beskar7 sieve: --report is for one replay; name it with --only POINT")
         return BAD_INPUT
     try:
         scenario = load(args.scenario, [*personality_overrides(args), *args.overrides])
     except DocumentError as error:
-        _say(voice, str(error))
+        say(voice, str(error))
         return BAD_INPUT
     spans = Spans(args.held, args.restart)
     findings: list[Finding] = []
     try:
         lesson = learn(scenario, args.seed)
         if lesson.shortfalls:
-            _say(voice, f"The run falls short by itself: {'; '.join(lesson.shortfalls)}")
+            say(voice, f"The run falls short by itself: {'; '.join(lesson.shortfalls)}")
             return FELL_SHORT
         if args.only is not None:
             return _replay_one(args, voice, lesson, spans)
@@ -135,21 +130,21 @@ def _replay(
         for finding in found:
             findings.append(finding)
             if finding.shortfalls:
-                _say(voice, f"{finding.point.name}, {finding.point.what}: fell short")
+                say(voice, f"{finding.point.name}, {finding.point.what}: fell short")
             bad = sum(bool(f.shortfalls) for f in findings)
             said = f"{len(findings)} of {len(points)} replays, {bad} fell short"
             line.update(said)
             now = stopwatch()
             if not voice.is_terminal and (now - told_at >= EVERY or len(findings) == len(points)):
                 told_at = now
-                _say(voice, said)
+                say(voice, said)
 
 
 def _replay_one(args: argparse.Namespace, voice: Console, lesson: Lesson, spans: Spans) -> int:
     known = {p.name: p for p in lesson.learned.points([args.only.pattern], every=True)}
     point = known.get(args.only.name)
     if point is None:
-        _say(voice, f"--only {args.only.name}: the run has no such point; it has {len(known)}")
+        say(voice, f"--only {args.only.name}: the run has no such point; it has {len(known)}")
         return BAD_INPUT
     result, finding = perturbed(lesson, point, spans)
     if args.report is not None:
@@ -157,16 +152,12 @@ def _replay_one(args: argparse.Namespace, voice: Console, lesson: Lesson, spans:
 
         try:
             for path in save(result, args.report)[:2]:
-                _say(voice, f"written: {path}")
+                say(voice, f"written: {path}")
         except OSError as error:
-            _say(voice, f"--report {args.report}: {error.strerror or error}")
+            say(voice, f"--report {args.report}: {error.strerror or error}")
             return BAD_INPUT
     _tell(args, [finding])
     return FELL_SHORT if finding.shortfalls else HELD
-
-
-def _say(voice: Console, text: str) -> None:
-    voice.print(Text(text), soft_wrap=True)
 
 
 def _tell(args: argparse.Namespace, findings: list[Finding], otherwise: str = "HELD") -> None:

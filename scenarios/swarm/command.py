@@ -15,7 +15,7 @@ from rich.console import Console
 
 from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
-from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, MAX_SEED
+from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, MAX_SEED, jobs_of, say
 from scenarios.swarm.files import read_document
 from scenarios.swarm.jobs import BACKENDS, Backend, BackendError, play_all
 from scenarios.swarm.records import Record, Task, unpack
@@ -23,7 +23,6 @@ from scenarios.swarm.seedtrial import SCENARIO
 from scenarios.swarm.tally import LiveLine, Tally
 
 MAX_MINUTES = 7 * 24 * 60.0
-MAX_JOBS = 256
 MAX_LIMIT = 3600.0
 KEPT = 100
 """Failing seeds whose files are written; after so many, a swarm says nothing new."""
@@ -49,7 +48,7 @@ def register(subparsers: Any) -> None:
         "and 1.. with --minutes)",
     )
     parser.add_argument("--minutes", type=_minutes, metavar="M", help="stop after so long")
-    parser.add_argument("--jobs", type=_jobs, metavar="N", help="workers (default: one per core)")
+    parser.add_argument("--jobs", type=jobs_of, metavar="N", help="workers (default: one per core)")
     parser.add_argument("--backend", choices=BACKENDS, default="loky", help="default: loky")
     parser.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, tcp://host:port")
     parser.add_argument(
@@ -100,12 +99,6 @@ def _minutes(text: str) -> float:
 
 def _limit(text: str) -> float:
     return _number(text, 1.0, MAX_LIMIT)
-
-
-def _jobs(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_JOBS}")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -203,8 +196,3 @@ def _conclude(args: argparse.Namespace, tally: Tally, ending: str, now: float) -
     if tally.runs:
         seconds, seed = tally.slowest
         say(console, f"slowest: seed {seed}, {seconds:.1f} s; digest {tally.digest}")
-
-
-def say(console: Console, text: str) -> None:
-    """A line as it is, so that it can be copied."""
-    console.print(text, markup=False, soft_wrap=True)

@@ -87,8 +87,8 @@ def _known_end(
     A request that was under way when its manager's lease ran out may be answered long after, and
     the one that leads by then cannot tell. Its own term is what it can count from.
     """
-    sender = _manager(before)
-    if sender == _manager(after):
+    sender = before.manager
+    if sender == after.manager:
         return max(request.end for request in requests)
     takeovers = [
         new.time
@@ -104,10 +104,6 @@ def _known_end(
         )
         for request in requests
     )
-
-
-def _manager(operation: Operation) -> str:
-    return operation.requests[0].agent.rpartition("/")[2]
 
 
 def write_limit(evidence: Evidence, rules: Rules) -> Judged:
@@ -158,5 +154,5 @@ def _highest_limit(evidence: Evidence) -> int:
 def _describe(operation: Operation) -> str:
     """Kind, agent and the tail of the id: enough to tell two operations apart."""
     header = operation.header
-    whose = f"{header.kind or operation.id} {header.nonce[:8]} of {_manager(operation)}"
+    whose = f"{header.kind or operation.id} {header.nonce[:8]} of {operation.manager}"
     return whose.replace("  ", " ")

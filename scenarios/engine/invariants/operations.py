@@ -42,6 +42,11 @@ class Operation:
         return Header.parse(self.id)
 
     @property
+    def manager(self) -> str:
+        """Identity of who sent it, as its User-Agent ends."""
+        return self.requests[0].agent.rpartition("/")[2]
+
+    @property
     def writes(self) -> list[BmcRecord]:
         return [request for request in self.requests if request.action]
 

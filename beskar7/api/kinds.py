@@ -1,4 +1,4 @@
-"""The resource kinds that the controller reads and writes."""
+"""The resource kinds that the controller and the operators' commands read and write."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ SECRET = Kind("", "v1", "Secret", "secrets")
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 EVENT = Kind("", "v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
+POD = Kind("", "v1", "Pod", "pods")
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+POD_METRICS = Kind("metrics.k8s.io", "v1beta1", "PodMetrics", "pods")
 CRD = Kind(
     "apiextensions.k8s.io",
     "v1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -232,6 +233,19 @@ class KubeClient:
         if held:
             body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": held}
         self._call("DELETE", _path(kind, namespace, name), body=body)
+
+    def read(
+        self, path: str, query: dict[str, str] | None = None, *, limit: int
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Body and headers of a GET of what is no object: a log, a pod's page, the version.
+
+        Raises an ``ApiError``, ``ServiceUnavailable`` also for more than ``limit`` bytes.
+        """
+        if self._limit is not None:
+            self._limit.acquire()
+        return self._transport.fetch(
+            path, user_agent=self._user_agent, timeout=self._timeout, query=query, limit=limit
+        )
 
     def _call(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -21,6 +22,8 @@ from beskar7.api.errors import ApiError, InternalError, ServiceUnavailable, from
 from beskar7.runtime import Deadline, DeadlineExceeded, Runtime
 
 JSON = "application/json"
+ANYTHING = "application/json, */*"
+"""As kubectl asks for what may be text: a failure is to come as JSON."""
 MAX_BODY = 512 * 1024 * 1024
 """Bytes of one answer; a list of 100,000 hosts of 4 KB takes 400 MB."""
 
@@ -77,19 +80,40 @@ class Transport:
             body=body,
             content_type=content_type,
         )
-        deadline = Deadline(self._runtime, timeout, f"{method} {path}")
-        try:
-            data = self._read(response, deadline)
-        except (urllib3.exceptions.HTTPError, OSError, DeadlineExceeded) as error:
-            raise self._unreachable(method, path, error) from error
-        if response.status >= 300:
-            raise error_from(response, data)
+        data = self._body(response, f"{method} {path}", timeout, MAX_BODY)
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError as error:
             raise InternalError(
                 f"{method} {path}: HTTP {response.status} with a body that is not JSON"
             ) from error
+
+    def fetch(
+        self,
+        path: str,
+        *,
+        user_agent: str,
+        timeout: float,
+        query: dict[str, str] | None = None,
+        limit: int = MAX_BODY,
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Body and headers of a GET whose answer need not be JSON; as :meth:`request` besides.
+
+        A body of more than ``limit`` bytes is a failure of the network.
+        """
+        response = self.open(
+            "GET", path, user_agent=user_agent, timeout=timeout, query=query, accept=ANYTHING
+        )
+        return self._body(response, f"GET {path}", timeout, limit), response.headers
+
+    def _body(self, response: BaseHTTPResponse, asked: str, timeout: float, limit: int) -> bytes:
+        try:
+            data = self._read(response, Deadline(self._runtime, timeout, asked), limit)
+        except (urllib3.exceptions.HTTPError, OSError, DeadlineExceeded) as error:
+            raise self._unreachable(asked, error) from error
+        if response.status >= 300:
+            raise error_from(response, data)
+        return data
 
     def open(
         self,
@@ -101,9 +125,10 @@ class Transport:
         query: dict[str, str] | None = None,
         body: Any = None,
         content_type: str = JSON,
+        accept: str = JSON,
     ) -> BaseHTTPResponse:
         """The answer with its body unread; the caller reads it to its end or closes it."""
-        headers = {"Accept": JSON, "User-Agent": user_agent}
+        headers = {"Accept": accept, "User-Agent": user_agent}
         # Asked for every time: the asking renews the token of a plugin or a service account.
         settings: dict[str, Any] = dict(self._configuration.auth_settings())
         for auth in settings.values():
@@ -125,12 +150,12 @@ class Transport:
                 preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(method, path, error) from error
+            raise self._unreachable(f"{method} {path}", error) from error
 
     def close(self) -> None:
         self._pool.clear()
 
-    def _read(self, response: BaseHTTPResponse, deadline: Deadline) -> bytes:
+    def _read(self, response: BaseHTTPResponse, deadline: Deadline, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         complete = False
@@ -138,8 +163,8 @@ class Transport:
             while part := response.read1(1 << 20):
                 parts.append(part)
                 size += len(part)
-                if size > MAX_BODY:
-                    raise urllib3.exceptions.HTTPError(f"more than {MAX_BODY} bytes")
+                if size > limit:
+                    raise urllib3.exceptions.HTTPError(f"more than {limit} bytes")
                 deadline.check()
             complete = True
         finally:
@@ -149,7 +174,7 @@ class Transport:
             response.release_conn()
         return b"".join(parts)
 
-    def _unreachable(self, method: str, path: str, error: Exception) -> ServiceUnavailable:
+    def _unreachable(self, asked: str, error: Exception) -> ServiceUnavailable:
         timed_out = isinstance(error, DeadlineExceeded | urllib3.exceptions.TimeoutError)
         # urllib3 derives its error for a refused connection from the one for a slow one.
         if timed_out and not isinstance(error, urllib3.exceptions.NewConnectionError):
@@ -159,7 +184,7 @@ class Transport:
             wrapped = [arg for arg in error.args if isinstance(arg, Exception)]
             told = error.__cause__ or (wrapped[-1] if wrapped else error)
             why = str(told) or type(told).__name__
-        return ServiceUnavailable(f"{method} {path} at {self.host}: {why}")
+        return ServiceUnavailable(f"{asked} at {self.host}: {why}")
 
 
 def error_from(response: BaseHTTPResponse, data: bytes) -> ApiError:

@@ -42,6 +42,7 @@ class Cluster(Protocol):
     """
 
     runtime: Runtime
+    """Its wall clock is the API server's: leases and timestamps are judged by it."""
     kube: Kube
     namespace: str
     """Where the controller is installed."""

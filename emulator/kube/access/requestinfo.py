@@ -53,7 +53,8 @@ def attributes(method: str, path: str, query: dict[str, str]) -> Attributes:
         elif verb == "delete":
             verb = "deletecollection"
             name = _selected_name(query)
-    subresource = "/".join(rest[2:])
+    # What follows is the subresource's own: of pods/NAME/proxy/metrics, "proxy" is what is asked.
+    subresource = rest[2] if len(rest) > 2 else ""
     return Attributes(verb, group, rest[0], subresource, namespace, name[:_MAX_NAME])
 
 

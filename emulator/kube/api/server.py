@@ -109,7 +109,7 @@ class Api:
             return None
         namespace, name, what = found
         # As RBAC names them: exec and port-forward are created, however they are asked for.
-        verb = "get" if what == "log" else "create"
+        verb = "get" if what in ("log", "proxy") else "create"
         agent = request.headers.get("User-Agent", "")
         return Asked(agent, verb, f"Pod/{what}", namespace, name)
 

@@ -64,8 +64,8 @@ class Asked:
 class Scope:
     """Which requests: all given criteria hold; within a list one is enough. All are globs.
 
-    ``kinds`` of what a pod's processes answer are ``Pod/log`` (verb get), ``Pod/exec`` and
-    ``Pod/portforward`` (create), ``Pod/eviction`` (create).
+    ``kinds`` of what a pod's processes answer are ``Pod/log`` and ``Pod/proxy`` (verb get;
+    the latter's name is POD:PORT), ``Pod/exec``, ``Pod/portforward`` and ``Pod/eviction`` (create).
     ``names`` hold for single objects, and for the objects that a watch tells of; a request without
     a name is not hit by a fault that selects names. A request for all namespaces has namespace "".
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from beskar7.api.kinds import DEPLOYMENT as DEPLOYMENT
+from beskar7.api.kinds import POD as POD
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object
 
-POD = Kind("", "v1", "Pod", "pods")
 NODE = Kind("", "v1", "Node", "nodes", namespaced=False)
-DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 
 HASH_LABEL = "pod-template-hash"

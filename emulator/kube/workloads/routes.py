@@ -1,4 +1,4 @@
-"""The requests that the workloads answer: logs, exec, metrics.k8s.io, and the summed /metrics."""
+"""The requests that the workloads answer: pods' subresources, metrics.k8s.io, summed /metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from emulator.kube.store.metadata import rfc3339
 from emulator.kube.store.pipeline import Call
 from emulator.kube.store.selectors import compile_selectors
 from emulator.kube.tables.ages import parse_time
-from emulator.kube.workloads import channels, forward, usage
+from emulator.kube.workloads import channels, forward, proxy, usage
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.objects import NODE, POD, meta, spec, status
 from emulator.kube.workloads.podlog import ContainerLog, Wanted, bounded, select
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _MAX_SESSIONS = 64
 _SUBRESOURCE = re.compile(
-    r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/(log|exec|eviction|attach|portforward)"
+    r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/(log|exec|eviction|attach|portforward|proxy)"
+    r"((?<=/proxy)/.*)?"
 )
 _METRICS = re.compile(
     r"/apis/metrics\.k8s\.io/v1beta1/(?:namespaces/([^/]+)/)?(pods|nodes)(?:/([^/]+))?"
@@ -72,6 +73,9 @@ async def answer(
         if what == "portforward":
             _only(request, "GET", "POST")
             return await _forward(workloads, request, asked, namespace, name)
+        if what == "proxy":
+            _only(request, "GET")
+            return await _proxy(workloads, request, path, namespace, name)
         raise MethodNotAllowed("the lab has no attach: use exec, or logs -f")
     match = _METRICS.fullmatch(path)
     if match is not None:
@@ -250,6 +254,20 @@ async def _forward(
     ports = forward.wanted(query.get("ports", []))
     wanted = forward.Forward(f"{namespace}/{name}", worker.uid, worker.ip, ports)
     return await _session(workloads, forward.serve(request, wanted))
+
+
+async def _proxy(
+    workloads: Workloads, request: web.BaseRequest, path: str, namespace: str, text: str
+) -> web.StreamResponse:
+    name, port = proxy.named(text)
+    workloads.store.get(POD, namespace, name)
+    worker = workloads.kubelet.find(namespace, name)
+    if worker is None:
+        raise BadRequest(f"pod {name} does not run yet")
+    query = request.raw_path.partition("?")[2]
+    within = "/".join(path.split("/")[8:])
+    wanted = f"/{within}" + (f"?{query}" if query else "")
+    return await proxy.serve(request, workloads.http(), proxy.url(worker, port, wanted))
 
 
 async def _evict(

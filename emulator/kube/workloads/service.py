@@ -90,11 +90,16 @@ class Workloads:
     async def metrics(self) -> str:
         """The samples of all managers that run as pods, summed; see :mod:`exposition`."""
         urls = [url for worker in self.kubelet.pods.values() for url in worker.metrics_urls()]
+        http = self.http()
+        return total(await asyncio.gather(*(self._scrape(http, url) for url in urls)))
+
+    def http(self) -> aiohttp.ClientSession:
+        """For requests to the pods; closed with the workloads."""
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=_SCRAPE), trust_env=False
             )
-        return total(await asyncio.gather(*(self._scrape(self._http, url) for url in urls)))
+        return self._http
 
     async def _scrape(self, http: aiohttp.ClientSession, url: str) -> str:
         try:

@@ -79,6 +79,10 @@ PODS = {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "
         ("GET", "/api/v1/namespaces/a/pods/p/log", {}, ("get", "", "pods", "log", "a", "p")),
         ("POST", "/api/v1/namespaces/a/pods/p/exec", {}, ("create", "", "pods", "exec", "a", "p")),
         (
+            "GET", "/api/v1/namespaces/a/pods/p:8080/proxy/debug/pprof", {},
+            ("get", "", "pods", "proxy", "a", "p:8080"),
+        ),
+        (
             "DELETE", "/apis/apps/v1/namespaces/a/deployments", {},
             ("deletecollection", "apps", "deployments", "", "a", ""),
         ),

@@ -1,0 +1,210 @@
+"""A cluster that a kubeconfig names, as :class:`beskar7.operations.cluster.Cluster`."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+from kubernetes.utils import parse_quantity
+
+from beskar7.api.errors import ApiError
+from beskar7.api.kinds import POD, POD_METRICS
+from beskar7.api.objects import Object
+from beskar7.kube.client import KubeClient
+from beskar7.manifests.objects import LABELS, METRICS_PORT
+from beskar7.manifests.rights import NAMESPACE
+from beskar7.operations.cluster import Profile, Usage
+from beskar7.runtime import LiveRuntime, Runtime
+
+T = TypeVar("T")
+
+CONTAINER = "manager"
+"""By its name: others (a proxy, say) may stand before it in the pod."""
+SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
+REQUEST_TIMEOUT = 10.0
+"""Seconds for the head of an answer, and again for its body; an operator waits for it."""
+MAX_METRICS = 32 * 1024 * 1024
+"""Bytes of one manager's; 10,000 BMCs have about 4 MB of series."""
+MAX_LOG = 16 * 1024 * 1024
+"""Bytes of one container's log, of its newest :data:`MAX_LINES`."""
+MAX_LINES = 20_000
+CLOCK_TOLERANCE = 2.0
+"""Seconds by which the server's clock, told in whole seconds, may seem to differ from ours."""
+_SMALL = 1 << 20
+
+
+class LiveCluster:
+    """Reads of the managers' pods at most :data:`MAX_METRICS` and :data:`MAX_LOG` bytes each.
+
+    The wall clock of ``runtime`` is the API server's, by which leases and timestamps are to be
+    judged; this machine's may be wrong.
+    """
+
+    kube: KubeClient
+    runtime: Runtime
+
+    def __init__(self, kube: KubeClient, runtime: Runtime, namespace: str = NAMESPACE) -> None:
+        self.kube = kube
+        self.runtime = runtime
+        self.namespace = namespace
+
+    @classmethod
+    def from_kubeconfig(
+        cls,
+        path: str | Path | None = None,
+        context: str | None = None,
+        namespace: str = NAMESPACE,
+    ) -> Self:
+        """``path`` None: ``$KUBECONFIG``, else ``~/.kube/config``.
+
+        Raises :class:`beskar7.kube.client.KubeconfigError`, and an ApiError when the API server
+        does not answer.
+        """
+        kube = KubeClient.from_kubeconfig(
+            path, context=context, user_agent="beskar7-operations", request_timeout=REQUEST_TIMEOUT
+        )
+        try:
+            ahead = _clock_ahead(kube, LiveRuntime())
+        except BaseException:
+            kube.close()
+            raise
+        return cls(kube, LiveRuntime(skew=lambda _: ahead), namespace)
+
+    def close(self) -> None:
+        """Drop idle connections."""
+        self.kube.close()
+
+    def pods(self) -> list[Object]:
+        """The managers' pods in the order of their names. Raises an ApiError."""
+        found = self.kube.list(POD, self.namespace, label_selector=SELECTOR).items
+        return sorted(found, key=_name)
+
+    def metrics(self) -> Mapping[str, str]:
+        """Each running manager's ``/metrics`` text, through the API server's proxy to its pod."""
+        return self._of_each([pod for pod in self.pods() if _running(pod)], self._metrics)
+
+    def logs(self, seconds: float) -> Mapping[str, Sequence[str]]:
+        """Each manager's newest lines of the last ``seconds``, also of its former container."""
+        return self._of_each(self.pods(), lambda pod: self._log(pod, seconds))
+
+    def usage(self) -> Mapping[str, Usage] | None:
+        """What metrics-server says; None without one."""
+        try:
+            found = self.kube.list(POD_METRICS, self.namespace, label_selector=SELECTOR).items
+        except ApiError:
+            return None
+        used = {_name(each): _usage(each) for each in sorted(found, key=_name)}
+        return {pod: usage for pod, usage in used.items() if usage is not None}
+
+    def profiles(self) -> Mapping[str, Profile]:
+        """None is read yet."""
+        return {}
+
+    def _metrics(self, pod: Object) -> str:
+        path = f"{_path(pod)}:{metrics_port(pod)}/proxy/metrics"
+        return self.kube.read(path, limit=MAX_METRICS)[0].decode(errors="replace")
+
+    def _log(self, pod: Object, seconds: float) -> list[str]:
+        query = {
+            "container": CONTAINER,
+            "sinceSeconds": str(max(1, math.ceil(seconds))),
+            "tailLines": str(MAX_LINES),
+        }
+        path = f"{_path(pod)}/log"
+        lines: list[str] = []
+        state = container_status(pod)
+        # Between two lives the log asked for is that of the life before, as it is.
+        if state.get("restartCount") and "running" in (state.get("state") or {}):
+            with contextlib.suppress(ApiError):  # it is kept for one life, if at all
+                lines += self._lines(path, {**query, "previous": "true"})
+        return lines + self._lines(path, query)
+
+    def _lines(self, path: str, query: dict[str, str]) -> list[str]:
+        body, _ = self.kube.read(path, query, limit=MAX_LOG)
+        return body.decode(errors="replace").splitlines()
+
+    def _of_each(self, pods: Sequence[Object], read: Callable[[Object], T]) -> dict[str, T]:
+        """Side by side, so that one that hangs holds up none; without those that fail."""
+        found: dict[str, T] = {}
+
+        def run(pod: Object) -> None:
+            with contextlib.suppress(ApiError):
+                found[_name(pod)] = read(pod)
+
+        tasks = [self.runtime.spawn(run, pod, name=f"read/{_name(pod)}") for pod in pods]
+        for task in tasks:
+            task.join()
+            if task.error is not None:
+                raise task.error
+        return {_name(pod): found[_name(pod)] for pod in pods if _name(pod) in found}
+
+
+def container(pod: Object) -> Object:
+    """The manager's container in a pod's spec; empty when there is none of that name."""
+    return _named((pod.get("spec") or {}).get("containers"))
+
+
+def container_status(pod: Object) -> Object:
+    """The manager's container in a pod's status; empty before it was looked at."""
+    return _named((pod.get("status") or {}).get("containerStatuses"))
+
+
+def metrics_port(pod: Object) -> int:
+    """The port of that name, else the usual one."""
+    for port in container(pod).get("ports") or ():
+        if port.get("name") == "metrics":
+            return int(port["containerPort"])
+    return METRICS_PORT
+
+
+def _named(containers: Sequence[Object] | None) -> Object:
+    found = (each for each in containers or () if each.get("name") == CONTAINER)
+    return next(found, {})
+
+
+def _running(pod: Object) -> bool:
+    return "running" in (container_status(pod).get("state") or {})
+
+
+def _name(obj: Object) -> str:
+    name: str = obj["metadata"]["name"]
+    return name
+
+
+def _path(pod: Object) -> str:
+    return POD.path(pod["metadata"]["namespace"], quote(_name(pod), safe=""))
+
+
+def _usage(measured: Object) -> Usage | None:
+    used = _named(measured.get("containers")).get("usage")
+    if not used:
+        return None
+    return Usage(float(quantity(used.get("cpu"))), int(quantity(used.get("memory"))))
+
+
+def quantity(value: Any) -> Decimal:
+    """Cores or bytes of a Kubernetes quantity; 0 for none and for what is no quantity."""
+    try:
+        parse: Callable[[Any], Decimal] = parse_quantity  # it has no annotations
+        return parse(value)
+    except (ValueError, TypeError):
+        return Decimal(0)
+
+
+def _clock_ahead(kube: KubeClient, runtime: Runtime) -> float:
+    """Seconds by which the server's clock is ahead of this machine's; raises an ApiError."""
+    before = runtime.wall()
+    _, headers = kube.read("/version", limit=_SMALL)
+    middle = (before + runtime.wall()) / 2
+    try:
+        theirs = parsedate_to_datetime(headers.get("Date", "")).timestamp() + 0.5
+    except (TypeError, ValueError):
+        return 0.0  # it does not say
+    ahead = theirs - middle
+    return ahead if abs(ahead) > CLOCK_TOLERANCE else 0.0

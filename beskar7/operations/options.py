@@ -1,0 +1,64 @@
+"""What the operators' commands have in common: which cluster, which form, which exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from beskar7.api.errors import ApiError
+from beskar7.cli import UsageError
+from beskar7.manifests.rights import NAMESPACE
+
+if TYPE_CHECKING:
+    from beskar7.operations.live import LiveCluster
+
+DONE, FOUND = 0, 1
+"""Exit codes; 2 is bad input or no cluster (UsageError), 130 an interrupt."""
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Which cluster, and in which form the answer is to come."""
+    parser.add_argument(
+        "--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, else ~/.kube/config"
+    )
+    parser.add_argument("--context", metavar="NAME", help="of the kubeconfig")
+    parser.add_argument(
+        "--namespace", default=NAMESPACE, help="where the controller is (default: %(default)s)"
+    )
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+
+
+@contextmanager
+def open_cluster(args: argparse.Namespace) -> Iterator[LiveCluster]:
+    """The cluster that the options name.
+
+    Raises UsageError, one line, when there is none, and when it refuses or fails meanwhile.
+    """
+    # Late: the Kubernetes client takes half a second, and --help needs none.
+    from beskar7.kube.client import KubeconfigError
+    from beskar7.operations.live import LiveCluster
+
+    try:
+        cluster = LiveCluster.from_kubeconfig(args.kubeconfig, args.context, args.namespace)
+    except (KubeconfigError, ApiError) as error:
+        raise UsageError(_line(error)) from None
+    try:
+        yield cluster
+    except ApiError as error:
+        raise UsageError(_line(error)) from None
+    finally:
+        cluster.close()
+
+
+def print_json(value: Any) -> None:
+    """``value`` (of plain data) on standard output."""
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -44,20 +44,26 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
     begun. A boot from the network leaves no such trace, and is asked for again.
 
     Raises:
-        BmcBusy: the BMC takes no override now; a host in its self-test is switched off for it.
-        BmcFault: the BMC did not take the override or the image that it accepted.
+        BmcBusy: the host was in the middle of a boot, and is switched off first.
+        BmcFault: the BMC did not take the override or the image that it accepted, or the host
+            restarted meanwhile.
         BmcRequestRefused: the BMC offers no way to boot so.
     """
     system = bmc.system()
     media = bmc.media() if plan.image else ""
     if plan.image and resumed and _begun(system, media, plan):
         return
+    if system.on and system.boot_progress not in (BOOTED, ""):
+        # Some BMCs take no override during the self-test. And a host that goes on restarting
+        # uses the override up, before its image is in or just before our reset.
+        bmc.power("ForceOff")
+        raise BmcBusy(f"the host was in the middle of a boot ({system.boot_progress})")
     if media and not (resumed and media == plan.image):
         bmc.eject_media()
         media = ""
     override = _prepare(bmc, plan)
     if not system.awaits(override):
-        _boot_once(bmc, system, override)
+        bmc.boot_once(override)
         # An accepted request proves nothing, and once the host has booted, an override that was
         # consumed looks like one that never was.
         if not bmc.system().awaits(override):
@@ -67,19 +73,12 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
         if bmc.media() != plan.image:
             # Should it come once the host has booted its disk, nothing would tell.
             raise BmcFault("the BMC accepted an image and does not show it in its virtual drive")
+        if system.on and not bmc.system().awaits(override):
+            # With the image in, that would look like a boot that has begun.
+            bmc.eject_media()
+            raise BmcFault("the host restarted before its image was in")
     # A host that is on would go on running what it runs: it has to be reset (U9).
     bmc.power("ForceRestart" if system.on else "On")
-
-
-def _boot_once(bmc: Bmc, system: SystemState, override: BootOverride) -> None:
-    try:
-        bmc.boot_once(override)
-    except BmcBusy:
-        if system.on and system.boot_progress not in (BOOTED, ""):
-            # Some BMCs take no override during the self-test, and a host may be stuck in it. It
-            # is to be reset anyway: the next attempt finds it off.
-            bmc.power("ForceOff")
-        raise
 
 
 def _begun(system: SystemState, media: str, plan: BootPlan) -> bool:

@@ -171,8 +171,10 @@ class Claims:
         try:
             claimed = PhysicalHost(self._env.kube.update(PHYSICAL_HOST, host.raw))
         except (Conflict, NotFound) as error:
-            self._lost(machine, host, error)
-            return None
+            found = self._look_again(machine, host, error)
+            if found is None:
+                return None
+            claimed = found
         self._count(machine, "success", "none")
         self._env.recorder.event(
             claimed.raw, "Normal", "Claimed", f"Claimed by machine {machine.key}"
@@ -181,18 +183,34 @@ class Claims:
         log.info("claimed host %s for machine %s", host.key, machine.key)
         return claimed
 
-    def _lost(self, machine: Beskar7Machine, host: PhysicalHost, error: Exception) -> None:
-        """Say why, and read the host anew, so that it is not tried again on stale knowledge."""
+    def _look_again(
+        self, machine: Beskar7Machine, host: PhysicalHost, error: Exception
+    ) -> PhysicalHost | None:
+        """The host if it is this machine's after all, by the server's word; else None.
+
+        Whatever repeats a request on its way gets a conflict with what the first one wrote, and
+        passes that on: to try the next host then would be to own two. What was read is observed,
+        so that the host is not tried again on stale knowledge.
+        """
         reason = "already_claimed"
         try:
-            fresh = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
-            self._env.observe(PHYSICAL_HOST, fresh)
-            if claimable(PhysicalHost(fresh)):
+            raw = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
+            self._env.observe(PHYSICAL_HOST, raw)
+            fresh = PhysicalHost(raw)
+            if fresh.consumer_uid == machine.uid:
+                return self._env.copy(fresh)
+            if claimable(fresh):
                 reason = "optimistic_lock"
-            elif PhysicalHost(fresh).consumer is None:
+            elif fresh.consumer is None:
                 reason = "invalid_state"
         except NotFound:
             reason = "invalid_state"
+        self._lost(machine, host, reason, error)
+        return None
+
+    def _lost(
+        self, machine: Beskar7Machine, host: PhysicalHost, reason: str, error: Exception
+    ) -> None:
         self._count(machine, "conflict", reason)
         log.info(
             "optimistic lock conflict (resource version conflict) on host %s for machine %s: %s",

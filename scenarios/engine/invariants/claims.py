@@ -17,6 +17,7 @@ BUDGET = 200_000
 """Steps of the search for one host: a tenth of a second. Histories of claims take some dozens."""
 OLD_READS = ("stale-list", "stale-read")
 """Kinds of fault by which the API shows the past: what is read is no longer the newest."""
+REFUSED = ("Conflict", "NotFound")
 
 Owner = tuple[str, str]
 """The owner's uid, and its key as the claim annotated it; both empty for a free host."""
@@ -57,7 +58,7 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
     look = evidence.aftermath.look
     kinds = {kind for window in evidence.faults for kind in window.kinds.values()}
     reads = kinds.isdisjoint(OLD_READS)
-    done = _carried_out([*evidence.history.writes, *evidence.aftermath.writes])
+    done = carried_out([*evidence.history.writes, *evidence.aftermath.writes])
     hosts: dict[tuple[str, str], list[Operation]] = {}
     for call in look.calls:
         operation = _operation(call, done, reads=reads)
@@ -78,13 +79,23 @@ Effects = dict[tuple[str, str, str], list[tuple[float, str]]]
 """By client, host and owner left: when such writes were carried out, and their version."""
 
 
-def _carried_out(writes: Iterable[WriteRecord]) -> Effects:
+def carried_out(writes: Iterable[WriteRecord]) -> Effects:
     found: Effects = {}
     for record in writes:
         if record.kind == PHYSICAL_HOST.kind and record.outcome == "ok" and record.object:
             key = (record.client, record.name, consumer_uid(record.object))
             found.setdefault(key, []).append((record.time, record.resource_version))
     return found
+
+
+def belied(call: Call, done: Effects) -> bool:
+    """Whether this claim was refused in words, and carried out all the same."""
+    if call.kind != PHYSICAL_HOST.kind or call.verb != "update" or not call.owner:
+        return False
+    if call.outcome not in REFUSED:
+        return False
+    effects = done.get((call.client, call.name, call.owner), ())
+    return any(call.start <= time <= call.end for time, _ in effects)
 
 
 def _operation(call: Call, done: Effects, *, reads: bool) -> Operation | None:

@@ -20,6 +20,7 @@ from scenarios.engine.calls import NO_ANSWER, Call
 from scenarios.engine.evidence import Aftermath, Evidence
 from scenarios.engine.history import MANAGER_AGENT, Object, consumer_uid, dig, phase, state
 from scenarios.engine.inside import Life
+from scenarios.engine.invariants.claims import REFUSED, belied, carried_out
 from scenarios.engine.invariants.operations import Header
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
@@ -53,6 +54,8 @@ class Deeds:
     claims: int = 0
     answered_claims: int = 0
     refused_claims: int = 0
+    belied_claims: int = 0
+    """Of the refused ones; whether their manager found out, only it can tell."""
     doubtful_reads: int = 0
     given_back: int = 0
     ended: Counter[str] = field(default_factory=Counter)
@@ -84,7 +87,8 @@ def counters_agree(evidence: Evidence, rules: Rules) -> Judged:
 
 def _bounds(deeds: Deeds, world: Counter[str], life: Life, evidence: Evidence) -> Iterator[Bounds]:
     attempts = "beskar7_host_claim_attempts_total"
-    yield Bounds(attempts, {"outcome": "success"}, deeds.answered_claims, deeds.claims)
+    may_have = deeds.claims + deeds.belied_claims
+    yield Bounds(attempts, {"outcome": "success"}, deeds.answered_claims, may_have)
     handed_over = (
         "enable-claim-coordinator-leader-election" in evidence.scenario.world.managers.args
     )
@@ -92,7 +96,7 @@ def _bounds(deeds: Deeds, world: Counter[str], life: Life, evidence: Evidence) -
         # Counted before the claim is given back, and that write may be refused and come again.
         yield Bounds(attempts, {"outcome": "conflict"}, deeds.given_back)
     else:
-        sure = max(0, deeds.refused_claims - deeds.doubtful_reads)
+        sure = max(0, deeds.refused_claims - deeds.belied_claims - deeds.doubtful_reads)
         yield Bounds(attempts, {"outcome": "conflict"}, sure, deeds.refused_claims)
     ended = "beskar7_controller_physicalhost_provisioning_total"
     for outcome in ("success", "error", "cancelled"):
@@ -118,6 +122,7 @@ def _deeds(evidence: Evidence, aftermath: Aftermath) -> tuple[dict[str, Deeds], 
     """By client; and how all provisionings of the world ended."""
     writes = [*evidence.history.writes, *aftermath.writes]
     before, records, world = _versions(writes)
+    done = carried_out(writes)
     lives = aftermath.look.lives
     last: dict[str, float] = {}
     for call in aftermath.look.calls:
@@ -126,11 +131,12 @@ def _deeds(evidence: Evidence, aftermath: Aftermath) -> tuple[dict[str, Deeds], 
     found: dict[str, Deeds] = {}
     for call in aftermath.look.calls:
         life = lives.get(call.client.removeprefix(MANAGER_AGENT))
-        sure = life is not None and (life.alive or call.end < last[call.client])
+        sure = life is not None and (life.alive or call.end < last.get(call.client, 0.0))
         deeds = found.setdefault(call.client, Deeds())
         record = records.get((call.kind, call.version)) if call.outcome == "ok" else None
         if call.kind == PHYSICAL_HOST.kind:
             _host_call(deeds, call, record, before, sure=sure)
+            deeds.belied_claims += belied(call, done)
         elif record is not None and call.kind == HOST_CLAIM.kind and sure:
             lost = "was lost" in str(dig(record.object, "status", "message") or "")
             deeds.given_back += lost and dig(record.previous, "status", "phase") == "Assigned"
@@ -191,7 +197,7 @@ def _host_call(
         if record is not None:
             deeds.claims += 1
             deeds.answered_claims += sure
-        deeds.refused_claims += call.outcome in ("Conflict", "NotFound")
+        deeds.refused_claims += call.outcome in REFUSED
     if record is not None and sure and (outcome := _ended(record)):
         deeds.ended[outcome] += 1
 

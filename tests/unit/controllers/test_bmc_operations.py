@@ -232,21 +232,27 @@ def test_what_was_accepted_and_lost_is_noticed_before_the_boot(start, lost, said
     assert bmc.boots == [IMAGE]
 
 
-@pytest.mark.parametrize(("progress", "off"), [("InPost", True), ("OSRunning", False)])
-def test_a_host_that_is_stuck_in_its_self_test_is_switched_off(progress, off):
-    class Refusing(FakeBmc):
-        def boot_once(self, override: BootOverride) -> None:
-            if self.power_state == "On":
-                raise BmcBusy("not during POST")
-            super().boot_once(override)
-
-    bmc = Refusing(power_state="On", progress=progress)
-    with pytest.raises(BmcBusy):
+def test_a_host_in_the_middle_of_a_boot_is_switched_off_first():
+    bmc = FakeBmc(power_state="On", progress="InPost")
+    with pytest.raises(BmcBusy, match="InPost"):
         bmc_operations.provision(bmc, ISO, resumed=False)
-    assert ("power ForceOff" in bmc.calls) is off
-    if off:
-        bmc_operations.provision(bmc, ISO, resumed=True)
-        assert bmc.boots == [IMAGE]
+    assert bmc.calls == ["system", "media", "power ForceOff"]
+    bmc_operations.provision(bmc, ISO, resumed=True)
+    assert bmc.boots == [IMAGE]
+
+
+def test_a_host_that_restarts_before_its_image_is_in_is_not_taken_for_booting_it():
+    class Restarting(FakeBmc):
+        def insert_media(self, image: str) -> None:
+            if not self.boots:
+                self.power("ForceRestart")
+            super().insert_media(image)
+
+    bmc = Restarting(power_state="On")
+    with pytest.raises(BmcFault, match="restarted"):
+        bmc_operations.provision(bmc, ISO, resumed=False)
+    bmc_operations.provision(bmc, ISO, resumed=True)
+    assert bmc.boots == ["", IMAGE]
 
 
 @pytest.mark.upstream("U9")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from scenarios.engine.calls import NO_ANSWER
 from scenarios.engine.evidence import FaultWindow
 from scenarios.engine.inside import Life
 from scenarios.engine.invariants import Rules
@@ -64,6 +66,26 @@ def test_a_conflict_is_no_success(logs: Any) -> None:
     assert "outcome=conflict} is 0; it happened 1 times" in details(said)
     right = life(claims(1, "conflict"))
     assert details(counters_agree(logs.looked(calls=calls, a=right), RULES)) == ""
+
+
+def test_a_manager_may_have_died_before_any_call_was_answered(logs: Any) -> None:
+    logs.claimed()
+    calls = [replace(call, end=NO_ANSWER, outcome="") for call in logs.answered()]
+    dead = life(claims(0), alive=False, leading=False)
+    assert details(counters_agree(logs.looked(calls=calls, a=dead), RULES)) == ""
+
+
+def test_a_claim_that_was_refused_and_carried_out_is_either(logs: Any) -> None:
+    logs.claimed()
+    calls = [
+        replace(call, outcome="Conflict", version="") if call.verb == "update" else call
+        for call in logs.answered()
+        if call.kind == "PhysicalHost"
+    ]
+    assert any(call.outcome == "Conflict" for call in calls)
+    for told in (claims(1), claims(1, "conflict")):
+        looked = logs.looked(calls=calls, a=life(told))
+        assert CLAIMS not in details(counters_agree(looked, RULES))
 
 
 def test_provisionings_are_counted_by_how_they_ended(logs: Any) -> None:

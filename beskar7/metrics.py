@@ -99,6 +99,11 @@ class Metrics:
             "Writing BMC operations of a namespace's hosts that run",
             "namespace",
         )
+        self.concurrency_limit = self._gauge(
+            "beskar7_provisioning_concurrency_limit",
+            "How many of them may run, once it is in force; none unless this manager leads",
+            "identity",
+        )
         self.operations = self._counter(
             "beskar7_concurrent_provisioning_operations",
             "BMC operations that ended",

@@ -21,6 +21,7 @@ from beskar7.api.kinds import (
 )
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
+from beskar7.api.states import HostState
 from beskar7.census import Census
 from beskar7.config import Tuning
 from beskar7.configuration import Configuration
@@ -242,7 +243,7 @@ class Term:
             for kind, reason in missing.items():
                 log.warning("cannot list %s: %s", kind, reason)
         self._configuration.subscribe(self._retune)
-        self._requests.reconfigure()
+        self._retune(self._configuration.tuning)
         self._requests.pool.start(after_takeover=self._somebody_led_before())
         for controller in self._controllers:
             controller.start()
@@ -284,6 +285,7 @@ class Term:
         self._owners.stop(min(2.0, left()))
         self._census.close()
         self._metrics.claims_waiting.clear()
+        self._metrics.concurrency_limit.clear()
         self._requests.close()
         return finished
 
@@ -312,7 +314,10 @@ class Term:
         except ApiError as error:
             log.warning("cannot tell who led before, so every BMC rests first: %s", error)
             return True
-        return bool(lease.get("spec", {}).get("leaseTransitions"))
+        if lease.get("spec", {}).get("leaseTransitions"):
+            return True
+        # An operator may have deleted the lease and its count with it; the hosts still tell.
+        return any(host.state is not HostState.NONE for host in self._views.hosts())
 
     def _fits(self, namespace: str, wish: Requirements) -> int:
         algorithm = self._configuration.tuning.selection_algorithm
@@ -351,6 +356,9 @@ class Term:
     def _retune(self, tuning: Tuning) -> None:
         """Take over what may change while the term lasts."""
         self._requests.reconfigure()
+        # Told once it holds: who sees the 0 of a drained queue knows that nothing begins any more.
+        limit = self._metrics.concurrency_limit.labels(self._settings.identity)
+        limit.set(tuning.max_concurrent_ops)
         for controller in self._controllers:
             controller.resize(tuning.max_concurrent_reconciles)
 

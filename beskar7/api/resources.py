@@ -19,6 +19,9 @@ KERNEL_ARG_ATTRIBUTE_ANNOTATION = (
     "beskar7.infrastructure.cluster.x-k8s.io/bios-kernel-arg-attribute"
 )
 """On a host: how kernel parameters reach what it boots, where the vendor's way does not fit."""
+RETRY_ANNOTATION = "beskar7.infrastructure.cluster.x-k8s.io/retry"
+"""On a host in Error, with any value: ask its BMC now, not only when the backoff is over. The host
+controller takes it away once the BMC was asked, or when there is nothing to try."""
 PROVIDER_ID_SCHEME = "b7://"
 NETWORK_MODES = ("PXE", "iPXE")
 """Provisioning modes in which the network has the image, and no media goes in."""
@@ -126,6 +129,10 @@ class PhysicalHost(View):
     @property
     def paused(self) -> bool:
         return is_paused(self)
+
+    @property
+    def retry_asked(self) -> bool:
+        return RETRY_ANNOTATION in self.annotations
 
     @property
     def manufacturer(self) -> str:

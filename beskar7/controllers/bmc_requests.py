@@ -226,8 +226,8 @@ class BmcRequests:
         self._env.metrics.cooldown_waits.remove(namespace, bmc)
         self._env.runtime.forget_rng(_circuit_stream(bmc))
 
-    def credentials_changed(self, host: PhysicalHost) -> None:
-        """They may have been what kept the BMC from answering."""
+    def trust(self, host: PhysicalHost) -> None:
+        """What kept its BMC from answering may be over: new credentials, or somebody's hands."""
         self.pool.trust(bmc_id(host.address))
 
     def credentials_problem(self, host: PhysicalHost) -> tuple[str, str] | None:

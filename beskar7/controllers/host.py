@@ -15,13 +15,19 @@ from beskar7.api.errors import NotFound
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.api.meta import ObjectKey, rfc3339
 from beskar7.api.objects import copy_json
-from beskar7.api.resources import HOST_FINALIZER, Beskar7Machine, PhysicalHost
-from beskar7.controllers.bmc_requests import BmcRequests
+from beskar7.api.resources import (
+    HOST_FINALIZER,
+    RETRY_ANNOTATION,
+    Beskar7Machine,
+    PhysicalHost,
+)
+from beskar7.api.states import HostState
+from beskar7.controllers.bmc_requests import BmcRequests, Outcome
 from beskar7.controllers.claims import RELEASE_RETRY
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.lifecycle import HostLifecycle
 from beskar7.controllers.steps import Step
-from beskar7.coordination.operations import QueueFullError
+from beskar7.coordination.operations import OperationKind, QueueFullError
 from beskar7.kube.controller import Result
 
 log = logging.getLogger(__name__)
@@ -63,9 +69,13 @@ class HostReconciler:
         if self._orphaned(host):
             return self._release_orphan(host)
         outcome = self._requests.outcome(key)
+        retried = host.retry_asked and not self._retrying(host, outcome)
         before = copy_json(host.status)
         step = self._lifecycle.next_step(host, outcome)
         self._write_status(host, before)
+        if retried:
+            del host.annotations[RETRY_ANNOTATION]
+            host.raw = copy_json(self._env.kube.update(PHYSICAL_HOST, host.raw))
         if outcome is not None:
             self._requests.settled(key, outcome)
         if step.let_go:
@@ -80,7 +90,7 @@ class HostReconciler:
         self._lifecycle.retry_now(key)
         host = self._host(key)
         if host is not None:
-            self._requests.credentials_changed(host)
+            self._requests.trust(host)
 
     def _carry_out(self, host: PhysicalHost, step: Step) -> Result:
         later = Result(requeue_after=step.look_again)
@@ -100,6 +110,20 @@ class HostReconciler:
             )
             return Result(requeue_after=QUEUE_FULL_DELAY)
         return later
+
+    def _retrying(self, host: PhysicalHost, outcome: Outcome | None) -> bool:
+        """Try at once, as somebody asks for it; False when the BMC was asked or cannot be.
+
+        The mark stays until then, and goes after the status says how it went: so a manager that
+        takes over tries, too, and a host in Error without the mark has failed again.
+        """
+        tried = outcome is not None and outcome.kind is OperationKind.INSPECT
+        possible = host.state is HostState.ERROR and not self._requests.credentials_problem(host)
+        if tried or not possible:
+            return False
+        self._lifecycle.retry_now(host.key)
+        self._requests.trust(host)
+        return True
 
     def _orphaned(self, host: PhysicalHost) -> bool:
         """Whether its owner is gone without having released it, by the API server's word."""

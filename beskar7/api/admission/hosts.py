@@ -17,7 +17,7 @@ from beskar7.api.admission.context import (
 from beskar7.api.admission.environment import HINT, is_development
 from beskar7.api.causes import forbidden_field, invalid_value, required
 from beskar7.api.objects import Object
-from beskar7.api.resources import PAUSED_ANNOTATION
+from beskar7.api.resources import PAUSED_ANNOTATION, RETRY_ANNOTATION
 from beskar7.api.states import HostState
 
 _CONNECTION = ("spec", "redfishConnection")
@@ -42,6 +42,7 @@ def validate(
         _connection(new, old, context, found)
         _held_fast(new, old, found)
         _owner(new, old, found)
+        _retry(new, old, found)
         if changed(new, old, "spec", "userDataSecretRef"):
             _user_data(new, found)
 
@@ -199,6 +200,19 @@ def _reference(host: Object, owner: Object, found: Findings) -> None:
                 f'"{namespace[:120]}"',
                 f'a host is owned from its own namespace only, which is "{own}"',
             )
+        )
+
+
+def _retry(new: Object, old: Object | None, found: Findings) -> None:
+    if not changed(new, old, "metadata", "annotations", RETRY_ANNOTATION):
+        return
+    if dig(new, "metadata", "annotations", RETRY_ANNOTATION) is None:
+        return
+    state = text(old, "status", "state")
+    if state != HostState.ERROR:
+        found.warnings.append(
+            f"annotation {RETRY_ANNOTATION}: has no effect on a host in state "
+            f"{state or 'None'}; only one in {HostState.ERROR} is tried again"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from beskar7.api.meta import ObjectKey, View
@@ -296,7 +296,7 @@ class BmcRequests:
         outcome = "error"
         owner = host.consumer_uid
         with (
-            about(host=host.key, machine=host.consumer_key, claim=owner),
+            _about(operation),
             traced(self._env.tracer, runtime, f"bmc {kind}", owner, host=host.key),
         ):
             try:
@@ -341,7 +341,8 @@ class BmcRequests:
             "success" if error is None else "error", host.namespace, reason
         ).inc()
         if error is not None:
-            log.warning("BMC operation %s on %s failed: %s", operation.kind, host, error)
+            with _about(operation):
+                log.warning("BMC operation %s on %s failed: %s", operation.kind, host, error)
         since = self._verifying_since.get(host)
         waited = 0.0 if since is None else self._env.runtime.now() - since
         self._outcomes[host] = Outcome(
@@ -352,7 +353,8 @@ class BmcRequests:
     def _cooling(self, operation: Operation) -> None:
         self._env.metrics.cooldown_waits.labels(operation.host.namespace, operation.bmc).inc()
         text = f"BMC {operation.bmc} rests; {operation.kind} waits up to {operation.cooldown:g}s"
-        log.info("BMC cooldown: %s: %s", operation.host, text)
+        with _about(operation):
+            log.info("BMC cooldown: %s: %s", operation.host, text)
         self._env.recorder.event(operation.subject, "Normal", "BMCCooldown", text)
 
     def _circuit_changed(
@@ -364,7 +366,8 @@ class BmcRequests:
             metrics.circuit_state.remove(bmc)
         else:
             metrics.circuit_state.labels(bmc).set(2 if state is CircuitState.OPEN else 1)
-        log.info("BMC circuit of %s: %s -> %s", bmc, before, state)
+        with nullcontext() if operation is None else _about(operation):
+            log.info("BMC circuit of %s: %s -> %s", bmc, before, state)
         if operation is None:
             return
         event = self._env.recorder.event
@@ -385,6 +388,12 @@ class BmcRequests:
         metrics.suspects_waiting.labels(namespace).set_function(lambda: load(namespace).suspects)
         # A counter that begins with its first event shows no increase by it.
         metrics.queue_rejections.labels(namespace)
+
+
+def _about(operation: Operation) -> AbstractContextManager[None]:
+    """What is logged within is about the operation's host, and for whom it is done."""
+    owner = PhysicalHost(operation.subject).consumer_key
+    return about(host=operation.host, machine=owner, claim=operation.consumer_uid)
 
 
 def _judge(error: BaseException | None) -> Ending:

@@ -24,6 +24,7 @@ from beskar7.coordination.hostpool import HostPool
 from beskar7.kube.backoff import Exponential
 from beskar7.kube.controller import TemporaryError
 from beskar7.runtime import Deadline, Queue, Task
+from beskar7.tracing import about
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +210,8 @@ class ClaimCoordinator:
         while (job := self._jobs.get()) is not None:
             with self._changed:
                 stopping = self._stopping
-            failed = not stopping and not self._carry_out(job)
+            with about(machine=job.claim.key, claim=job.claim.machine_uid):
+                failed = not stopping and not self._carry_out(job)
             if job.host is not None:
                 self._pool.let_go(job.host.key)
             with self._changed:

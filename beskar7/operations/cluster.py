@@ -41,11 +41,16 @@ class Cluster(Protocol):
     All of them name a manager by its pod. What they return is of this moment.
     """
 
-    runtime: Runtime
-    """Its wall clock is the API server's: leases and timestamps are judged by it."""
-    kube: Kube
     namespace: str
     """Where the controller is installed."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """Its wall clock is the API server's: leases and timestamps are judged by it."""
+        ...
+
+    @property
+    def kube(self) -> Kube: ...
 
     def metrics(self) -> Mapping[str, str]:
         """Each running manager's ``/metrics`` text."""

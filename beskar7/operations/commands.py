@@ -1,4 +1,4 @@
-"""The subcommands of operators that need no cluster: ``manifests`` and ``check-config``."""
+"""The subcommands of operators; here are those that need no cluster."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from beskar7.api.problems import DocumentError
 from beskar7.effective import effective
+from beskar7.operations import trace_command
 from beskar7.operations.check_config import Verdict, check
 
 DEFAULT_IMAGE = "beskar7/manager:latest"
@@ -54,6 +55,7 @@ def register(commands: Any) -> None:
         help="add the ServiceMonitor (needs the Prometheus operator's kinds)",
     )
     parser.set_defaults(run=_manifests)
+    trace_command.register(commands)
 
 
 def _replicas(text: str) -> int:

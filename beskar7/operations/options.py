@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.errors import ApiError
 from beskar7.cli import UsageError
 from beskar7.manifests.rights import NAMESPACE
@@ -30,6 +31,22 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "--namespace", default=NAMESPACE, help="where the controller is (default: %(default)s)"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
+
+
+def bounded_duration(least: float, most: float) -> Callable[[str], float]:
+    """The type of an option that takes a duration, within bounds in seconds."""
+
+    def read(text: str) -> float:
+        try:
+            seconds = parse_duration(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        if not least <= seconds <= most:
+            bounds = f"{format_duration(least)} to {format_duration(most)}"
+            raise argparse.ArgumentTypeError(f"{text} is not within {bounds}")
+        return seconds
+
+    return read
 
 
 @contextmanager

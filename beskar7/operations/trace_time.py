@@ -20,7 +20,7 @@ WAIT, CLAIM, QUEUE, OPERATION, BOOT, ERROR, REPORT, UNTOLD = (
     "untold",
 )
 PHASES = {
-    WAIT: "until a manager tried a host for it",
+    WAIT: "until a manager tried a host for it (creation is told in whole seconds)",
     CLAIM: "from the first try at a host, with conflicts and pauses, until one is its own",
     QUEUE: "its host waits for a BMC operation: reconcile, queue, cooldown, pause before a retry",
     OPERATION: "BMC operations that ran for it, those that looked whether it has booted too",

@@ -47,6 +47,18 @@ class Launch:
     probes: tuple[str, int]
 
 
+def flags(container: Object, arguments: Sequence[str]) -> list[str]:
+    """What the manager in the container is told. Raises StartRefused for another's command."""
+    command = [str(each) for each in container.get("command") or ()]
+    if command and command[0] not in _ENTRYPOINTS:
+        raise StartRefused(
+            f'exec: "{command[0]}": executable file not found in $PATH; '
+            f"{MANAGER_IMAGE} has /manager"
+        )
+    words = command[1:] + list(arguments)
+    return words[1:] if words[:1] == ["manager"] else words  # as in: beskar7 manager ...
+
+
 def launch(
     container: Object,
     arguments: Sequence[str],
@@ -61,15 +73,7 @@ def launch(
     A pod has its address and no network of its own: a bind address without a host, or with that
     of all interfaces, becomes the pod's. ``fixed_ports``: the usual ports are free there.
     """
-    command = [str(each) for each in container.get("command") or ()]
-    if command and command[0] not in _ENTRYPOINTS:
-        raise StartRefused(
-            f'exec: "{command[0]}": executable file not found in $PATH; '
-            f"{MANAGER_IMAGE} has /manager"
-        )
-    words = command[1:] + list(arguments)
-    if words[:1] == ["manager"]:
-        words = words[1:]  # as on a command line: beskar7 manager ...
+    words = flags(container, arguments)
     usual = {
         METRICS_FLAG: (pod_ip, METRICS_PORT if fixed_ports else 0),
         PROBES_FLAG: (pod_ip, PROBES_PORT if fixed_ports else 0),

@@ -13,21 +13,19 @@ from pathlib import Path
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import CONFIG_MAP, SECRET
 from beskar7.api.objects import Object
-from emulator.kube.store.metadata import rfc3339
-from emulator.kube.store.pipeline import Call
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import images
 from emulator.kube.workloads.clocks import PodClocks
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.events import Recorder
-from emulator.kube.workloads.objects import POD, meta, spec, status
-from emulator.kube.workloads.podstatus import FIRST_BACKOFF, Backoff, ContainerState, pod_status
+from emulator.kube.workloads.keeper import KUBELET, publish
+from emulator.kube.workloads.objects import POD, key, meta, spec, status
+from emulator.kube.workloads.podstatus import FIRST_BACKOFF, Backoff, ContainerState
 
 log = logging.getLogger(__name__)
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-_CALL = Call(client="kubelet/lab")
 METRICS_ANNOTATION = "lab.beskar7.io/metrics-url"
 
 
@@ -219,23 +217,18 @@ class PodWorker:
         if self._gone:
             return
         store = self._node.store
-        namespace, name = meta(self.obj)["namespace"], meta(self.obj)["name"]
+        namespace, name = key(self.obj)
+        states = [each.state for each in self.containers]
         try:
-            entry = store.get(POD, namespace, name)
-            if entry.uid != self.uid:
-                return
-            at = rfc3339(self.runtime.wall())
-            states = [each.state for each in self.containers]
-            new = pod_status(entry.obj, states, ip=self.ip, host_ip=self.host_ip, at=at)
-            if new != status(entry.obj):
-                store.update_status(POD, {**entry.copy(), "status": new}, call=_CALL)
+            now = publish(store, self.obj, states, ip=self.ip, host_ip=self.host_ip)
             urls = self.metrics_urls()
             if (
-                urls
-                and (meta(entry.obj).get("annotations") or {}).get(METRICS_ANNOTATION) != urls[0]
+                now is not None
+                and urls
+                and (meta(now).get("annotations") or {}).get(METRICS_ANNOTATION) != urls[0]
             ):
                 patch = {"metadata": {"annotations": {METRICS_ANNOTATION: urls[0]}}}
-                store.patch(POD, namespace, name, patch, call=_CALL)
+                store.patch(POD, namespace, name, patch, call=KUBELET)
         except ApiError as error:
             log.debug("the status of pod %s/%s: %s", namespace, name, error.message)
 
@@ -249,7 +242,7 @@ class PodWorker:
                 meta(self.obj)["name"],
                 uid=self.uid,
                 grace=0,
-                call=_CALL,
+                call=KUBELET,
             )
         except ApiError as error:
             log.debug("pod %s: %s", meta(self.obj)["name"], error.message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from beskar7.api.durations import parse_duration
@@ -58,9 +58,8 @@ def _level(text: str) -> str:
     return text
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
     """All flags. Those with a default of None give way to the ConfigMap."""
-    environment = os.environ
     flag: dict[str, Any] = {"type": _boolean, "nargs": "?", "const": True, "metavar": "BOOL"}
     time: dict[str, Any] = {"type": _duration(), "metavar": "DURATION"}
 
@@ -242,10 +241,15 @@ def settings_of(args: argparse.Namespace) -> ManagerSettings:
 
 def manager_settings(identity: str, flags: Mapping[str, str]) -> ManagerSettings:
     """The settings that flags (without their dashes) give. Raises ValueError for bad ones."""
-    parser = _RaisingParser(allow_abbrev=False)
-    add_flags(parser)
     given = [f"--{name}={value}" for name, value in flags.items()]
-    return settings_of(parser.parse_args([*given, f"--identity={identity}"]))
+    return parsed_settings([*given, f"--identity={identity}"], os.environ)
+
+
+def parsed_settings(words: Sequence[str], environment: Mapping[str, str]) -> ManagerSettings:
+    """The settings of a command line. Raises ValueError with what the command would say."""
+    parser = _RaisingParser(allow_abbrev=False, add_help=False)
+    add_flags(parser, environment)
+    return settings_of(parser.parse_args(list(words)))
 
 
 def _process_name() -> str:

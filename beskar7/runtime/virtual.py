@@ -208,6 +208,12 @@ class VirtualRuntime(VirtualProcess):
         return process
 
     @property
+    def running(self) -> VirtualProcess | None:
+        """The process whose task runs at this moment; None between two tasks."""
+        task = self._kernel.current
+        return None if task is None else task.process
+
+    @property
     def trace_hash(self) -> str:
         """Digest over every switch and every trace mark so far."""
         return self._kernel.trace_hash

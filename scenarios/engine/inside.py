@@ -107,10 +107,15 @@ def look_into(process: VirtualProcess, manager: Manager) -> Life:
         samples,
         entries,
         {where: frozenset(found) for where, found in names.items() if found},
-        Counter(map(_without_numbers, (task.name for task in process.tasks))),
+        tasks_by_name(process),
         tuple(task.name for task in process.tasks if "/" in task.name),
         lost,
     )
+
+
+def tasks_by_name(process: VirtualProcess) -> Counter[str]:
+    """How many tasks it runs, by their names without numbers."""
+    return Counter(map(_without_numbers, (task.name for task in process.tasks)))
 
 
 def owned(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from beskar7.api.errors import ApiError, NotFound
 from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.kube.port import Kube
+from beskar7.operations.cluster import Cluster
+from beskar7.operations.live import LiveCluster
 from beskar7.runtime import LiveRuntime, Runtime
 from beskar7.term import MANAGER_LEASE
 from emulator.bmc.client import FleetControlError
@@ -64,7 +66,7 @@ class LiveWorld:
         deployed: bool = False,
         data_dir: Path | None = None,
     ) -> None:
-        self._as_pods = deployed
+        self._as_pods = deployed or scenario.world.managers.deployed
         self._api_faults: set[str] = set()
         self.runtime = LiveRuntime(seed)
         self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="beskar7-lab-")
@@ -80,6 +82,7 @@ class LiveWorld:
             shards=scenario.world.hosts.shards,
         )
         self._skews = ClockSkews(self.runtime, self.lab.directory)
+        self._cluster: LiveCluster | None = None
 
     def start(self) -> None:
         try:
@@ -113,6 +116,8 @@ class LiveWorld:
             )
 
     def stop(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
         self.lab.stop()
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -221,6 +226,14 @@ class LiveWorld:
 
     def look(self) -> None:
         return None
+
+    def cluster(self) -> Cluster:
+        if self._cluster is None:
+            try:
+                self._cluster = LiveCluster.from_kubeconfig(self.lab.kubeconfig)
+            except ApiError as error:
+                raise WorldError(f"the API does not answer: {error.message}") from None
+        return cast("Cluster", self._cluster)
 
     def managers(self) -> list[tuple[str, bool]]:
         return self.lab.managers()

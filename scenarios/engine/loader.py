@@ -184,7 +184,9 @@ def _groups(fields: Fields, plain: HostGroup, count: int) -> tuple[HostGroup, ..
 
 def _managers(fields: Fields) -> ManagersSpec:
     managers = ManagersSpec(
-        replicas=fields.integer("replicas", 1, low=0, high=50), args=fields.scalars("args")
+        replicas=fields.integer("replicas", 1, low=0, high=50),
+        args=fields.scalars("args"),
+        deployed=fields.flag("deployed"),
     )
     for name in managers.args:
         if name.startswith("-"):
@@ -218,7 +220,7 @@ def _consistency(
     known = {fault["id"] for fault in scenario.faults}
     if len(known) < len(scenario.faults):
         top.wrong("faults", "two faults have the same id")
-    managers = scenario.world.managers.replicas
+    managers, deployed = scenario.world.managers.replicas, scenario.world.managers.deployed
     created = scenario.load.machines
     for path, node, act in acts:
         action = act.action
@@ -232,7 +234,10 @@ def _consistency(
         elif isinstance(action, StartManager):
             managers += 1
         elif isinstance(action, KillManager):
-            managers -= action.restart is None
+            if deployed and action.restart is not None:
+                message = "the kubelet starts it again by itself; leave restart out"
+                problems.add(node.where, path, message)
+            managers -= action.restart is None and not deployed
             if managers < 0:
                 problems.add(node.where, path, "no manager is left to kill at this act")
         elif isinstance(action, CreateMachines):

@@ -58,10 +58,15 @@ class HostsSpec:
 
 @dataclass(frozen=True, slots=True)
 class ManagersSpec:
-    """``args`` are the manager's flags without their dashes."""
+    """``args`` are the manager's flags without their dashes.
+
+    ``deployed``: they are pods of the Deployment ``beskar7-controller-manager``, for kubectl to
+    act on; one that is killed is started again, as another identity.
+    """
 
     replicas: int = 1
     args: Mapping[str, str] = field(default_factory=dict)
+    deployed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

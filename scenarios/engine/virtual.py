@@ -8,18 +8,22 @@ from functools import partial
 from typing import Any, TypeVar
 
 from beskar7.api.errors import NotFound
-from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
+from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.flags import manager_settings
 from beskar7.kube.port import Kube
+from beskar7.logs import LogSettings
 from beskar7.manager import Manager
+from beskar7.operations.cluster import Cluster, Usage
 from beskar7.redfish.sushy_bmc import agent, bmc_connector
 from beskar7.runtime import Runtime, VirtualRuntime
 from beskar7.runtime.virtual import VirtualProcess
+from beskar7.settings import ManagerSettings
 from beskar7.term import MANAGER_LEASE
 from emulator.bmc.fleet import Fleet
 from emulator.bmc.inprocess import FleetAdapter
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.bmc.spec import Credentials, FleetSpec
+from emulator.deployed import pod_of
 from emulator.faultspec import Fault
 from emulator.fields import FieldError
 from emulator.kube import admission
@@ -42,6 +46,12 @@ from scenarios.engine.expand import (
 from scenarios.engine.inside import Look, look_into
 from scenarios.engine.schema import Door, Passage, Scenario, Target
 from scenarios.engine.targets import CLIENT, choose, placed
+from scenarios.engine.virtualpods.cluster import CLIENT as OPERATOR
+from scenarios.engine.virtualpods.cluster import VirtualCluster
+from scenarios.engine.virtualpods.deployment import VirtualDeployment
+from scenarios.engine.virtualpods.logs import PodLogs
+from scenarios.engine.virtualpods.pod import Life
+from scenarios.engine.virtualpods.resources import Meter, memory
 from scenarios.engine.world import World, WorldError
 
 T = TypeVar("T")
@@ -84,6 +94,13 @@ class VirtualWorld:
         self.lens_of: Callable[[str], Lens] | None = None
         """How each manager, by its identity, is to see the API's state; None: as it is."""
         self._managers: dict[str, tuple[VirtualProcess, Manager]] = {}
+        self._meters: dict[str, Meter] = {}
+        self._logs = PodLogs(self._speaker)
+        self._deployed: VirtualDeployment | None = None
+        if scenario.world.managers.deployed:
+            self._deployed = VirtualDeployment(
+                runtime, self.store, self.kube, self._launch, self._logs
+            )
 
     def start(self) -> None:
         namespace = self._scenario.load.namespace
@@ -98,45 +115,90 @@ class VirtualWorld:
         for host in plan_hosts(self._scenario.world.hosts):
             address = f"http://{host.address}:8000"
             self.kube.create(PHYSICAL_HOST, physical_host(self._scenario, host, address))
-        for _ in range(self._scenario.world.managers.replicas):
+        managers = self._scenario.world.managers
+        if self._deployed is not None:
+            self._logs.attach()
+            self._deployed.start(managers.replicas, managers.args)
+            return
+        for _ in range(managers.replicas):
             self.start_manager()
 
     def stop(self) -> None:
+        self._logs.close()
+        if self._deployed is not None:
+            self._deployed.stop()
         for process, _ in self._managers.values():
             process.kill()
 
     def start_manager(self) -> str:
+        if self._deployed is not None:
+            return self._deployed.scale_up()
         identity = f"manager-{len(self._managers) + 1}"
-        process = self._virtual.group(identity)
-        process.skew = partial(self.api_faults.clock_error, agent(identity))
         try:
             settings = manager_settings(identity, self._scenario.world.managers.args)
         except ValueError as error:
             raise WorldError(f"world.managers.args: {error}") from None
-        doors = self.doors.of(identity, process)
+        self._launch(identity, identity, settings)
+        return identity
+
+    def _launch(self, life: str, pod: str, settings: ManagerSettings) -> Life:
+        """Start a manager whose life has this name; faults of its clock are its pod's."""
+        process = self._virtual.group(life)
+        process.skew = partial(self.api_faults.clock_error, agent(pod))
+        doors = self.doors.of(life, process)
+        meter = self._meters[life] = Meter()
         adapter = FleetAdapter(
-            self.fleet, process, before=doors.bmc_call, after=doors.bmc_answer, whole=True
+            self.fleet,
+            process,
+            before=meter.counting(process, doors.bmc_call),
+            after=doors.bmc_answer,
+            whole=True,
         )
         manager = Manager(
             process,
             RecordedKube(
                 self.store,
                 process,
-                client=agent(identity),
-                before=doors.kube_call,
+                client=agent(settings.identity),
+                before=meter.counting(process, doors.kube_call),
                 after=doors.kube_answer,
                 faults=self.api_faults,
                 calls=self.calls,
-                lens=None if self.lens_of is None else self.lens_of(identity),
+                lens=None if self.lens_of is None else self.lens_of(life),
             ),
             bmc_connector(
-                process, identity, setup=lambda session: session.mount("http://", adapter)
+                process, settings.identity, setup=lambda session: session.mount("http://", adapter)
             ),
             settings,
         )
-        self._managers[identity] = (process, manager)
-        process.spawn(manager.run, process.event(), name=f"{identity}/main")
-        return identity
+        self._managers[life] = (process, manager)
+        stop = process.event()
+        main = process.spawn(manager.run, stop, name=f"{life}/main")
+        return Life(process, manager, stop, main)
+
+    def _speaker(self) -> tuple[VirtualProcess, str, LogSettings] | None:
+        process = self._virtual.running
+        held = None if process is None else self._managers.get(process.name)
+        if process is None or held is None:
+            return None
+        return process, pod_of(process.name), held[1].configuration.tuning.log
+
+    def cluster(self) -> Cluster:
+        kube = InProcessKube(self.store, self.runtime, client=OPERATOR, faults=self.api_faults)
+        return VirtualCluster(self.runtime, kube, self._living_pods, self._logs, self._usage)
+
+    def _living_pods(self) -> dict[str, tuple[VirtualProcess, Manager]]:
+        return {pod_of(life): held for life, held in self._managers.items() if held[0].alive}
+
+    def _usage(self, pod: str) -> Usage:
+        life, (_, manager) = next(
+            (life, held)
+            for life, held in self._managers.items()
+            if held[0].alive and pod_of(life) == pod
+        )
+        objects = sum(len(self.store.list(kind)) for kind in (PHYSICAL_HOST, BESKAR7_MACHINE))
+        cores = self._meters[life].cores(self.runtime.now())
+        return Usage(cores, memory(objects, leading=manager.leading))
 
     def kill_manager(self, target: Target) -> str:
         identity = choose(target, self.managers(), self._leader())

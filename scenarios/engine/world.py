@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from beskar7.kube.port import Kube
+from beskar7.operations.cluster import Cluster
 from beskar7.runtime import Runtime
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.store.writelog import WriteRecord
@@ -90,6 +91,10 @@ class World(Protocol):
 
     def look(self) -> Look | None:
         """What is in the managers now; None where they are processes of their own."""
+        ...
+
+    def cluster(self) -> Cluster:
+        """The installation as operations see it; they are called from the scenario's task."""
         ...
 
     def managers(self) -> list[tuple[str, bool]]:

@@ -15,7 +15,14 @@ from emulator.kube.store.metadata import rfc3339
 from emulator.kube.workloads import environment, images
 from emulator.kube.workloads.credentials import NoAccount
 from emulator.kube.workloads.podlog import ContainerLog
-from emulator.kube.workloads.podstatus import Backoff, ContainerState, identity, restarts
+from emulator.kube.workloads.podstatus import (
+    MESSAGE_LINES,
+    Backoff,
+    ContainerState,
+    identity,
+    last_words,
+    restarts,
+)
 from emulator.kube.workloads.podstatus import terminated as ended
 from emulator.kube.workloads.prober import watch
 from emulator.kube.workloads.process import ContainerProcess
@@ -156,7 +163,7 @@ class Container:
             code = await self._serve(self.process)
         log_file.close()
         self.process = None
-        self._over(code, started, message)
+        self._over(code, started, message, log_file)
         return code, pod.runtime.now() - begun, message
 
     def _begun(self, started: str) -> None:
@@ -168,12 +175,13 @@ class Container:
         self.state.state = {"running": {"startedAt": started}}
         self.pod.publish()
 
-    def _over(self, code: int, started: str, message: str) -> None:
+    def _over(self, code: int, started: str, message: str, log_file: ContainerLog) -> None:
         if message:
             self.event("Warning", "Failed", f"Error: {message}")
         at = rfc3339(self.pod.runtime.wall())
         id = "" if message else self.state.id
-        self.state.state = {"terminated": ended(code, started, at, id, message)}
+        said = last_words(self.spec, code, log_file.tail(MESSAGE_LINES))
+        self.state.state = {"terminated": ended(code, started, at, id, message, said)}
         self.state.ready = self.state.started = False
         self.pod.publish()
 

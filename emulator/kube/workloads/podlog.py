@@ -119,6 +119,11 @@ class ContainerLog:
                 return lines, offset
             lines += data.splitlines()
 
+    def tail(self, count: int) -> list[str]:
+        """The texts of the last lines."""
+        shown = select(self.raw_lines()[0], Wanted(tail=count))
+        return b"".join(shown).decode(errors="replace").splitlines()
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

@@ -10,6 +10,8 @@ from emulator.kube.workloads.objects import meta, spec, status, with_condition
 
 FIRST_BACKOFF, MAX_BACKOFF = 10.0, 300.0
 """Seconds; the kubelet's own."""
+MESSAGE_LINES, MESSAGE_CHARACTERS = 80, 2048
+"""Of a log that are taken for a message, at most; the kubelet's own (there bytes)."""
 FORGIVEN = 600.0
 """Seconds that a container runs before its earlier crashes no longer count."""
 
@@ -67,22 +69,31 @@ def restarts(pod: Object, code: int) -> bool:
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 
-def terminated(code: int, started: str, finished: str, id: str, message: str = "") -> Object:
-    """The API's form of an end; ``message`` says why there was no start."""
-    reason = "StartError" if message else "Completed" if code == 0 else "Error"
+def terminated(
+    code: int, started: str, finished: str, id: str, refused: str = "", message: str = ""
+) -> Object:
+    """The API's form of an end; ``refused`` says why there was no start, ``message`` is its own."""
+    reason = "StartError" if refused else "Completed" if code == 0 else "Error"
     found: Object = {
         "exitCode": code,
         "reason": reason,
         "startedAt": started,
         "finishedAt": finished,
     }
-    if message:
-        found["message"] = message
-    if code > 128 and not message:
+    if refused or message:
+        found["message"] = refused or message
+    if code > 128 and not refused:
         found["signal"] = code - 128
     if id:
         found["containerID"] = id
     return found
+
+
+def last_words(container: Object, code: int, lines: Sequence[str]) -> str:
+    """The message of a container that ended with this code, whose log are ``lines``."""
+    if code == 0 or container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        return ""
+    return "\n".join(lines[-MESSAGE_LINES:])[-MESSAGE_CHARACTERS:]
 
 
 def _phase(pod: Object, containers: Sequence[ContainerState]) -> str:

@@ -11,6 +11,8 @@ from beskar7.config import read_setting
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.measure_names import MEASURES, Unit
+from scenarios.engine.rehearsal.kubectl_line import MAX_LINE, read_kubectl
+from scenarios.engine.rehearsal.remedies import Procedure, Recover
 from scenarios.engine.schema import (
     Act,
     Action,
@@ -31,6 +33,7 @@ from scenarios.engine.schema import (
 
 MAX_MACHINES = 100_000
 MAX_CALLS = 100_000_000
+MAX_MANIFESTS = 50
 ACTIONS = (
     "create_machines",
     "delete_machines",
@@ -39,7 +42,11 @@ ACTIONS = (
     "add_fault",
     "clear_fault",
     "configure",
+    "kubectl",
+    "recover",
 )
+BESIDE = {"kubectl": ("manifests",), "recover": ("names", "restart")}
+"""What may stand beside an action and belongs to it."""
 BOUNDS = ("max", "min", "equals")
 ZERO = CreateMachines(0)
 
@@ -48,21 +55,30 @@ def read_act(node: Node, path: str, problems: Problems, vendors: Collection[str]
     """An act; ``vendors`` are those that its faults may select."""
     fields = Fields(node, path, problems, node.where)
     trigger = _trigger(fields)
-    given = [name for name in ACTIONS if name in fields.names()]
-    action: Action = ZERO
-    if len(given) == 1:
-        action = _action(fields, given[0], problems, vendors, trigger.door is not None)
-    else:
-        for name in ACTIONS:
-            fields.node(name)
-        said = f"has {len(given)} actions" if given else "has no action"
-        problems.add(fields.where, path, f"{said}; give one of {', '.join(ACTIONS)}")
-    if trigger.door is not None and given and given != ["kill_manager"]:
+    action = read_action(fields, vendors, trigger.door is not None)
+    if trigger.door is not None and not isinstance(action, KillManager):
         fields.wrong("when", "door is a trigger for kill_manager only; at a call nothing else fits")
-    for name in (*ACTIONS, "at", "when", "delay"):
+    for name in ("at", "when", "delay"):
         fields.node(name)
     fields.finish()
     return Act(trigger, action)
+
+
+def read_action(fields: Fields, vendors: Collection[str], at_door: bool = False) -> Action:
+    """The one action among ``fields``; what is wrong with it goes to their problems."""
+    given = [name for name in ACTIONS if name in fields.names()]
+    action: Action = ZERO
+    if len(given) == 1:
+        action = _action(fields, given[0], fields.problems, vendors, at_door)
+    else:
+        said = f"has {len(given)} actions" if given else "has no action"
+        fields.problems.add(fields.where, fields.path, f"{said}; give one of {', '.join(ACTIONS)}")
+    for name in ACTIONS:
+        fields.node(name)
+        for beside in BESIDE.get(name, ()):
+            if name in given:
+                fields.node(beside)
+    return action
 
 
 def _trigger(fields: Fields) -> Trigger:
@@ -130,6 +146,14 @@ def _action(
         return AddFault(read_fault(node, fields.at(name), problems, vendors=vendors))
     if name == "configure":
         return _configure(fields)
+    if name == "kubectl":
+        return _kubectl(fields)
+    if name == "recover":
+        return Recover(
+            fields.choice("recover", get_args(Procedure)),
+            fields.texts("names"),
+            fields.flag("restart"),
+        )
     of = fields.child(name, required=name in ("create_machines", "delete_machines"))
     action: Action
     match name:
@@ -153,6 +177,20 @@ def _action(
             action = ClearFault(of.text("id", None, pattern=NAME, example="slow-1"))
     of.finish()
     return action
+
+
+def _kubectl(fields: Fields) -> Action:
+    line = fields.text("kubectl", limit=MAX_LINE)
+    manifests = [node.plain() for _, node in fields.items("manifests", limit=MAX_MANIFESTS)]
+    if wrong := [m for m in manifests if not isinstance(m, dict)]:
+        fields.wrong("manifests", f"{wrong[0]!r} is not a manifest; it has to be a mapping")
+        return ZERO
+    try:
+        return read_kubectl(line, manifests)
+    except ValueError as error:
+        if line:
+            fields.wrong("kubectl", str(error))
+        return ZERO
 
 
 def _configure(fields: Fields) -> Configure:

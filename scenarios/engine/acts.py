@@ -13,6 +13,9 @@ from beskar7.config import CONFIG_MAP_NAME
 from scenarios.engine.evidence import Evidence, FaultWindow, Incident, ends
 from scenarios.engine.expand import SYSTEM_NAMESPACE, machine
 from scenarios.engine.history import Track, deleting, phase
+from scenarios.engine.rehearsal.hands import LOOK, Work, start
+from scenarios.engine.rehearsal.kubectl_commands import Kubectl
+from scenarios.engine.rehearsal.remedies import Recover
 from scenarios.engine.schema import (
     Act,
     Action,
@@ -28,7 +31,7 @@ from scenarios.engine.schema import (
     Which,
 )
 from scenarios.engine.watching import Watcher
-from scenarios.engine.world import World
+from scenarios.engine.world import World, WorldError
 
 
 class Stage:
@@ -41,7 +44,8 @@ class Stage:
         self._evidence = evidence
         self._watcher = watcher
         self._note = note
-        self._acts = list(evidence.scenario.acts)
+        self._acts = list(evidence.scenario.played)
+        self._work: Work | None = None
         self._held_since: float | None = None
         self._door_watched = False
         self._restarts: list[float] = []
@@ -55,11 +59,13 @@ class Stage:
     @property
     def pending(self) -> bool:
         """Whether something is still to be done."""
-        return self.next is not None or bool(self._restarts)
+        return self.next is not None or bool(self._restarts) or self._work is not None
 
     def due_at(self) -> float | None:
         """When something is due next, where that is known beforehand (``runtime.now()``)."""
         due = [at for at in (self._act_due_at(), *self._restarts) if at is not None]
+        if self._work is not None:
+            due = [self._world.runtime.now() + LOOK]
         return min(due, default=None)
 
     def _act_due_at(self) -> float | None:
@@ -85,13 +91,29 @@ class Stage:
         for _ in [at for at in self._restarts if at <= now]:
             self._incident("start-manager", self._world.start_manager())
         self._restarts = [at for at in self._restarts if at > now]
-        while (act := self.next) is not None and self._is_due(act.trigger):
+        while not self._working() and (act := self.next) is not None and self._is_due(act.trigger):
             self._held_since = None
             self._door_watched = False
             self.done += 1
             self._note(f"{act}")
-            self.perform(act.action)
+            self._work = self.perform(act.action)
             self._watcher.read_writes()
+
+    def _working(self) -> bool:
+        """Whether the act before is still under way. Raises WorldError when it failed."""
+        work = self._work
+        if work is None:
+            return False
+        if work.done:
+            self._work = None
+            if work.error:
+                raise WorldError(f"{self._acts[self.done - 1]}: {work.error}")
+        return not work.done
+
+    def abandon(self) -> None:
+        """End what is under way; may be called at any time."""
+        if self._work is not None:
+            self._work.abandon()
 
     def _is_due(self, trigger: Trigger) -> bool:
         now = self._world.runtime.now()
@@ -114,8 +136,12 @@ class Stage:
                 everything = self._created >= self._evidence.scenario.load.machines
                 return everything and self._watcher.at_rest()
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> Work | None:
+        """Do it; what takes its time goes on beside the caller, who has to wait for its end."""
         match action:
+            case Kubectl() | Recover():
+                self._incident("kubectl" if isinstance(action, Kubectl) else "recover", f"{action}")
+                return start(self._world, action)
             case CreateMachines(count):
                 self.create(count)
             case DeleteMachines(count, which):
@@ -132,6 +158,7 @@ class Stage:
                 self._clear(id)
             case Configure(settings):
                 self._configure(settings)
+        return None
 
     def _kill(self, target: Target | None) -> float:
         """When a manager was killed: now, unless it was at its door."""

@@ -12,9 +12,13 @@ from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.fitness import Inventory, inventory
 from scenarios.engine.history import History
 from scenarios.engine.inside import Look
+from scenarios.engine.rehearsal.record import Part
 from scenarios.engine.schema import Scenario
 
-Ending = Literal["settled", "timeout", "not enrolled", "interrupted", "failed"]
+Ending = Literal["settled", "timeout", "unmet", "not enrolled", "interrupted", "failed"]
+"""``unmet``: a symptom or recovery did not come in its time, or the remedy failed."""
+BROKEN_OFF: tuple[Ending, ...] = ("unmet", "not enrolled", "interrupted", "failed")
+"""Such a run did not get to its end, so that its last state says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Incident:
     """Something that the scenario did to the world.
 
     ``kind``: load, create, delete, kill-manager, start-manager, add-fault, clear-fault, configure,
-    settled.
+    settled, kubectl, recover; and of a rehearsal the begin of each of its acts, by its name.
     ``subject``: a manager's identity or a fault's id. ``time`` is ``runtime.now()``.
     """
 
@@ -88,6 +92,8 @@ class Evidence:
     requests: list[BmcRecord] = field(default_factory=list)
     events: list[BmcEvent] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    """The acts of its rehearsal, as far as they came."""
     faults: list[FaultWindow] = field(default_factory=list)
     lost_writes: int = 0
     lost_requests: int = 0

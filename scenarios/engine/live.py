@@ -84,6 +84,10 @@ class LiveWorld:
         self._skews = ClockSkews(self.runtime, self.lab.directory)
         self._cluster: LiveCluster | None = None
 
+    @property
+    def kubeconfig(self) -> Path:
+        return self.lab.kubeconfig
+
     def start(self) -> None:
         try:
             self.lab.start()

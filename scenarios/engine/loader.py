@@ -21,6 +21,7 @@ from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.load_fields import MAX_SECONDS, read_labels, read_load, read_tags
 from scenarios.engine.overrides import apply_override
+from scenarios.engine.rehearsal.script_fields import read_rehearsal
 from scenarios.engine.schema import (
     AddFault,
     ClearFault,
@@ -87,6 +88,11 @@ def _scenario(top: Fields, problems: Problems) -> Scenario:
     acts = [
         (at, node, read_act(node, at, problems, known)) for at, node in top.items("acts", limit=200)
     ]
+    rehearsal = None
+    if top.has("rehearsal"):
+        if acts:
+            top.wrong("acts", "a file has acts or a rehearsal; put them under rehearsal.cause")
+        rehearsal, acts = read_rehearsal(top.child("rehearsal"), known, faults=bool(faults))
     checks = [read_check(node, at, problems) for at, node in top.items("checks", limit=100)]
     scenario = Scenario(
         name=top.text("name", pattern=NAME, example="claim-storm"),
@@ -94,9 +100,11 @@ def _scenario(top: Fields, problems: Problems) -> Scenario:
         world=_world(world, _hosts(hosts, places, known)),
         load=read_load(top.child("load", required=True)),
         faults=tuple(fault for _, fault in faults),
-        acts=tuple(act for _, _, act in acts),
+        acts=() if rehearsal else tuple(act for _, _, act in acts),
         checks=tuple(checks),
         limits=_limits(top.child("limits")),
+        guide=top.text("guide", ""),
+        rehearsal=rehearsal,
     )
     top.finish()
     _consistency(scenario, acts, top, problems)
@@ -222,8 +230,16 @@ def _consistency(
         top.wrong("faults", "two faults have the same id")
     managers, deployed = scenario.world.managers.replicas, scenario.world.managers.deployed
     created = scenario.load.machines
-    for path, node, act in acts:
-        action = act.action
+    remedy = () if scenario.rehearsal is None else scenario.rehearsal.remedy
+    steps = [(path, node, act.action, act.trigger.count) for path, node, act in acts]
+    whole = top.node("rehearsal")
+    if whole is not None:
+        nodes = whole.mapping["remedy"].items
+        steps += [
+            (f"rehearsal.remedy[{number}]", nodes[number], action, 0)
+            for number, action in enumerate(remedy)
+        ]
+    for path, node, action, count in steps:
         if isinstance(action, AddFault):
             if action.fault["id"] in known:
                 problems.add(node.where, path, f'a fault "{action.fault["id"]}" exists already')
@@ -242,6 +258,6 @@ def _consistency(
                 problems.add(node.where, path, "no manager is left to kill at this act")
         elif isinstance(action, CreateMachines):
             created += action.count
-        if act.trigger.count > created:
-            message = f"waits for {act.trigger.count} machines, but only {created} exist by then"
+        if count > created:
+            message = f"waits for {count} machines, but only {created} exist by then"
             problems.add(node.where, path, message)

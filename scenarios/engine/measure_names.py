@@ -59,6 +59,11 @@ SCALARS: dict[str, Measure] = {
     ),
     "bmc_faulted_requests": Measure("count", "requests that a fault hit"),
     "managers_killed": Measure("count", "managers ended by an act"),
+    "symptom_seconds": Measure("seconds", "the cause played -> every symptom came", speed=True),
+    "remedy_seconds": Measure("seconds", "every symptom came -> the remedy was done", speed=True),
+    "recovery_seconds": Measure(
+        "seconds", "the remedy done -> every condition of the recovery held", speed=True
+    ),
 }
 
 MEASURES: dict[str, Measure] = {

@@ -18,6 +18,7 @@ from scenarios.engine.history import (
 from scenarios.engine.invariants.operations import Operation, group
 from scenarios.engine.machinetimes import machine_times
 from scenarios.engine.measure_names import DISTRIBUTIONS, STATISTICS
+from scenarios.engine.rehearsal.record import seconds_of
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
@@ -151,6 +152,8 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         "bmc_faulted_requests": float(sum(bool(request.fault) for request in evidence.requests)),
         "managers_killed": float(sum(i.kind == "kill-manager" for i in evidence.incidents)),
     }
+    for part in ("symptom", "remedy", "recovery"):
+        values[f"{part}_seconds"] = seconds_of(evidence.parts, part)
     for name, found in samples(evidence).items():
         values.update({f"{name}.{key}": value for key, value in summarize(found).items()})
     return values

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenarios.engine.checks import CheckResult, judge_checks, saturated
-from scenarios.engine.evidence import Evidence
+from scenarios.engine.evidence import BROKEN_OFF, Evidence
 from scenarios.engine.invariants import InvariantResult, Rules, Violation, judge
 from scenarios.engine.measures import measure
 
@@ -89,6 +89,7 @@ class Result:
                 "load_began": evidence.load_began,
                 "ended": evidence.ended,
             },
+            **({"acts": self._acts()} if evidence.parts else {}),
             "checks": [check.to_json() for check in self.checks],
             "invariants": {item.name: item.to_json() for item in self.invariants},
             "metrics": {name: _rounded(value) for name, value in self.metrics.items()},
@@ -102,6 +103,9 @@ class Result:
             },
             "bottleneck": self.bottleneck,
         }
+
+    def _acts(self) -> list[dict[str, Any]]:
+        return [part.to_json(self.evidence.origin) for part in self.evidence.parts]
 
     def _violation(self, violation: Violation) -> dict[str, Any]:
         return {
@@ -126,7 +130,7 @@ def conclude(evidence: Evidence, rules: Rules, wall_seconds: float) -> Result:
     """Judge everything."""
     metrics = measure(evidence)
     bottleneck = saturated(evidence.saturation)
-    broken_off = evidence.ending not in ("settled", "timeout")
+    broken_off = evidence.ending in BROKEN_OFF
     unfinished = "the run did not get to its end" if broken_off else ""
     return Result(
         evidence=evidence,

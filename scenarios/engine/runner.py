@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from beskar7.api.durations import format_duration
 from beskar7.api.errors import ApiError
 from scenarios.engine.acts import Stage
 from scenarios.engine.evidence import Aftermath, Evidence, Incident
 from scenarios.engine.progress import Progress, Silent
+from scenarios.engine.rehearsal.play import Play
 from scenarios.engine.schema import Scenario
 from scenarios.engine.traffic import Traffic
 from scenarios.engine.watching import Watcher
@@ -35,6 +38,8 @@ class Run:
         self._progress: Progress = progress or Silent()
         self._stage = "starting"
         self._watcher: Watcher | None = None
+        self._acts: Stage | None = None
+        self._rehearsal: Play | None = None
 
     def body(self, world: World) -> None:
         """Put the world up, run the scenario, read the logs to their end, take the world down.
@@ -55,6 +60,7 @@ class Run:
             evidence.ending, evidence.reason = "failed", said
         finally:
             try:
+                self._abandon()
                 self._finish(world)
             finally:
                 world.stop()
@@ -69,6 +75,7 @@ class Run:
         world.start()
         self._watcher = watcher = Watcher(world, evidence)
         acts = Stage(world, evidence, watcher, lambda text: self._note(world, text))
+        self._acts = acts
         if self._enrol(world, watcher, acts):
             self._play(world, watcher, acts)
 
@@ -106,6 +113,7 @@ class Run:
         for fault in self.scenario.faults:
             acts.add_fault(fault)
         acts.watch_door()
+        rehearsal = self._rehearse(world, watcher, acts)
         sample_at = began + SATURATION_SECONDS
         end = began + self.scenario.limits.timeout
         while True:
@@ -116,11 +124,16 @@ class Run:
                 acts.remove(number)
             watcher.read()
             acts.perform_due()
+            if rehearsal is not None:
+                rehearsal.advance()
+                if rehearsal.fell_short:
+                    evidence.ending, evidence.reason = "unmet", rehearsal.fell_short
+                    return
             now = runtime.now()
             if now >= sample_at:
                 sample_at = now + SATURATION_SECONDS
                 self._sample(world)
-            pending = traffic.pending or acts.pending
+            pending = traffic.pending or acts.pending or (rehearsal and rehearsal.pending)
             if not pending and evidence.faults_over(now) and watcher.at_rest():
                 evidence.ending = "settled"
                 self._note(world, "everything is done and at rest")
@@ -129,14 +142,37 @@ class Run:
                 self._out_of_time(watcher, acts, traffic.to_come)
                 return
             self._show(watcher, acts)
-            due = (traffic.next_at, acts.due_at(), evidence.next_fault_change(now), end)
+            due = (
+                traffic.next_at,
+                acts.due_at(),
+                rehearsal.due_at() if rehearsal is not None else None,
+                evidence.next_fault_change(now),
+                end,
+            )
             world.await_news(max(0.0, min(at for at in due if at is not None) - now))
+
+    def _rehearse(self, world: World, watcher: Watcher, acts: Stage) -> Play | None:
+        """What plays the scenario's rehearsal, if it has one."""
+        script = self.scenario.rehearsal
+        if script is None:
+            return None
+        note = partial(self._note, world)
+        self._rehearsal = Play(script, world, self.evidence, watcher, acts, note)
+        return self._rehearsal
+
+    def _abandon(self) -> None:
+        """End what acts and remedies have under way."""
+        for held in (self._acts, self._rehearsal):
+            if held is not None:
+                held.abandon()
 
     def _out_of_time(self, watcher: Watcher, acts: Stage, arrivals: int) -> None:
         said = [item.message for item in watcher.unrest()]
         why = said[:SHOWN] + ([f"and {len(said) - SHOWN} more"] if len(said) > SHOWN else [])
         if acts.next is not None:
             why.insert(0, f'the act "{acts.next}" was still waiting')
+        if self._rehearsal is not None and self._rehearsal.pending:
+            why.insert(0, f"the rehearsal was still at its {self._rehearsal.part.name}")
         if arrivals:
             why.insert(0, f"{arrivals} machines were still to come")
         if not why:

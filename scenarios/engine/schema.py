@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from scenarios.engine.rehearsal.conditions import Condition
+from scenarios.engine.rehearsal.kubectl_commands import Kubectl
+from scenarios.engine.rehearsal.remedies import Recover
+
 OS_FAMILIES = ("kairos", "flatcar", "LeapMicro")
 PROVISIONING_MODES = ("PreBakedISO", "RemoteConfig", "PXE", "iPXE")
 BOOT_MODES = ("UEFI", "Legacy")
@@ -258,7 +262,15 @@ class Configure:
 
 
 Action = (
-    CreateMachines | DeleteMachines | KillManager | StartManager | AddFault | ClearFault | Configure
+    CreateMachines
+    | DeleteMachines
+    | KillManager
+    | StartManager
+    | AddFault
+    | ClearFault
+    | Configure
+    | Kubectl
+    | Recover
 )
 
 
@@ -269,6 +281,22 @@ class Act:
 
     def __str__(self) -> str:
         return f"{self.trigger}: {self.action}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Four acts. The symptoms are awaited from the end of the cause on, side by side; each step of
+    the ``remedy`` is taken when the one before is done; then the ``recovery`` is awaited: all of
+    its conditions at one time.
+
+    ``hints`` are for the operator, each plainer than the one before.
+    """
+
+    cause: tuple[Act, ...]
+    symptom: tuple[Condition, ...]
+    remedy: tuple[Action, ...]
+    recovery: tuple[Condition, ...]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,15 +328,33 @@ class Scenario:
     acts: tuple[Act, ...] = ()
     checks: tuple[Check, ...] = ()
     limits: Limits = Limits()
+    guide: str = ""
+    """The heading of the troubleshooting guide that it rehearses."""
+    rehearsal: Rehearsal | None = None
+    """With one there are no ``acts``: the acts are those of its cause."""
+
+    @property
+    def played(self) -> tuple[Act, ...]:
+        """The acts that have triggers: its own, or those of the rehearsal's cause."""
+        return self.acts if self.rehearsal is None else self.rehearsal.cause
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All that is done to the world in the course of it."""
+        mended = () if self.rehearsal is None else self.rehearsal.remedy
+        return (*(act.action for act in self.played), *mended)
 
     @property
     def virtual_only(self) -> list[str]:
         """The fields that need virtual time."""
-        acts = enumerate(self.acts)
-        return [f"acts.{number}.when.door" for number, act in acts if act.trigger.door is not None]
+        where = "acts" if self.rehearsal is None else "rehearsal.cause"
+        acts = enumerate(self.played)
+        return [
+            f"{where}.{number}.when.door" for number, act in acts if act.trigger.door is not None
+        ]
 
     @property
     def total_machines(self) -> int:
         """Machines that are created over the whole run."""
-        later = (act.action for act in self.acts)
+        later = self.actions
         return self.load.machines + sum(a.count for a in later if isinstance(a, CreateMachines))

@@ -102,6 +102,10 @@ class VirtualWorld:
                 runtime, self.store, self.kube, self._launch, self._logs
             )
 
+    @property
+    def kubeconfig(self) -> None:
+        return None
+
     def start(self) -> None:
         namespace = self._scenario.load.namespace
         data = {

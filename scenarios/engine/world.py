@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from beskar7.kube.port import Kube
@@ -26,6 +27,11 @@ class World(Protocol):
     """The runner's own client; its User-Agent does not begin with ``beskar7-manager/``."""
     bmc_log_pause: float
     """Seconds between two readings of the BMCs' log while the scenario runs."""
+
+    @property
+    def kubeconfig(self) -> Path | None:
+        """What kubectl needs to talk to the API; None where there is no server to talk to."""
+        ...
 
     def start(self) -> None:
         """Bring everything up, and return when the API and every BMC answer.

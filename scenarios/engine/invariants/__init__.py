@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from scenarios.engine.evidence import Evidence
+from scenarios.engine.evidence import BROKEN_OFF, Evidence
 from scenarios.engine.invariants.bmc import bmc_cooldown, bmc_exclusive, write_limit
 from scenarios.engine.invariants.claims import claim_history
 from scenarios.engine.invariants.counters import counters_agree
@@ -77,7 +77,7 @@ def _judge(name: str, evidence: Evidence, rules: Rules) -> InvariantResult:
     judged = check(evidence, rules)
     violations = sorted(judged.violations, key=lambda violation: violation.time)
     doubt = _gaps(evidence, logs) or judged.doubt
-    if name in AT_THE_END and evidence.ending in ("interrupted", "failed", "not enrolled"):
+    if name in AT_THE_END and evidence.ending in BROKEN_OFF:
         doubt = doubt or "the run did not get to its end"
     verdict: Literal["held", "violated", "inconclusive"] = "violated" if violations else "held"
     if doubt:

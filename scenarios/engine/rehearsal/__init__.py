@@ -1,0 +1,1 @@
+"""Rehearsals: a cause, its symptom, the remedy, and the recovery that it brings."""

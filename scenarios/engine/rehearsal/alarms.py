@@ -1,0 +1,188 @@
+"""Which alarms fire, by Debian's own promtool: real Prometheus rules on what managers said.
+
+The metrics are kept as a Prometheus that scrapes once a second would have them, with ``up`` and
+its labels; ``promtool test rules`` evaluates the rules on these series, so this works on both
+clocks and has one answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from beskar7.manifests.objects import NAME
+from beskar7.manifests.rights import NAMESPACE
+from beskar7.monitoring.rules import MAX_COMPRESSION, rule_groups
+from emulator.deployed import pod_of
+from scenarios.engine.rehearsal.samples import Key
+
+STEP = 1
+"""Seconds between two scrapes: 15 and a bit, divided as all times of the rules are."""
+UP = "up"
+PATIENCE = 60.0
+"""Seconds of wall time for one evaluation; it takes a fifth of one."""
+_METRIC = re.compile(r"\bbeskar7_[a-z0-9_]+")
+_FAILED = re.compile(r'expr: "(?:.*?)alertname=\\"(\w+)\\"(?:.*?)", time: (\d+)s,')
+SHOWN = 500
+
+
+def promtool() -> str | None:
+    """Its path; None where it is not installed."""
+    return shutil.which("promtool")
+
+
+@functools.cache
+def rules() -> Mapping[str, Any]:
+    """The rules with all times divided, thresholds as they are."""
+    return rule_groups(compression=MAX_COMPRESSION)
+
+
+@functools.cache
+def watched() -> frozenset[str]:
+    """The metrics that the rules look at."""
+    found: set[str] = set()
+    for group in rules()["groups"]:
+        for rule in group["rules"]:
+            found.update(_METRIC.findall(rule["expr"]))
+    return frozenset(found)
+
+
+class AlarmBook:
+    """Series since ``began`` (``runtime.now()``), and which alarms they let fire when."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._scrapes: list[int] = []
+        self._series: dict[str, dict[int, float]] = {}
+        self._asked = -1
+        self._now: set[str] = set()
+        self.fired: dict[str, list[float]] = {}
+        """At which moments (``runtime.now()``, to the second) each alarm was seen firing."""
+
+    def take(
+        self,
+        now: float,
+        samples: Mapping[str, Mapping[Key, float]],
+        targets: Iterable[str],
+    ) -> None:
+        """One scrape: what each manager (by identity) says; ``targets`` are asked and counted in
+        ``up``, whether they answer or not."""
+        step = round((now - self._began) / STEP)
+        if self._scrapes and step <= self._scrapes[-1]:
+            return
+        self._scrapes.append(step)
+        answered = {pod_of(identity): found for identity, found in samples.items()}
+        for pod in {*map(pod_of, targets), *answered}:
+            labels = {"job": NAME, "instance": pod, "namespace": NAMESPACE, "pod": pod}
+            self._put(_name(UP, labels), step, float(pod in answered))
+            for (name, own), value in answered.get(pod, {}).items():
+                if name in watched():
+                    self._put(_name(name, labels | dict(own)), step, value)
+
+    def _put(self, series: str, step: int, value: float) -> None:
+        self._series.setdefault(series, {})[step] = value
+
+    def firing(self, alarms: Collection[str]) -> set[str]:
+        """Those of ``alarms`` that fire at the last scrape. Takes a fifth of a second of the
+        machine's time.
+
+        Raises:
+            OSError: promtool cannot be run; ValueError: it did not understand what it was given.
+        """
+        if not self._scrapes:
+            return set()
+        last = self._scrapes[-1]
+        times = range(self._asked + 1, last + 1)
+        at_last = set()
+        for alarm, step in _evaluate(self._document(alarms, times)):
+            self.fired.setdefault(alarm, []).append(self._began + step * STEP)
+            if step == last:
+                at_last.add(alarm)
+        if times:
+            self._asked = last
+            self._now = at_last
+        return self._now
+
+    def _document(self, alarms: Collection[str], times: Iterable[int]) -> dict[str, Any]:
+        """A unit test of Prometheus' form, which expects that nothing fires and says what does."""
+        return {
+            "rule_files": ["rules.yaml"],
+            "evaluation_interval": f"{STEP}s",
+            "group_eval_order": [group["name"] for group in rules()["groups"]],
+            "tests": [
+                {
+                    "interval": f"{STEP}s",
+                    "input_series": [
+                        {"series": series, "values": self._values(points)}
+                        for series, points in sorted(self._series.items())
+                    ],
+                    "promql_expr_test": [
+                        {
+                            "expr": f'ALERTS{{alertname="{alarm}",alertstate="firing"}}',
+                            "eval_time": f"{step * STEP}s",
+                            "exp_samples": [],
+                        }
+                        for step in times
+                        for alarm in sorted(alarms)
+                    ],
+                }
+            ],
+        }
+
+    def _values(self, points: Mapping[int, float]) -> str:
+        """In promtool's notation: one for each second, ``stale`` once a series is gone."""
+        found = ["_"] * (self._scrapes[-1] + 1)
+        before = False
+        for step in self._scrapes:
+            if step in points:
+                found[step] = _number(points[step])
+            elif before:
+                found[step] = "stale"
+            before = step in points
+        return " ".join(found)
+
+
+def _name(name: str, labels: Mapping[str, str]) -> str:
+    inside = ",".join(
+        f"{label}={orjson.dumps(value).decode()}" for label, value in sorted(labels.items())
+    )
+    return f"{name}{{{inside}}}"
+
+
+def _number(value: float) -> str:
+    text = repr(value)
+    return {"inf": "Inf", "-inf": "-Inf", "nan": "NaN"}.get(text, text.removesuffix(".0"))
+
+
+def _evaluate(document: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+    """Which alarm fires in which second, of those that are asked for."""
+    if not document["tests"][0]["promql_expr_test"]:
+        return []
+    program = promtool()
+    if program is None:
+        raise FileNotFoundError("promtool is not installed")
+    with tempfile.TemporaryDirectory(prefix="beskar7-alarms-") as scratch:
+        # JSON is YAML as well, and is written faster.
+        Path(scratch, "rules.yaml").write_bytes(orjson.dumps(rules()))
+        Path(scratch, "test.yaml").write_bytes(orjson.dumps(document))
+        done = subprocess.run(  # noqa: S603 # a fixed program, arguments as a list
+            [program, "test", "rules", "test.yaml"],
+            cwd=scratch,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    said = done.stdout + done.stderr
+    found = [(name, int(step)) for name, step in _FAILED.findall(said)]
+    if done.returncode and not found:
+        raise ValueError(f"promtool: {said.strip()[:SHOWN]}")
+    return found

@@ -1,0 +1,54 @@
+"""Does what takes its time - kubectl's commands, the operations' procedures - beside the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from beskar7.runtime import Runtime
+from scenarios.engine.rehearsal.kubectl_child import KubectlChild, installed
+from scenarios.engine.rehearsal.kubectl_commands import Kubectl
+from scenarios.engine.rehearsal.kubectl_play import KubectlError, perform
+from scenarios.engine.rehearsal.remedies import Recover
+from scenarios.engine.world import World, WorldError
+
+LOOK = 0.1
+"""Seconds between two looks whether a work is done: no write of the API tells of its end."""
+
+
+class Work:
+    """Something under way in a task of its own. ``error`` says why it failed, once it is done."""
+
+    def __init__(
+        self, runtime: Runtime, name: str, run: Callable[[], object], stop: Callable[[], object]
+    ) -> None:
+        self.done = False
+        self.error = ""
+        self._stop = stop
+        self._run = run
+        runtime.spawn(self._body, name=name)
+
+    def _body(self) -> None:
+        try:
+            self._run()
+        except (KubectlError, WorldError) as error:
+            self.error = str(error)
+        finally:
+            self.done = True
+
+    def abandon(self) -> None:
+        """End what can be ended; may be called at any time."""
+        self._stop()
+
+
+def start(world: World, action: Kubectl | Recover) -> Work:
+    """Begin it; the world goes on meanwhile."""
+    runtime = world.runtime
+    if isinstance(action, Recover):
+        raise WorldError(f"{action}: this world has no installation to operate on")
+    program = installed()
+    kubeconfig = world.kubeconfig
+    if program is None or kubeconfig is None:
+        run = lambda: perform(action.command, world.kube, runtime)  # noqa: E731 # two of a kind
+        return Work(runtime, "kubectl", run, lambda: None)
+    child = KubectlChild(program, kubeconfig, action)
+    return Work(runtime, "kubectl", child.run, child.stop)

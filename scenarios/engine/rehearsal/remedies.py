@@ -1,0 +1,22 @@
+"""What mends: the actions of scenarios, kubectl's commands, and the operations' procedures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Procedure = Literal["split-brain", "queue", "hosts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """``beskar7 recover``, by the same function. ``names`` are hosts, none for all in Error;
+    ``restart`` is of the queue's procedure."""
+
+    procedure: Procedure
+    names: tuple[str, ...] = ()
+    restart: bool = False
+
+    def __str__(self) -> str:
+        restart = " --restart" if self.restart else ""
+        return " ".join(["beskar7 recover", self.procedure, *self.names]) + restart

@@ -1,0 +1,61 @@
+"""Reads the section ``rehearsal`` of a scenario file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from beskar7.api.documents import Node
+from scenarios.engine.act_fields import read_act, read_action
+from scenarios.engine.fields import Fields
+from scenarios.engine.rehearsal.condition_fields import read_condition
+from scenarios.engine.schema import Act, Action, Rehearsal
+
+MAX_STEPS = 50
+MAX_HINTS = 10
+
+
+def read_rehearsal(
+    fields: Fields, vendors: Collection[str], *, faults: bool
+) -> tuple[Rehearsal, list[tuple[str, Node, Act]]]:
+    """The rehearsal, and where the acts of its cause stand.
+
+    ``faults``: the file has faults, so that these may be all of the cause.
+    """
+    problems = fields.problems
+    acts = [
+        (at, node, read_act(node, at, problems, vendors))
+        for at, node in fields.items("cause", limit=MAX_STEPS)
+    ]
+    if not acts and not faults:
+        fields.wrong("cause", "needs an act, unless the file has faults")
+    conditions = {}
+    for part in ("symptom", "recovery"):
+        conditions[part] = tuple(
+            read_condition(node, at, problems) for at, node in fields.items(part, limit=MAX_STEPS)
+        )
+        if not conditions[part]:
+            fields.wrong(part, "needs a condition at least")
+    remedy = tuple(
+        _step(node, at, fields, vendors) for at, node in fields.items("remedy", limit=MAX_STEPS)
+    )
+    if not remedy:
+        fields.wrong("remedy", "needs a step at least; what mends itself is no rehearsal")
+    script = Rehearsal(
+        cause=tuple(act for _, _, act in acts),
+        symptom=conditions["symptom"],
+        remedy=remedy,
+        recovery=conditions["recovery"],
+        hints=fields.texts("hints", limit=MAX_HINTS, length=500),
+    )
+    fields.finish()
+    return script, acts
+
+
+def _step(node: Node, path: str, parent: Fields, vendors: Collection[str]) -> Action:
+    of = Fields(node, path, parent.problems, node.where)
+    for name in ("at", "when", "delay"):
+        if of.has(name):
+            of.wrong(name, "a remedy's step comes when the one before is done; leave it out")
+    action = read_action(of, vendors)
+    of.finish()
+    return action

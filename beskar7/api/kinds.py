@@ -56,6 +56,16 @@ LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 POD = Kind("", "v1", "Pod", "pods")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 POD_METRICS = Kind("metrics.k8s.io", "v1beta1", "PodMetrics", "pods")
+MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS = (
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        f"{word}WebhookConfiguration",
+        f"{word.lower()}webhookconfigurations",
+        namespaced=False,
+    )
+    for word in ("Mutating", "Validating")
+)
 CRD = Kind(
     "apiextensions.k8s.io",
     "v1",

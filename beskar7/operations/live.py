@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote
 
-from kubernetes.utils import parse_quantity
-
-from beskar7.api.errors import ApiError
+from beskar7.api.errors import ApiError, Forbidden
 from beskar7.api.kinds import POD, POD_METRICS
 from beskar7.api.objects import Object
 from beskar7.kube.client import KubeClient
-from beskar7.manifests.objects import LABELS, METRICS_PORT
 from beskar7.manifests.rights import NAMESPACE
 from beskar7.operations.cluster import Profile, Usage
+from beskar7.operations.podstatus import (
+    CONTAINER,
+    SELECTOR,
+    container_status,
+    metrics_port,
+    named,
+    pod_name,
+    running,
+)
+from beskar7.operations.quantities import quantity
 from beskar7.runtime import LiveRuntime, Runtime
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CONTAINER = "manager"
-"""By its name: others (a proxy, say) may stand before it in the pod."""
-SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 REQUEST_TIMEOUT = 10.0
 """Seconds for the head of an answer, and again for its body; an operator waits for it."""
 MAX_METRICS = 32 * 1024 * 1024
@@ -83,11 +89,11 @@ class LiveCluster:
     def pods(self) -> list[Object]:
         """The managers' pods in the order of their names. Raises an ApiError."""
         found = self.kube.list(POD, self.namespace, label_selector=SELECTOR).items
-        return sorted(found, key=_name)
+        return sorted(found, key=pod_name)
 
     def metrics(self) -> Mapping[str, str]:
         """Each running manager's ``/metrics`` text, through the API server's proxy to its pod."""
-        return self._of_each([pod for pod in self.pods() if _running(pod)], self._metrics)
+        return self._of_each([pod for pod in self.pods() if running(pod)], self._metrics)
 
     def logs(self, seconds: float) -> Mapping[str, Sequence[str]]:
         """Each manager's newest lines of the last ``seconds``, also of its former container."""
@@ -99,7 +105,7 @@ class LiveCluster:
             found = self.kube.list(POD_METRICS, self.namespace, label_selector=SELECTOR).items
         except ApiError:
             return None
-        used = {_name(each): _usage(each) for each in sorted(found, key=_name)}
+        used = {pod_name(each): _usage(each) for each in sorted(found, key=pod_name)}
         return {pod: usage for pod, usage in used.items() if usage is not None}
 
     def profiles(self) -> Mapping[str, Profile]:
@@ -118,9 +124,8 @@ class LiveCluster:
         }
         path = f"{_path(pod)}/log"
         lines: list[str] = []
-        state = container_status(pod)
         # Between two lives the log asked for is that of the life before, as it is.
-        if state.get("restartCount") and "running" in (state.get("state") or {}):
+        if container_status(pod).get("restartCount") and running(pod):
             with contextlib.suppress(ApiError):  # it is kept for one life, if at all
                 lines += self._lines(path, {**query, "previous": "true"})
         return lines + self._lines(path, query)
@@ -130,71 +135,40 @@ class LiveCluster:
         return body.decode(errors="replace").splitlines()
 
     def _of_each(self, pods: Sequence[Object], read: Callable[[Object], T]) -> dict[str, T]:
-        """Side by side, so that one that hangs holds up none; without those that fail."""
+        """Side by side, so that one that hangs holds up none; without those that fail.
+
+        Raises Forbidden: a right that is missing is no manager that does not answer.
+        """
         found: dict[str, T] = {}
+        refused: list[Forbidden] = []
 
         def run(pod: Object) -> None:
-            with contextlib.suppress(ApiError):
-                found[_name(pod)] = read(pod)
+            try:
+                found[pod_name(pod)] = read(pod)
+            except Forbidden as error:
+                refused.append(error)
+            except ApiError as error:
+                log.debug("%s: %s", pod_name(pod), error)
 
-        tasks = [self.runtime.spawn(run, pod, name=f"read/{_name(pod)}") for pod in pods]
+        tasks = [self.runtime.spawn(run, pod, name=f"read/{pod_name(pod)}") for pod in pods]
         for task in tasks:
             task.join()
             if task.error is not None:
                 raise task.error
-        return {_name(pod): found[_name(pod)] for pod in pods if _name(pod) in found}
-
-
-def container(pod: Object) -> Object:
-    """The manager's container in a pod's spec; empty when there is none of that name."""
-    return _named((pod.get("spec") or {}).get("containers"))
-
-
-def container_status(pod: Object) -> Object:
-    """The manager's container in a pod's status; empty before it was looked at."""
-    return _named((pod.get("status") or {}).get("containerStatuses"))
-
-
-def metrics_port(pod: Object) -> int:
-    """The port of that name, else the usual one."""
-    for port in container(pod).get("ports") or ():
-        if port.get("name") == "metrics":
-            return int(port["containerPort"])
-    return METRICS_PORT
-
-
-def _named(containers: Sequence[Object] | None) -> Object:
-    found = (each for each in containers or () if each.get("name") == CONTAINER)
-    return next(found, {})
-
-
-def _running(pod: Object) -> bool:
-    return "running" in (container_status(pod).get("state") or {})
-
-
-def _name(obj: Object) -> str:
-    name: str = obj["metadata"]["name"]
-    return name
+        if refused:
+            raise refused[0]
+        return {pod_name(pod): found[pod_name(pod)] for pod in pods if pod_name(pod) in found}
 
 
 def _path(pod: Object) -> str:
-    return POD.path(pod["metadata"]["namespace"], quote(_name(pod), safe=""))
+    return POD.path(pod["metadata"]["namespace"], quote(pod_name(pod), safe=""))
 
 
 def _usage(measured: Object) -> Usage | None:
-    used = _named(measured.get("containers")).get("usage")
+    used = named(measured.get("containers")).get("usage")
     if not used:
         return None
     return Usage(float(quantity(used.get("cpu"))), int(quantity(used.get("memory"))))
-
-
-def quantity(value: Any) -> Decimal:
-    """Cores or bytes of a Kubernetes quantity; 0 for none and for what is no quantity."""
-    try:
-        parse: Callable[[Any], Decimal] = parse_quantity  # it has no annotations
-        return parse(value)
-    except (ValueError, TypeError):
-        return Decimal(0)
 
 
 def _clock_ahead(kube: KubeClient, runtime: Runtime) -> float:

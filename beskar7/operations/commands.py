@@ -16,6 +16,7 @@ from beskar7.api.problems import DocumentError
 from beskar7.effective import effective
 from beskar7.operations import trace_command
 from beskar7.operations.check_config import Verdict, check
+from beskar7.operations.doctor import command as doctor_command
 
 DEFAULT_IMAGE = "beskar7/manager:latest"
 
@@ -55,6 +56,7 @@ def register(commands: Any) -> None:
         help="add the ServiceMonitor (needs the Prometheus operator's kinds)",
     )
     parser.set_defaults(run=_manifests)
+    doctor_command.register(commands)
     trace_command.register(commands)
 
 

@@ -13,7 +13,7 @@ from beskar7.api.objects import Object
 from beskar7.operations.doctor.deployment import silent
 from beskar7.operations.doctor.diagnosis import Finding, Section, finding
 from beskar7.operations.doctor.snapshot import Snapshot
-from beskar7.operations.logrecords import records
+from beskar7.operations.loglines import read_lines
 from beskar7.operations.podstatus import container, pod_name
 from beskar7.operations.quantities import quantity
 
@@ -98,7 +98,7 @@ def logs(snapshot: Snapshot) -> Section:
     levels: Counter[str] = Counter()
     errors: dict[str, list[str]] = {}
     for pod, lines in snapshot.logs.items():
-        for record in records(lines):
+        for record in read_lines(lines):
             levels[record.level] += 1
             if record.level in ("error", "critical"):
                 errors.setdefault(record.logger, []).append(f"{pod}: {record.message}")

@@ -75,6 +75,11 @@ class Manager:
         return self._term is not None and (self._elector is None or self._elector.is_leader())
 
     @property
+    def hands_over(self) -> bool:
+        """Whether claims are handed over to an elected coordinator."""
+        return self._claim_leadership is not None
+
+    @property
     def ready(self) -> bool:
         """A leader that reconciles, or a follower that knows its leader."""
         term = self._term

@@ -37,6 +37,7 @@ class Life:
     ``samples`` are those of its metrics; ``entries`` counts each container by its owner's class
     and field, ``names`` holds what of these names an object (``namespace/name``); ``tasks`` counts
     its tasks by name without numbers, and ``named_tasks`` are those with an object in their names.
+    ``hands_over``: its claims are the elected coordinator's business.
     """
 
     alive: bool
@@ -47,6 +48,7 @@ class Life:
     tasks: Mapping[str, int] = field(default_factory=dict)
     named_tasks: tuple[str, ...] = ()
     lost_events: int = 0
+    hands_over: bool = False
 
     def total(self, name: str, **labels: str) -> float:
         """The sum over all series of this name that have these labels."""
@@ -85,7 +87,7 @@ def look_into(process: VirtualProcess, manager: Manager) -> Life:
         if not sample.name.endswith("_bucket")
     }
     if not process.alive:
-        return Life(False, False, samples)
+        return Life(False, False, samples, hands_over=manager.hands_over)
     entries: Counter[str] = Counter()
     names: dict[str, set[str]] = {}
     lost = 0
@@ -110,6 +112,7 @@ def look_into(process: VirtualProcess, manager: Manager) -> Life:
         tasks_by_name(process),
         tuple(task.name for task in process.tasks if "/" in task.name),
         lost,
+        manager.hands_over,
     )
 
 

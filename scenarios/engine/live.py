@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from beskar7.api.errors import ApiError, NotFound
 from beskar7.api.kinds import CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
@@ -237,7 +237,7 @@ class LiveWorld:
                 self._cluster = LiveCluster.from_kubeconfig(self.lab.kubeconfig)
             except ApiError as error:
                 raise WorldError(f"the API does not answer: {error.message}") from None
-        return cast("Cluster", self._cluster)
+        return self._cluster
 
     def managers(self) -> list[tuple[str, bool]]:
         return self.lab.managers()

@@ -33,7 +33,8 @@ DISTRIBUTIONS: dict[str, str] = {
     "release_seconds": "machine's deletion asked for -> its host Available and unowned again",
     "queue_seconds": "consumerRef set -> first BMC write of the provision operation",
     "bmc_operation_seconds": "first -> last request of an operation, as its BMC saw it",
-    "failover_seconds": "leader killed -> another manager holds the lease",
+    "failover_seconds": "leader killed, or its pod's process failed -> another holds the lease",
+    "handover_seconds": "leader let go of its lease -> somebody holds it",
 }
 
 SCALARS: dict[str, Measure] = {
@@ -58,6 +59,9 @@ SCALARS: dict[str, Measure] = {
         "count", "operations between their first and last BMC write at one time, at most"
     ),
     "bmc_faulted_requests": Measure("count", "requests that a fault hit"),
+    "managers_failed": Measure(
+        "count", "processes of managers' pods that ended with an exit code other than 0"
+    ),
     "managers_killed": Measure("count", "managers ended by an act"),
     "symptom_seconds": Measure("seconds", "the cause played -> every symptom came", speed=True),
     "remedy_seconds": Measure("seconds", "every symptom came -> the remedy was done", speed=True),

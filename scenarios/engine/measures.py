@@ -17,6 +17,7 @@ from scenarios.engine.history import (
 )
 from scenarios.engine.invariants.operations import Operation, group
 from scenarios.engine.machinetimes import machine_times
+from scenarios.engine.managerlives import PodLife, pod_lives
 from scenarios.engine.measure_names import DISTRIBUTIONS, STATISTICS
 from scenarios.engine.rehearsal.record import seconds_of
 
@@ -86,23 +87,37 @@ def samples(evidence: Evidence) -> dict[str, list[float]]:
         if operation.header.kind:
             end = max(request.end for request in operation.requests)
             found["bmc_operation_seconds"].append(end - operation.requests[0].start)
-    found["failover_seconds"] = _failovers(evidence)
+    found["failover_seconds"] = _failovers(evidence, pod_lives(evidence.history.writes))
+    found["handover_seconds"] = _handovers(evidence)
     return found
 
 
-def _failovers(evidence: Evidence) -> list[float]:
-    """For each kill of the lease's holder: until somebody else holds it."""
-    found = []
+def _failovers(evidence: Evidence, lives: Sequence[PodLife]) -> list[float]:
+    """For each holder of the lease that was killed or failed: until somebody else holds it."""
+    ends = {life.identity: life.end for life in lives if life.failed and life.end is not None}
     for incident in evidence.incidents:
-        if incident.kind != "kill-manager":
-            continue
-        hold = evidence.history.lease_at(incident.time)
-        if hold is None or hold.holder != incident.subject:
+        if incident.kind == "kill-manager":
+            ends[incident.subject] = incident.time
+    found = []
+    for identity, end in sorted(ends.items(), key=lambda item: item[1]):
+        hold = evidence.history.lease_at(end)
+        if hold is None or hold.holder != identity:
             continue
         for later in evidence.history.leases:
-            if later.time >= incident.time and later.holder not in ("", incident.subject):
-                found.append(later.time - incident.time)
+            if later.time >= end and later.holder not in ("", identity):
+                found.append(later.time - end)
                 break
+    return found
+
+
+def _handovers(evidence: Evidence) -> list[float]:
+    """For each time that the lease was let go since the load began: until somebody holds it."""
+    found = []
+    free: float | None = None
+    for hold in evidence.history.leases:
+        if hold.holder and free is not None:
+            found.append(hold.time - free)
+        free = None if hold.holder or hold.time < evidence.origin else hold.time
     return found
 
 
@@ -150,6 +165,7 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         ),
         "bmc_concurrent_operations_max": float(concurrency_max(operations)),
         "bmc_faulted_requests": float(sum(bool(request.fault) for request in evidence.requests)),
+        "managers_failed": float(sum(life.failed for life in pod_lives(history.writes))),
         "managers_killed": float(sum(i.kind == "kill-manager" for i in evidence.incidents)),
     }
     for part in ("symptom", "remedy", "recovery"):

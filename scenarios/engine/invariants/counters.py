@@ -89,10 +89,8 @@ def _bounds(deeds: Deeds, world: Counter[str], life: Life, evidence: Evidence) -
     attempts = "beskar7_host_claim_attempts_total"
     may_have = deeds.claims + deeds.belied_claims
     yield Bounds(attempts, {"outcome": "success"}, deeds.answered_claims, may_have)
-    handed_over = (
-        "enable-claim-coordinator-leader-election" in evidence.scenario.world.managers.args
-    )
-    if handed_over:
+    args = evidence.scenario.world.managers.args
+    if life.hands_over or "enable-claim-coordinator-leader-election" in args:
         # Counted before the claim is given back, and that write may be refused and come again.
         yield Bounds(attempts, {"outcome": "conflict"}, deeds.given_back)
     else:

@@ -16,6 +16,7 @@ from scenarios.engine.fitness import requirements
 from scenarios.engine.history import Track, consumer_uid, state
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 from scenarios.engine.machinetimes import machine_times
+from scenarios.engine.managerlives import pod_lives
 
 CLAIM_SECONDS = 20.0
 """A machine for which a host is free waits for conflicts, for a coordinator's patience and for its
@@ -119,9 +120,16 @@ def _calm_until(evidence: Evidence) -> float:
         chain(
             (w.start for w in evidence.faults if w.fault.get("target") == "api"),
             (i.time for i in evidence.incidents if i.kind in MANAGERS),
+            _changes(evidence),
         ),
         default=float("inf"),
     )
+
+
+def _changes(evidence: Evidence) -> Iterator[float]:
+    """When managers began or ended as pods, once the load was there."""
+    for life in pod_lives(evidence.history.writes):
+        yield from (at for at in (life.start, life.end) if at is not None and at >= evidence.origin)
 
 
 def _patience(evidence: Evidence, rules: Rules) -> float:

@@ -198,7 +198,7 @@ def situation(recording: Recording, chapter: Chapter, time: float) -> list[str]:
     dead = [life.identity for life in known if life.end is not None and life.end <= time]
     said.append(
         f"managers alive: {', '.join(alive) or 'none'}"
-        + (f" (killed before: {', '.join(dead)})" if dead else "")
+        + (f" (ended before: {', '.join(dead)})" if dead else "")
     )
     faults = [describe_fault(window) for window in recording.faults if window.active_at(time)]
     said.append(f"faults in force: {', '.join(faults) or 'none'}")

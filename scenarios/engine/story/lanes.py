@@ -221,7 +221,7 @@ def _managers(recording: Recording, writes: Sequence[tuple[int, Entry]]) -> list
             "name": life.identity,
             "start": _rounded(recording.since(life.start)),
             "end": _rounded(recording.since(recording.ended if life.end is None else life.end)),
-            "killed": life.end is not None,
+            "killed": life.killed,
             "leases": [
                 [*(_rounded(recording.since(time)) for time in (hold.start, hold.end)), hold.role]
                 for hold in leases

@@ -10,6 +10,7 @@ from emulator.bmc.log import BmcEvent, BmcRecord
 from scenarios.engine.evidence import FaultWindow, Incident
 from scenarios.engine.history import MANAGER_AGENT, History, Track, dig
 from scenarios.engine.invariants import INVARIANTS, Violation
+from scenarios.engine.managerlives import pod_lives
 from scenarios.engine.result import Result
 from scenarios.engine.targets import CLIENT
 
@@ -102,11 +103,12 @@ def describe_host(track: Track) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """From when to when a manager lived; ``end`` None: it was not killed."""
+    """From when to when a manager lived; ``end`` None: to the end of the run."""
 
     identity: str
     start: float
     end: float | None
+    killed: bool = False
 
     def alive_at(self, time: float) -> bool:
         return self.start <= time and (self.end is None or time < self.end)
@@ -115,8 +117,11 @@ class Life:
 def lives(recording: Recording) -> list[Life]:
     """Every manager that wrote, asked a BMC, was started or killed, by its first appearance.
 
-    The world's first managers are there from its beginning on; acts tell of the others.
+    The world's first managers are there from its beginning on; acts tell of the others, and of
+    pods their kubelet does.
     """
+    if pods := pod_lives(recording.history.writes):
+        return [Life(life.identity, life.start, life.end, life.failed) for life in pods]
     seen: dict[str, float] = {}
     for write in recording.history.writes:
         if write.client.startswith(MANAGER_AGENT):
@@ -131,5 +136,8 @@ def lives(recording: Recording) -> list[Life]:
         elif incident.kind == "kill-manager":
             seen.setdefault(incident.subject, recording.began)
             ends[incident.subject] = incident.time
-    found = [Life(identity, start, ends.get(identity)) for identity, start in seen.items()]
+    found = [
+        Life(identity, start, ends.get(identity), identity in ends)
+        for identity, start in seen.items()
+    ]
     return sorted(found, key=lambda life: (life.start, life.identity))

@@ -14,6 +14,7 @@ from beskar7.manifests.rights import NAMESPACE
 from emulator.kube.workloads.objects import DEPLOYMENT, POD, REPLICA_SET, holds, status
 from scenarios.engine import trial
 from scenarios.engine.loader import loads
+from scenarios.engine.managerlives import pod_lives
 from scenarios.engine.virtual import VirtualWorld, run_virtual
 
 T = TypeVar("T")
@@ -285,6 +286,54 @@ def test_a_cluster_tells_metrics_usage_and_profiles_by_pod(as_operator):
             cluster.kube.get(POD, NAMESPACE, "nobody")
 
     as_operator(body)
+
+
+def test_the_lives_of_managers_are_told_by_their_pods(as_operator):
+    def body(operator):
+        first, second = sorted(operator.pods())
+        operator.world._managers[first][0].kill()
+        operator.until(lambda: operator.container(first)["restartCount"] == 1)
+        operator.kube.delete(POD, NAMESPACE, second)
+        operator.until(lambda: second not in operator.pods() and operator.rolled())
+        third = next(name for name in operator.pods() if name != first)
+        operator.world.store.delete(POD, NAMESPACE, third, grace=0)
+        operator.until(lambda: third not in operator.pods() and operator.rolled())
+        lives = {life.identity: life for life in pod_lives(operator.world.writes(0)[0])}
+        fourth = next(name for name in operator.pods() if name != first)
+        assert list(lives) == [*sorted(lives, key=lambda name: lives[name].start)]
+        assert {name: (life.end is not None, life.code) for name, life in lives.items()} == {
+            first: (True, 137),
+            f"{first}_1": (False, 0),
+            second: (True, 0),
+            third: (True, 137),
+            fourth: (False, 0),
+        }
+        assert lives[first].end <= lives[f"{first}_1"].start
+
+    as_operator(body)
+
+
+def test_who_let_go_and_who_failed_are_told_apart():
+    text = WORLD % (2, 3)
+
+    def measures(change: Callable[[Operator], object]) -> dict[str, Any]:
+        def prepare(world: VirtualWorld) -> None:
+            world.runtime.timer(8.0, change, Operator(world), name="operator")
+
+        acts = "acts:\n  - {at: 15s, create_machines: {count: 1}}\n"
+        result = trial.play(loads(text + acts), 11, prepare=prepare)
+        assert result.passed, result.verdict()
+        return result.metrics
+
+    let_go = measures(lambda operator: operator.kube.delete(POD, NAMESPACE, operator.leader()))
+    assert (let_go["managers_failed"], let_go["failover_seconds.count"]) == (0, 0)
+    assert let_go["handover_seconds.count"] == 1
+    assert let_go["handover_seconds.max"] < 3.0
+    killed = measures(lambda operator: operator.world.kill_manager("leader"))
+    assert (killed["managers_failed"], killed["failover_seconds.count"]) == (1, 1)
+    assert killed["managers_killed"] == 0, "no act did it"
+    assert killed["handover_seconds.count"] == 0
+    assert 3.0 < killed["failover_seconds.max"] < 6.5
 
 
 def test_a_seed_gives_one_run_with_its_rollout():

@@ -79,7 +79,7 @@ def test_faults_deaths_and_the_state_of_things_are_told(logs: Any) -> None:
     assert "a leader" in line_with(text, "kill-manager")
     state = " ".join(text.partition("State ")[2].partition("\n\n")[0].split())
     assert "h1 was Provisioning, of m2 (last written at 3.000 s)" in state
-    assert "managers alive: b (killed before: a)" in state
+    assert "managers alive: b (ended before: a)" in state
     assert "faults in force: slow (latency)" in state
     assert "a was leader" in state
 

@@ -13,13 +13,16 @@ T = TypeVar("T")
 
 WINDOW = 15.0
 """Seconds over which processor use is averaged, as metrics-server does."""
-BASE_MEMORY = 78 * 2**20
-"""Bytes of a manager that has just begun. Measured live: resident set, two managers, five hosts."""
-OBJECT_MEMORY = 40 * 2**10
-"""Bytes for each host and machine in a leader's caches, its BMC client and its metrics."""
-IDLE_CORES = 0.01
-CALL_SECONDS = 0.0015
-"""Processor seconds of a call to the API or to a BMC and of what is done about its answer."""
+BASE_MEMORY = 56 * 2**20
+"""Bytes of a manager that has just begun. Measured live: the resident set of one that follows."""
+OBJECT_MEMORY = 80 * 2**10
+"""Bytes for each host and machine of a leader, in its caches, clients and metrics. Measured live:
+59 MiB at 5 hosts, 64 at 60, 69 with a machine on each of these, 81 at 300 hosts."""
+IDLE_CORES = 0.0025
+"""Measured live, of a leader with 60 machines at rest."""
+CALL_SECONDS = 0.002
+"""Processor seconds of a call to the API or to a BMC and of what is done about its answer.
+Measured live: 3.8 s for 911 requests to BMCs and 866 writes, while 60 machines came."""
 
 
 class Meter:

@@ -20,6 +20,7 @@ from scenarios.engine.clocks import run_on
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.loader import catalog, load
 from scenarios.engine.progress import Lines, LiveTable, Progress
+from scenarios.engine.rehearsal.show import acts_table
 from scenarios.engine.result import Result
 from scenarios.engine.runner import Run
 from scenarios.engine.schema import Scenario
@@ -183,6 +184,8 @@ def _keep(result: Result, folder: Path | None) -> list[Path]:
 
 def _tell(result: Result, console: Console) -> None:
     """Tables, violations, and the verdict as the last line but one: what a person looks for."""
+    if result.evidence.parts:
+        console.print(acts_table(result.evidence.parts))
     if result.checks:
         table = Table("check", "bound", "value", "outcome", box=None, header_style="bold")
         for item in result.checks:

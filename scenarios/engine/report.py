@@ -14,6 +14,7 @@ from scenarios.engine.expand import plan_hosts
 from scenarios.engine.machinetimes import MachineTimes, machine_times
 from scenarios.engine.measure_names import DISTRIBUTIONS, SCALARS
 from scenarios.engine.measures import samples
+from scenarios.engine.rehearsal.show import rounded, stretches
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 from scenarios.engine.templating import template
@@ -89,6 +90,8 @@ def render(result: Result) -> str:
             for name, measure in SCALARS.items()
         ],
         headline=_headline(result),
+        acts=stretches(evidence.parts, evidence.ended),
+        rounded=rounded,
     )
 
 

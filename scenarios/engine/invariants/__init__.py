@@ -78,7 +78,8 @@ def _judge(name: str, evidence: Evidence, rules: Rules) -> InvariantResult:
     violations = sorted(judged.violations, key=lambda violation: violation.time)
     doubt = _gaps(evidence, logs) or judged.doubt
     if name in AT_THE_END and evidence.ending in BROKEN_OFF:
-        doubt = doubt or "the run did not get to its end"
+        # What was still under way at that moment is no breach of a promise on the end.
+        violations, doubt = [], doubt or "the run did not get to its end"
     verdict: Literal["held", "violated", "inconclusive"] = "violated" if violations else "held"
     if doubt:
         verdict = "inconclusive"

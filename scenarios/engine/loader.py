@@ -94,10 +94,14 @@ def _scenario(top: Fields, problems: Problems) -> Scenario:
             top.wrong("acts", "a file has acts or a rehearsal; put them under rehearsal.cause")
         rehearsal, acts = read_rehearsal(top.child("rehearsal"), known, faults=bool(faults))
     checks = [read_check(node, at, problems) for at, node in top.items("checks", limit=100)]
+    whole = _world(world, _hosts(hosts, places, known))
+    if rehearsal is not None:
+        # Remedies are for an installation: a Deployment whose pods kubectl sees.
+        whole = replace(whole, managers=replace(whole.managers, deployed=True))
     scenario = Scenario(
         name=top.text("name", pattern=NAME, example="claim-storm"),
         description=top.text("description", ""),
-        world=_world(world, _hosts(hosts, places, known)),
+        world=whole,
         load=read_load(top.child("load", required=True)),
         faults=tuple(fault for _, fault in faults),
         acts=() if rehearsal else tuple(act for _, _, act in acts),

@@ -13,6 +13,7 @@ from beskar7.api.states import HostState
 from beskar7.claim_term import CLAIM_LEASE
 from beskar7.metrics import Metrics
 from beskar7.monitoring.rules import rule_groups
+from beskar7.operations.doctor.diagnosis import catalogue
 from beskar7.term import MANAGER_LEASE
 from scenarios.engine.fields import Fields
 from scenarios.engine.rehearsal.conditions import (
@@ -44,6 +45,7 @@ PHASES = (
     "Failed",
 )
 NO_STATE = "None"
+HEALTHY = "healthy"
 MAX_WITHIN = 3600.0
 MAX_COUNT = 1_000_000
 NOTHING: What = EventCame("")
@@ -92,8 +94,7 @@ def _what(fields: Fields, name: str, absent: bool) -> What:
         case "lease":
             lease = _known(fields, "lease", (MANAGER_LEASE, CLAIM_LEASE))
             return LeaseChanged(lease, _count(fields, "transitions"))
-    pattern = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-    return DoctorFinds(fields.text("doctor", pattern=pattern, example="queue-near-full"))
+    return DoctorFinds(_known(fields, "doctor", (HEALTHY, *catalogue())))
 
 
 def _known(fields: Fields, name: str, known: Iterable[str]) -> str:

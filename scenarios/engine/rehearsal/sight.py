@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Protocol
+from functools import cached_property
 
 from beskar7.operations.cluster import Cluster
+from beskar7.operations.doctor.diagnosis import Diagnosis
+from beskar7.operations.doctor.judging import diagnose
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import phase
 from scenarios.engine.rehearsal.alarms import STEP, AlarmBook, promtool, watched
-from scenarios.engine.rehearsal.condition_fields import NO_STATE, alarms
+from scenarios.engine.rehearsal.condition_fields import HEALTHY, NO_STATE, alarms
 from scenarios.engine.rehearsal.conditions import (
     AlarmFires,
     Condition,
@@ -55,12 +57,6 @@ class Seen:
     words: str
 
 
-class Diagnose(Protocol):
-    """The ids of what ``beskar7 doctor`` finds now."""
-
-    def __call__(self) -> Collection[str]: ...
-
-
 class Sight:
     """Reads the metrics once a second, where a condition needs them, from its making on."""
 
@@ -70,12 +66,10 @@ class Sight:
         evidence: Evidence,
         watcher: Watcher,
         conditions: Iterable[Condition],
-        diagnose: Diagnose | None = None,
     ) -> None:
         self._world = world
         self._evidence = evidence
         self._watcher = watcher
-        self._diagnose = diagnose
         whats = [condition.what for condition in conditions]
         names = {what.series.name for what in whats if isinstance(what, MetricIs)}
         names |= {w.over.name for w in whats if isinstance(w, MetricIs) and w.over is not None}
@@ -88,8 +82,8 @@ class Sight:
         self._alarm_book = AlarmBook(now)
         self._firing: set[str] = set()
         self._evaluated = now
-        self._found: Collection[str] = ()
-        self._consulted = now - CONSULT
+        self._diagnosis: Diagnosis | None = None
+        self._consulted = now
         self._sampled = now - STEP
         self.counts = Counts()
         self.look()
@@ -130,6 +124,10 @@ class Sight:
             return seen
         return Seen(not seen.holds, seen.words)
 
+    @cached_property
+    def _cluster(self) -> Cluster:
+        return self._world.cluster()
+
     def _judge(self, condition: Condition, base: Base) -> Seen:
         what = condition.what
         match what:
@@ -159,7 +157,7 @@ class Sight:
     def _count(self, what: EventCame | LogSaid | LeaseChanged, time: float) -> int:
         if isinstance(what, LogSaid):
             seconds = self._world.runtime.now() - time
-            lines = self._cluster().logs(seconds).values()
+            lines = self._cluster.logs(seconds).values()
             return sum(fnmatchcase(line, what.glob) for of_one in lines for line in of_one)
         moments: Moments
         if isinstance(what, EventCame):
@@ -167,12 +165,6 @@ class Sight:
         else:
             moments = self.counts.handovers.get(what.lease, [])
         return since(moments, time)
-
-    def _cluster(self) -> Cluster:
-        found: Callable[[], Cluster] | None = getattr(self._world, "cluster", None)
-        if found is None:
-            raise WorldError("this world has no logs to be read")
-        return found()
 
     def _metric(self, what: MetricIs, base: Base) -> Seen:
         assert self._book is not None
@@ -205,15 +197,14 @@ class Sight:
         return Seen(alarm in self._firing, words + (f"; {_some(others)} does" if others else ""))
 
     def _doctor(self, finding: str) -> Seen:
-        if self._diagnose is None:
-            return Seen(None, "there is no doctor here")
         now = self._world.runtime.now()
-        if now >= self._consulted + CONSULT:
+        if self._diagnosis is None or now >= self._consulted + CONSULT:
             self._consulted = now
-            self._found = self._diagnose()
-        found = set(self._found)
-        holds = not found if finding == "healthy" else finding in found
-        return Seen(holds, _some(sorted(found)) if found else "healthy")
+            self._diagnosis = diagnose(self._cluster)
+        diagnosis = self._diagnosis
+        holds = diagnosis.healthy if finding == HEALTHY else diagnosis.has(finding)
+        found = [each.id for each in diagnosis.findings]
+        return Seen(holds, _some(found) if found else HEALTHY)
 
     def _phases(self) -> dict[str, int]:
         """By what the watcher calls them, and by what the API does, which has other words."""

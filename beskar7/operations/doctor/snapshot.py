@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from beskar7.api.durations import format_duration
 from beskar7.api.objects import Object
 from beskar7.operations.cluster import Usage
 from beskar7.operations.series import Managers
@@ -33,7 +34,9 @@ class Window:
 
     @property
     def told(self) -> str:
-        return "since the managers' start" if self.seconds is None else f"{self.seconds:.0f}s"
+        if self.seconds is None:
+            return "since the managers' start"
+        return format_duration(round(self.seconds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,8 +21,10 @@ SHOWN = 5
 """Objects of a finding that are named; ``--output json`` has them all."""
 
 
-def rendered(diagnosis: Diagnosis, changed: Collection[str] = ()) -> RenderableType:
-    """``changed``: what is marked, sections by name and findings by id."""
+def rendered(
+    diagnosis: Diagnosis, changed: Collection[str] = (), gone: Sequence[str] = ()
+) -> RenderableType:
+    """``changed``: what is marked, sections by name and findings by id; ``gone``: ids."""
     head = Text.assemble(
         ("Beskar7 in ", "bold"),
         (diagnosis.namespace, "bold"),
@@ -33,6 +35,8 @@ def rendered(diagnosis: Diagnosis, changed: Collection[str] = ()) -> RenderableT
     parts: list[RenderableType] = [head, Text(), _sections(diagnosis, changed)]
     if diagnosis.findings:
         parts += [Text(), _findings(diagnosis, changed)]
+    if gone:
+        parts += [Text(), Text(f"no longer: {', '.join(gone)}", "green")]
     return Group(*parts)
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
+from beskar7.api.errors import Forbidden, NotFound, ServiceUnavailable
+from beskar7.api.kinds import (
+    BESKAR7_MACHINE,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    LEASE,
+    PHYSICAL_HOST,
+    POD,
+)
 from beskar7.api.meta import rfc3339, rfc3339_micro
+from beskar7.api.objects import ObjectList
 from beskar7.manifests.objects import deployment
-from beskar7.operations.cluster import Usage
+from beskar7.operations.cluster import Profile, Usage
 from beskar7.operations.doctor.snapshot import Snapshot, Window
 from beskar7.operations.series import Managers, Series
 
@@ -57,13 +68,13 @@ def host(name: str, state: str | None = "Available", **changes: Any) -> dict[str
     status: dict[str, Any] = {"stateSince": rfc3339(NOW - changes.pop("age", 60))}
     if state is not None:
         status["state"] = state
-    for field in ("errorMessage", "conditions", "hardwareDetails"):
-        if field in changes:
-            status[field] = changes.pop(field)
+    for name_of in ("errorMessage", "conditions", "hardwareDetails"):
+        if name_of in changes:
+            status[name_of] = changes.pop(name_of)
     metadata = {"name": name, "namespace": changes.pop("namespace", "default"), "uid": f"h-{name}"}
-    for field in ("annotations", "labels"):
-        if field in changes:
-            metadata[field] = changes.pop(field)
+    for name_of in ("annotations", "labels"):
+        if name_of in changes:
+            metadata[name_of] = changes.pop(name_of)
     spec = {"redfishConnection": {"address": f"https://{name}", "credentialsSecretRef": "bmc"}}
     return {
         "apiVersion": PHYSICAL_HOST.api_version,
@@ -80,9 +91,9 @@ def machine(name: str, phase: str | None = None, reason: str = "", **more: Any) 
     if reason:
         condition = {"type": "InfrastructureReady", "status": "False", "reason": reason}
         status["conditions"] = [{**condition, "lastTransitionTime": at}]
-    for field in ("hostRef", "failureReason", "failureMessage"):
-        if field in more:
-            status[field] = more.pop(field)
+    for name_of in ("hostRef", "failureReason", "failureMessage"):
+        if name_of in more:
+            status[name_of] = more.pop(name_of)
     metadata = {"name": name, "namespace": more.pop("namespace", "default"), "uid": f"m-{name}"}
     if "deletionTimestamp" in more:
         metadata["deletionTimestamp"] = more.pop("deletionTimestamp")
@@ -153,7 +164,7 @@ def leads(identity: str, value: int) -> str:
 @pytest.fixture
 def make() -> SimpleNamespace:
     """The makers above, and ``healthy()``: two managers, two hosts, one machine on a host."""
-    names = (pod, managers, host, machine, event, lease, deployed, leads)
+    names = (pod, managers, host, machine, event, lease, deployed, leads, cluster)
     return SimpleNamespace(
         now=NOW,
         system=SYSTEM,
@@ -179,3 +190,76 @@ def healthy() -> Snapshot:
         logs={"manager-a": ["2027-01-15T08:00:00Z INFO    term: the leader is here"]},
         usage={"manager-a": Usage(0.1, 2**26), "manager-b": Usage(0.0, 2**26)},
     )
+
+
+@dataclass
+class FakeKube:
+    """Lists and gets what it holds; ``refused`` kinds are forbidden; it may be ``down``."""
+
+    held: Mapping[Any, Sequence[dict[str, Any]]]
+    refused: tuple[Any, ...] = ()
+    asked: list[tuple[str, Any, str | None, dict[str, str]]] = field(default_factory=list)
+    down: bool = False
+
+    def _answer(self, verb: str, kind: Any, namespace: str | None, more: dict[str, str]) -> None:
+        self.asked.append((verb, kind, namespace, more))
+        if self.down:
+            raise ServiceUnavailable("connection refused")
+        if kind in self.refused:
+            raise Forbidden(f"may not {verb} {kind}")
+
+    def get(self, kind: Any, namespace: str | None, name: str) -> dict[str, Any]:
+        self._answer("get", kind, namespace, {"name": name})
+        for obj in self.held.get(kind, ()):
+            if obj["metadata"]["name"] == name:
+                return obj
+        raise NotFound(name)
+
+    def list(self, kind: Any, namespace: str | None = None, **selectors: str) -> ObjectList:
+        self._answer("list", kind, namespace, selectors)
+        return ObjectList(list(self.held.get(kind, ())), "1")
+
+
+@dataclass
+class FakeCluster:
+    kube: Any
+    texts: Mapping[str, str]
+    now: float
+    namespace: str = "beskar7-system"
+
+    @property
+    def runtime(self) -> Any:
+        return SimpleNamespace(wall=lambda: self.now, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def metrics(self) -> Mapping[str, str]:
+        return self.texts
+
+    def logs(self, seconds: float) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    def usage(self) -> Mapping[str, Usage] | None:
+        return None
+
+    def profiles(self) -> Mapping[str, Profile]:
+        return {}
+
+
+def cluster(*refused: Any, **texts: str) -> FakeCluster:
+    whole = healthy()
+    held = {
+        DEPLOYMENT: [whole.deployment],
+        POD: whole.pods,
+        LEASE: [{**lease, "metadata": {"name": name}} for name, lease in whole.leases.items()],
+        PHYSICAL_HOST: whole.hosts,
+        BESKAR7_MACHINE: whole.machines,
+        CONFIG_MAP: [{"metadata": {"name": "beskar7-config"}, **whole.config_map}],
+    }
+    said = {"manager-a": QUIET + leads(LEADER, 1)}
+    said["manager-b"] = leads("manager-b", 0)
+    said |= {
+        name.replace("_", "-"): said[name.replace("_", "-")] + more for name, more in texts.items()
+    }
+    return FakeCluster(FakeKube(held, refused), said, NOW)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from beskar7.api.errors import Forbidden, NotFound
 from beskar7.api.kinds import (
     BESKAR7_MACHINE,
-    CONFIG_MAP,
-    DEPLOYMENT,
     EVENT,
-    LEASE,
     PHYSICAL_HOST,
     POD,
     SECRET,
 )
-from beskar7.api.objects import ObjectList
 from beskar7.api.states import HostState
-from beskar7.operations.cluster import Profile, Usage
 from beskar7.operations.doctor.diagnosis import Diagnosis, Section
 from beskar7.operations.doctor.judging import diagnose, judge
 from beskar7.operations.doctor.snapshot import Window
@@ -32,75 +24,6 @@ pytestmark = pytest.mark.unit
 
 def section(diagnosis: Diagnosis, name: str) -> Section:
     return next(each for each in diagnosis.sections if each.name == name)
-
-
-@dataclass
-class FakeKube:
-    """Lists and gets what it holds; ``refused`` kinds are forbidden."""
-
-    held: Mapping[Any, Sequence[dict[str, Any]]]
-    refused: tuple[Any, ...] = ()
-    asked: list[tuple[str, Any, str | None, dict[str, str]]] = field(default_factory=list)
-
-    def get(self, kind: Any, namespace: str | None, name: str) -> dict[str, Any]:
-        self.asked.append(("get", kind, namespace, {"name": name}))
-        if kind in self.refused:
-            raise Forbidden(f"may not get {kind}")
-        for obj in self.held.get(kind, ()):
-            if obj["metadata"]["name"] == name:
-                return obj
-        raise NotFound(name)
-
-    def list(self, kind: Any, namespace: str | None = None, **selectors: str) -> ObjectList:
-        self.asked.append(("list", kind, namespace, selectors))
-        if kind in self.refused:
-            raise Forbidden(f"may not list {kind}")
-        return ObjectList(list(self.held.get(kind, ())), "1")
-
-
-@dataclass
-class FakeCluster:
-    kube: Any
-    texts: Mapping[str, str]
-    now: float
-    namespace: str = "beskar7-system"
-
-    @property
-    def runtime(self) -> Any:
-        return SimpleNamespace(wall=lambda: self.now, sleep=self._sleep)
-
-    def _sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def metrics(self) -> Mapping[str, str]:
-        return self.texts
-
-    def logs(self, seconds: float) -> Mapping[str, Sequence[str]]:
-        return {}
-
-    def usage(self) -> Mapping[str, Usage] | None:
-        return None
-
-    def profiles(self) -> Mapping[str, Profile]:
-        return {}
-
-
-def cluster(make: SimpleNamespace, *refused: Any, **texts: str) -> FakeCluster:
-    whole = make.healthy()
-    held = {
-        DEPLOYMENT: [whole.deployment],
-        POD: whole.pods,
-        LEASE: [{**lease, "metadata": {"name": name}} for name, lease in whole.leases.items()],
-        PHYSICAL_HOST: whole.hosts,
-        BESKAR7_MACHINE: whole.machines,
-        CONFIG_MAP: [{"metadata": {"name": "beskar7-config"}, **whole.config_map}],
-    }
-    said = {"manager-a": make.quiet + make.leads("manager-a", 1)}
-    said["manager-b"] = make.leads("manager-b", 0)
-    said |= {
-        name.replace("_", "-"): said[name.replace("_", "-")] + more for name, more in texts.items()
-    }
-    return FakeCluster(FakeKube(held, refused), said, make.now)
 
 
 def test_row_0_a_missing_deployment_does_not_end_the_look(make: SimpleNamespace) -> None:
@@ -160,7 +83,7 @@ def test_row_0_without_metrics_server_the_rest_is_told(make: SimpleNamespace) ->
 
 
 def test_row_0_a_right_that_is_missing_is_told_and_the_rest_judged(make: SimpleNamespace) -> None:
-    diagnosis = diagnose(cluster(make, PHYSICAL_HOST, EVENT))
+    diagnosis = diagnose(make.cluster(PHYSICAL_HOST, EVENT))
     assert diagnosis.has("rights-missing")
     assert section(diagnosis, "leadership").line.startswith("leader manager-a")
     unread = section(diagnosis, "prerequisites").facts["unread"]
@@ -170,7 +93,7 @@ def test_row_0_a_right_that_is_missing_is_told_and_the_rest_judged(make: SimpleN
 
 
 def test_row_0_all_namespaces_are_looked_at(make: SimpleNamespace) -> None:
-    fake = cluster(make)
+    fake = make.cluster()
     diagnose(fake)
     for kind in (PHYSICAL_HOST, BESKAR7_MACHINE):
         assert [where for _, asked, where, _ in fake.kube.asked if asked == kind] == [None]
@@ -184,7 +107,7 @@ def test_row_1_the_rate_is_of_conflicts_in_tries(make: SimpleNamespace, window: 
     text = "# TYPE beskar7_host_claim_attempts counter\n"
     text += f'{counter}{{outcome="success",conflict_reason="none"}} 30\n'
     text += f'{counter}{{outcome="no_hosts",conflict_reason="none"}} 500\n'
-    diagnosis = diagnose(cluster(make, manager_a=text), window=window)
+    diagnosis = diagnose(make.cluster(manager_a=text), window=window)
     facts = section(diagnosis, "claims").facts
     assert facts["conflictRate"] == 0.0
     # The same text twice: nothing came in between.
@@ -192,7 +115,7 @@ def test_row_1_the_rate_is_of_conflicts_in_tries(make: SimpleNamespace, window: 
         (30, "since the managers' start") if window == 0 else (0, "5s")
     )
     text += f'{counter}{{outcome="conflict",conflict_reason="optimistic_lock"}} 10\n'
-    facts = section(diagnose(cluster(make, manager_a=text)), "claims").facts
+    facts = section(diagnose(make.cluster(manager_a=text)), "claims").facts
     assert facts["conflictRate"] == 0.25
     assert facts["conflictReasons"] == {"optimistic_lock": 10}
 
@@ -242,7 +165,7 @@ def test_row_7_the_managers_container_is_found_by_its_name(make: SimpleNamespace
 
 
 def test_row_10_pods_are_found_by_the_labels_of_the_installation(make: SimpleNamespace) -> None:
-    fake = cluster(make)
+    fake = make.cluster()
     diagnose(fake)
     selectors = {asked["label_selector"] for _, kind, _, asked in fake.kube.asked if kind == POD}
     labels = make.deployed()["spec"]["template"]["metadata"]["labels"]
@@ -255,7 +178,7 @@ def test_row_10_claim_times_do_not_need_a_claim_leader(make: SimpleNamespace) ->
     text += f'{bucket}_bucket{{outcome="success",le="1.0"}} 50\n'
     text += f'{bucket}_bucket{{outcome="success",le="+Inf"}} 50\n'
     text += f'{bucket}_count{{outcome="success"}} 50\n'
-    facts = section(diagnose(cluster(make, manager_a=text)), "claims").facts
+    facts = section(diagnose(make.cluster(manager_a=text)), "claims").facts
     assert facts["durationP95"] == pytest.approx(0.95)
 
 
@@ -271,7 +194,7 @@ def test_row_13_bmcs_are_judged_by_what_the_managers_meet_and_no_secret_is_read(
         errorMessage="401 Unauthorized",
         conditions=[{**refused, "reason": "RedfishCredentialsRefused"}],
     )
-    fake = cluster(make)
+    fake = make.cluster()
     fake.kube.held[PHYSICAL_HOST] = [*make.healthy().hosts, broken]
     diagnosis = diagnose(fake)
     finding = next(each for each in diagnosis.findings if each.id == "hosts-in-error")

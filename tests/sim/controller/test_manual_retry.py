@@ -1,4 +1,4 @@
-"""A host in Error that somebody asks to be tried at once; and what a deleted lease does not undo."""
+"""A host in Error that is to be tried at once; and what a deleted lease does not undo."""
 
 from __future__ import annotations
 

@@ -34,6 +34,8 @@ from scenarios.engine.schema import (
 MAX_MACHINES = 100_000
 MAX_CALLS = 100_000_000
 MAX_MANIFESTS = 50
+MAX_OPERATIONS = 50
+"""As the key of the ConfigMap takes."""
 ACTIONS = (
     "create_machines",
     "delete_machines",
@@ -45,7 +47,7 @@ ACTIONS = (
     "kubectl",
     "recover",
 )
-BESIDE = {"kubectl": ("manifests",), "recover": ("names", "restart")}
+BESIDE = {"kubectl": ("manifests",), "recover": ("names", "restart", "ops")}
 """What may stand beside an action and belongs to it."""
 BOUNDS = ("max", "min", "equals")
 ZERO = CreateMachines(0)
@@ -149,11 +151,7 @@ def _action(
     if name == "kubectl":
         return _kubectl(fields)
     if name == "recover":
-        return Recover(
-            fields.choice("recover", get_args(Procedure)),
-            fields.texts("names"),
-            fields.flag("restart"),
-        )
+        return _recover(fields)
     of = fields.child(name, required=name in ("create_machines", "delete_machines"))
     action: Action
     match name:
@@ -176,6 +174,21 @@ def _action(
         case _:
             action = ClearFault(of.text("id", None, pattern=NAME, example="slow-1"))
     of.finish()
+    return action
+
+
+def _recover(fields: Fields) -> Action:
+    action = Recover(
+        fields.choice("recover", get_args(Procedure)),
+        fields.texts("names"),
+        fields.flag("restart"),
+        fields.integer("ops", None, low=1, high=MAX_OPERATIONS),
+    )
+    if action.names and action.procedure != "hosts":
+        fields.wrong("names", "is of recover: hosts alone")
+    for name in ("restart", "ops"):
+        if fields.has(name) and action.procedure != "queue":
+            fields.wrong(name, "is of recover: queue alone")
     return action
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from beskar7.api.errors import ApiError
+from beskar7.operations import recover
+from beskar7.operations.cluster import Cluster
+from beskar7.operations.recover import RecoveryRefused
 from beskar7.runtime import Runtime
 from scenarios.engine.rehearsal.kubectl_child import KubectlChild, installed
 from scenarios.engine.rehearsal.kubectl_commands import Kubectl
@@ -40,11 +44,30 @@ class Work:
         self._stop()
 
 
+def _recover(cluster: Cluster, action: Recover) -> None:
+    """Raises WorldError, with what was not reached, unless it was done."""
+    try:
+        match action.procedure:
+            case "split-brain":
+                report = recover.split_brain(cluster)
+            case "queue":
+                report = recover.queue(cluster, ops=action.ops, restart=action.restart)
+            case "hosts":
+                report = recover.hosts(cluster, action.names)
+    except (RecoveryRefused, ApiError) as error:
+        raise WorldError(str(error)) from None
+    if report.exit_code:
+        missed = [f"{step.name}: {step.detail}" for step in report.steps if step.detail]
+        failed = [f"{each['host']}: {each['outcome']}: {each['now']}" for each in report.subjects]
+        raise WorldError("; ".join([report.outcome.value, *missed, *failed]))
+
+
 def start(world: World, action: Kubectl | Recover) -> Work:
     """Begin it; the world goes on meanwhile."""
     runtime = world.runtime
     if isinstance(action, Recover):
-        raise WorldError(f"{action}: this world has no installation to operate on")
+        cluster = world.cluster()
+        return Work(runtime, "recover", lambda: _recover(cluster, action), lambda: None)
     program = installed()
     kubeconfig = world.kubeconfig
     if program is None or kubeconfig is None:

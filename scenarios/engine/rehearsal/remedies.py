@@ -11,12 +11,15 @@ Procedure = Literal["split-brain", "queue", "hosts"]
 @dataclass(frozen=True, slots=True)
 class Recover:
     """``beskar7 recover``, by the same function. ``names`` are hosts, none for all in Error;
-    ``restart`` is of the queue's procedure."""
+    ``restart`` and ``ops`` are of the queue's procedure."""
 
     procedure: Procedure
     names: tuple[str, ...] = ()
     restart: bool = False
+    ops: int | None = None
 
     def __str__(self) -> str:
-        restart = " --restart" if self.restart else ""
-        return " ".join(["beskar7 recover", self.procedure, *self.names]) + restart
+        words = ["beskar7 recover", self.procedure, *self.names]
+        words += ["--restart"] * self.restart
+        words += [] if self.ops is None else [f"--ops {self.ops}"]
+        return " ".join(words)

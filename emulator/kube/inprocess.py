@@ -5,10 +5,11 @@ It fits :class:`beskar7.kube.port.Kube` by structure.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from beskar7.api.errors import ServiceUnavailable
 from beskar7.api.kinds import Kind
@@ -74,17 +75,29 @@ class InProcessKube:
         after: After | None = None,
         faults: ApiFaults | None = None,
         lens: Lens | None = None,
+        limit: Callable[[], object] | None = None,
     ) -> None:
+        """``limit`` is asked before each request, but for watches, and may make it wait."""
         self.client = client
         self.before = before
         self.after = after
         self._lens = lens
+        self._limit = limit
         self._store = store
         self._runtime = runtime
         self._latency = latency or LatencyModel()
         self._rng = runtime.rng(f"kube-latency/{client}")
         self._delivery_rng = runtime.rng(f"kube-delivery/{client}")
         self._faulty = None if faults is None else FaultyCalls(faults, runtime, client)
+
+    def with_timeout(self, seconds: float) -> Self:
+        """The same client with another patience, and no limit of requests, as the client over HTTP
+        has it (:meth:`beskar7.kube.client.KubeClient.with_timeout`)."""
+        found = copy.copy(self)
+        found._limit = None
+        if self._faulty is not None:
+            found._faulty = self._faulty.with_patience(seconds)
+        return found
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         return self._call(
@@ -311,6 +324,8 @@ class InProcessKube:
     ) -> T:
         where = f"{namespace or ''}/{name}"
         self._runtime.trace("kube", f"{self.client} {verb} {kind} {where}")
+        if self._limit is not None and verb != "watch":
+            self._limit()
         if self.before is not None:
             delay = self.before(verb, kind, namespace or "", name)
             if delay:

@@ -11,6 +11,7 @@ from beskar7.api.errors import NotFound
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, LEASE, PHYSICAL_HOST, SECRET
 from beskar7.flags import manager_settings
 from beskar7.kube.port import Kube
+from beskar7.kube.ratelimit import TokenBucket
 from beskar7.logs import LogSettings
 from beskar7.manager import Manager
 from beskar7.operations.cluster import Cluster, Usage
@@ -158,22 +159,25 @@ class VirtualWorld:
             after=doors.bmc_answer,
             whole=True,
         )
+        kube = RecordedKube(
+            self.store,
+            process,
+            client=agent(settings.identity),
+            before=meter.counting(process, doors.kube_call),
+            after=doors.kube_answer,
+            faults=self.api_faults,
+            calls=self.calls,
+            lens=None if self.lens_of is None else self.lens_of(life),
+            limit=_limit(process, settings),
+        )
         manager = Manager(
             process,
-            RecordedKube(
-                self.store,
-                process,
-                client=agent(settings.identity),
-                before=meter.counting(process, doors.kube_call),
-                after=doors.kube_answer,
-                faults=self.api_faults,
-                calls=self.calls,
-                lens=None if self.lens_of is None else self.lens_of(life),
-            ),
+            kube,
             bmc_connector(
                 process, settings.identity, setup=lambda session: session.mount("http://", adapter)
             ),
             settings,
+            patient=kube.with_timeout,
         )
         self._managers[life] = (process, manager)
         stop = process.event()
@@ -275,3 +279,10 @@ class VirtualWorld:
 
     def saturation(self) -> dict[str, float]:
         return {}
+
+
+def _limit(process: VirtualProcess, settings: ManagerSettings) -> Callable[[], object] | None:
+    """What keeps the manager's client to ``--kube-api-qps``; None: nothing does."""
+    if not settings.kube_api_qps:
+        return None
+    return TokenBucket(process, settings.kube_api_qps, settings.kube_api_burst).acquire

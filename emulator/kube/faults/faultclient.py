@@ -31,6 +31,10 @@ class FaultyCalls:
         self._client = client
         self._patience = patience
 
+    def with_patience(self, patience: float) -> FaultyCalls:
+        """The same client, that waits for an answer for so many seconds."""
+        return FaultyCalls(self.faults, self._runtime, self._client, patience)
+
     def call(
         self, verb: str, kind: Kind, namespace: str | None, name: str, run: Callable[[float], T]
     ) -> T:

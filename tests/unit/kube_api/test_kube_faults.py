@@ -469,3 +469,15 @@ def test_ids_are_taken_once(world: World) -> None:
     assert world.faults.next_id() != "f"
     assert world.faults.clear("nobody") == 0
     assert world.faults.clear() == 1
+
+
+def test_a_client_gives_up_by_its_own_patience(world: World) -> None:
+    world.faults.add(fault("latency", latency={"mean": 4.0}))
+
+    def body(kube: InProcessKube) -> tuple[float, float]:
+        return (
+            seconds(world, lambda: kube.list(CONFIG_MAP)),
+            seconds(world, lambda: kube.with_timeout(1.5).list(CONFIG_MAP), ServiceUnavailable),
+        )
+
+    assert world.play(body) == (4.0, 1.5)

@@ -265,3 +265,20 @@ def test_the_seed_fixes_the_whole_run(host: Host) -> None:
 
     assert once(1) == once(1)
     assert once(1) != once(2)
+
+
+def test_a_limit_holds_up_calls_and_neither_watches_nor_a_patient_client(
+    runtime: VirtualRuntime, store: Store
+) -> None:
+    kube = InProcessKube(store, runtime, latency=FIXED, limit=lambda: runtime.sleep(10.0))
+
+    def main() -> None:
+        kube.list(PHYSICAL_HOST)
+        assert runtime.now() == 11.0
+        list(kube.watch(PHYSICAL_HOST, resource_version="0", timeout=2.0))
+        assert runtime.now() < 20.0
+        before = runtime.now()
+        kube.with_timeout(3.0).list(PHYSICAL_HOST)
+        assert runtime.now() == before + 1.0
+
+    runtime.run(main)

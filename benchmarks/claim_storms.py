@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from beskar7.api.kinds import (
@@ -24,7 +24,7 @@ from beskar7.kube.port import Kube
 from beskar7.manager import Manager
 from beskar7.redfish.sushy_bmc import bmc_connector
 from beskar7.runtime import Runtime, VirtualRuntime
-from emulator.kube.inprocess import InProcessKube
+from emulator.kube.inprocess import InProcessKube, LatencyModel
 from emulator.kube.inwatch import InProcessWatch
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
@@ -150,9 +150,20 @@ def available(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def virtual(
-    mode: str, algorithm: str, machines: int, *, hosts: int, managers: int, seed: int = 7
+    mode: str,
+    algorithm: str,
+    machines: int,
+    *,
+    hosts: int,
+    managers: int,
+    seed: int = 7,
+    latency: LatencyModel | None = None,
+    config: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """One storm in virtual time."""
+    """One storm in virtual time; ``config`` are keys of the ConfigMap beside those of a storm.
+
+    With fewer hosts than machines it is over once all hosts are owned.
+    """
     runtime = VirtualRuntime(seed)
     calls: Counter[str] = Counter()
     counting = False
@@ -165,9 +176,9 @@ def virtual(
         nonlocal counting
         store = new_store(runtime)
         kube = InProcessKube(store, runtime, client="benchmark")
-        config = DRAINED | {"hostSelection.algorithm": algorithm}
+        data = DRAINED | {"hostSelection.algorithm": algorithm} | dict(config or {})
         place = {"name": "beskar7-config", "namespace": "beskar7-system"}
-        kube.create(CONFIG_MAP, {"metadata": place, "data": config})
+        kube.create(CONFIG_MAP, {"metadata": place, "data": data})
         for number in range(hosts):
             body, status = available(number)
             made = store.create(PHYSICAL_HOST, body).copy()
@@ -177,7 +188,11 @@ def virtual(
             identity = f"manager-{number}"
             process = runtime.group(identity)
             port = (ShardKube if mode == "shards" else InProcessKube)(
-                store, process, client=f"beskar7-manager/{identity}", before=count
+                store,
+                process,
+                client=f"beskar7-manager/{identity}",
+                before=count,
+                latency=latency,
             )
             if isinstance(port, ShardKube):
                 port.shard = number - 1
@@ -193,7 +208,7 @@ def virtual(
         while runtime.now() < began + LIMIT:
             runtime.sleep(0.05)
             writes = store.log.records(before)
-            if len(History(writes).ownerships()) >= machines:
+            if len(History(writes).ownerships()) >= min(machines, hosts):
                 break
         runtime.sleep(0.5)  # the machines hear of their hosts
         counting = False

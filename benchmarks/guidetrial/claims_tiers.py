@@ -1,0 +1,167 @@
+"""Claims of the guide about tiers and profiles: which settings for how many hosts."""
+
+from __future__ import annotations
+
+from guidetrial.model import Claim, Part, Run
+from guidetrial.storms import fleet
+
+
+def settings(
+    name: str, hosts: int, ops: int, queue: int, workers: int, *, seeds: int = 3, **more: str
+) -> Run:
+    """The mixed fleet with a tier's or a profile's settings."""
+    return fleet(
+        name,
+        hosts=hosts,
+        seeds=seeds,
+        maxConcurrentOps=ops,
+        maxQueueSize=queue,
+        workerCount=workers,
+        **more,
+    )
+
+
+def tier(size: str, hosts: int, seeds: int = 3) -> Run:
+    """The main documentation's tiers; the small one names no workers: as many as operations."""
+    name = f"tier-{size}-{hosts}"
+    match size:
+        case "small":
+            return settings(name, hosts, 3, 20, 3, seeds=seeds)
+        case "middle":
+            return settings(name, hosts, 8, 50, 8, seeds=seeds, bmcCooldownPeriod="8s")
+    return settings(name, hosts, 15, 100, 10, seeds=seeds, bmcCooldownPeriod="5s")
+
+
+PROFILES = (
+    settings("dev", 40, 2, 10, 2, bmcCooldownPeriod="15s"),
+    settings("staging", 40, 5, 30, 4, bmcCooldownPeriod="10s"),
+    settings("production", 40, 10, 75, 8, bmcCooldownPeriod="8s"),
+    settings("large", 40, 20, 150, 15, bmcCooldownPeriod="5s"),
+    settings("high-throughput", 40, 15, 100, 10, bmcCooldownPeriod="5s"),
+    settings("conservative", 40, 3, 25, 3, bmcCooldownPeriod="30s"),
+    settings("latency", 40, 3, 50, 3, bmcCooldownPeriod="20s"),
+    settings("throughput", 40, 15, 200, 20, bmcCooldownPeriod="3s"),
+)
+
+RUNS = (
+    *(tier(size, 20) for size in ("small", "middle")),
+    *(tier(size, 100, 2) for size in ("small", "middle", "large")),
+    *(tier(size, 200, 2) for size in ("middle", "large")),
+    *PROFILES,
+)
+
+CLAIMS = (
+    Claim(
+        "tiers",
+        "1 to 20 hosts: 3 operations and 20 places; 20 to 100: 8 and 50; more: 15 and 100, "
+        "10 workers.",
+        "M I",
+        found="",
+        found_for="conditional",
+        parts=(
+            Part(
+                "20 hosts gain less than a tenth from the middle tier",
+                "tier-middle-20:makespan_seconds",
+                ">",
+                "tier-small-20:makespan_seconds",
+                factor=0.9,
+            ),
+            Part(
+                "100 hosts gain a tenth at least from the middle tier over the small one",
+                "tier-middle-100:makespan_seconds",
+                "<",
+                "tier-small-100:makespan_seconds",
+                factor=0.9,
+            ),
+            Part(
+                "100 hosts gain less than a tenth from the large tier over the middle one",
+                "tier-large-100:makespan_seconds",
+                ">",
+                "tier-middle-100:makespan_seconds",
+                factor=0.9,
+            ),
+            Part(
+                "200 hosts gain a tenth at least from it",
+                "tier-large-200:makespan_seconds",
+                "<",
+                "tier-middle-200:makespan_seconds",
+                factor=0.9,
+            ),
+        ),
+        shows=("queue_seconds.p95", "rejections", "makespan_seconds"),
+    ),
+    Claim(
+        "environments",
+        "Development 2 operations, staging 5, production 10, large fleets 20, with 2, 4, 8 and "
+        "15 workers.",
+        "C",
+        found="",
+        found_for="confirmed",
+        parts=(
+            Part(
+                "staging is faster than development, by a tenth",
+                "staging:makespan_seconds",
+                "<",
+                "dev:makespan_seconds",
+                factor=0.9,
+            ),
+            Part(
+                "production than staging",
+                "production:makespan_seconds",
+                "<",
+                "staging:makespan_seconds",
+                factor=0.9,
+            ),
+            Part(
+                "large than production",
+                "large:makespan_seconds",
+                "<",
+                "production:makespan_seconds",
+                factor=0.9,
+            ),
+            Part(
+                "development's queue of 10 loses nothing of 40 machines",
+                "dev:provisioned",
+                "==",
+                40,
+                unit="",
+            ),
+        ),
+        shows=(
+            "rejections",
+            "bmc_concurrent_operations_max",
+            "queue_seconds.p95",
+            "makespan_seconds",
+        ),
+    ),
+    Claim(
+        "profiles",
+        "For throughput 15 operations (10 or 20 workers); conservative 3; for low latency 3.",
+        "M C",
+        found="",
+        found_for="conditional",
+        parts=(
+            Part(
+                "high throughput takes half the conservative time at most",
+                "high-throughput:makespan_seconds",
+                "<",
+                "conservative:makespan_seconds",
+                factor=0.5,
+            ),
+            Part(
+                "20 workers get more out of 15 operations than 10, by a twentieth",
+                "throughput:makespan_seconds",
+                "<",
+                "high-throughput:makespan_seconds",
+                factor=0.95,
+            ),
+            Part(
+                "the latency profile has a machine ready sooner than the throughput one (P50)",
+                "latency:ready_seconds.p50",
+                "<",
+                "throughput:ready_seconds.p50",
+            ),
+        ),
+        shows=("bmc_concurrent_operations_max", "ready_seconds.p50", "makespan_seconds"),
+    ),
+)

@@ -90,9 +90,10 @@ def test_the_catalogue_is_valid_and_named_after_its_files(name: str) -> None:
 
 def test_the_examples_of_the_readme_are_valid() -> None:
     readme = Path(str(resources.files("scenarios"))) / "README.md"
-    example, faults = re.findall(r"```yaml\n(.*?)```", readme.read_text("utf-8"), re.S)
+    example, faults, four_acts = re.findall(r"```yaml\n(.*?)```", readme.read_text("utf-8"), re.S)
     assert loads(example).total_machines == 60
     assert len(loads(example.replace("faults: []", "faults:\n" + faults)).faults) == 5
+    assert loads(example.replace("acts: []", four_acts)).rehearsal is not None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from emulator.kube.api.server import HOST, Api, Serving
 from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.store.durable import Keeping
 from emulator.kube.store.journal import POLICIES, JournalError
-from emulator.kube.workloads.clocks import PodClocks
 from emulator.kube.workloads.credentials import account_kubeconfigs
 from emulator.kube.workloads.service import Workloads
 from emulator.kube.world import BadDefinition, furnish
@@ -154,7 +153,7 @@ async def _serve(options: argparse.Namespace) -> None:
         write_kubeconfig(kubeconfig, serving.url, token, authority)
         write_manager_kubeconfig(access, directory, serving.url, authority)
         credentials = account_kubeconfigs(access.authenticator, serving.url, authority)
-        api.workloads = Workloads(store, directory / "pods", credentials, clocks=PodClocks(faults))
+        api.workloads = Workloads(store, directory / "pods", credentials, faults=faults)
         api.workloads.start()
         if options.exit_with_stdin:
             await _watch_stdin(loop, ending)

@@ -90,6 +90,9 @@ def _of_api(fields: Fields, kind: str) -> dict[str, Any]:
         fault["offset"] = fields.duration("offset", low=-MAX_OFFSET, high=MAX_OFFSET)
     if fields.has("drift"):
         fault["drift"] = fields.number("drift", low=-MAX_DRIFT, high=MAX_DRIFT)
+    _belongs(fields, kind, "rate", "memory-leak")
+    if kind == "memory-leak":
+        fault["rate"] = fields.number("rate", low=faultspec.MIN_RATE, high=faultspec.MAX_RATE)
     if fields.has("perform"):
         fault["perform"] = fields.flag("perform")
         if kind not in LOSING:

@@ -38,6 +38,7 @@ from scenarios.engine.schema import (
 
 MAX_HOSTS = 10_000
 MAX_GROUPS = 50
+NEEDS_PODS = "memory-leak: a leak is of a pod; set world.managers.deployed: true"
 
 
 def catalog() -> dict[str, Path]:
@@ -223,6 +224,10 @@ def _limits(fields: Fields) -> Limits:
     return limits
 
 
+def _of_pods(fault: Mapping[str, Any]) -> bool:
+    return bool(fault["kind"] == "memory-leak")
+
+
 def _consistency(
     scenario: Scenario, acts: list[tuple[str, Node, Any]], top: Fields, problems: Problems
 ) -> None:
@@ -232,6 +237,8 @@ def _consistency(
     known = {fault["id"] for fault in scenario.faults}
     if len(known) < len(scenario.faults):
         top.wrong("faults", "two faults have the same id")
+    if not scenario.world.managers.deployed and any(map(_of_pods, scenario.faults)):
+        top.wrong("faults", NEEDS_PODS)
     managers, deployed = scenario.world.managers.replicas, scenario.world.managers.deployed
     created = scenario.load.machines
     remedy = () if scenario.rehearsal is None else scenario.rehearsal.remedy
@@ -245,6 +252,8 @@ def _consistency(
         ]
     for path, node, action, count in steps:
         if isinstance(action, AddFault):
+            if _of_pods(action.fault) and not deployed:
+                problems.add(node.where, path, NEEDS_PODS)
             if action.fault["id"] in known:
                 problems.add(node.where, path, f'a fault "{action.fault["id"]}" exists already')
             known.add(action.fault["id"])

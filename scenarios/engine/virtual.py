@@ -100,7 +100,7 @@ class VirtualWorld:
         self._deployed: VirtualDeployment | None = None
         if scenario.world.managers.deployed:
             self._deployed = VirtualDeployment(
-                runtime, self.store, self.kube, self._launch, self._logs
+                runtime, self.store, self.kube, self._launch, self._logs, self.api_faults
             )
 
     @property
@@ -146,16 +146,18 @@ class VirtualWorld:
         self._launch(identity, identity, settings)
         return identity
 
-    def _launch(self, life: str, pod: str, settings: ManagerSettings) -> Life:
+    def _launch(
+        self, life: str, pod: str, settings: ManagerSettings, *, cores: float | None = None
+    ) -> Life:
         """Start a manager whose life has this name; faults of its clock are its pod's."""
         process = self._virtual.group(life)
         process.skew = partial(self.api_faults.clock_error, agent(pod))
         doors = self.doors.of(life, process)
-        meter = self._meters[life] = Meter()
+        meter = self._meters[life] = Meter(process, cores)
         adapter = FleetAdapter(
             self.fleet,
             process,
-            before=meter.counting(process, doors.bmc_call),
+            before=meter.counting(doors.bmc_call),
             after=doors.bmc_answer,
             whole=True,
         )
@@ -163,7 +165,7 @@ class VirtualWorld:
             self.store,
             process,
             client=agent(settings.identity),
-            before=meter.counting(process, doors.kube_call),
+            before=meter.counting(doors.kube_call),
             after=doors.kube_answer,
             faults=self.api_faults,
             calls=self.calls,
@@ -182,7 +184,11 @@ class VirtualWorld:
         self._managers[life] = (process, manager)
         stop = process.event()
         main = process.spawn(manager.run, stop, name=f"{life}/main")
-        return Life(process, manager, stop, main)
+        return Life(process, manager, stop, main, lambda: self._memory(manager))
+
+    def _memory(self, manager: Manager) -> int:
+        objects = sum(len(self.store.list(kind)) for kind in (PHYSICAL_HOST, BESKAR7_MACHINE))
+        return memory(objects, leading=manager.leading)
 
     def _speaker(self) -> tuple[VirtualProcess, str, LogSettings] | None:
         process = self._virtual.running
@@ -204,9 +210,9 @@ class VirtualWorld:
             for life, held in self._managers.items()
             if held[0].alive and pod_of(life) == pod
         )
-        objects = sum(len(self.store.list(kind)) for kind in (PHYSICAL_HOST, BESKAR7_MACHINE))
-        cores = self._meters[life].cores(self.runtime.now())
-        return Usage(cores, memory(objects, leading=manager.leading))
+        whole = None if self._deployed is None else self._deployed.memory(pod)
+        needed = self._memory(manager) if whole is None else whole
+        return Usage(self._meters[life].cores(), needed)
 
     def kill_manager(self, target: Target) -> str:
         identity = choose(target, self.managers(), self._leader())

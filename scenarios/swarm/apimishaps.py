@@ -18,6 +18,8 @@ OBJECTS = (
 )
 STATUSES = (409, 429, 500, 503, 504)
 """What a Kubernetes API answers that is well or ill, but does not lie: no 404 for what exists."""
+DRAWN = tuple(kind for kind in KINDS if kind != "memory-leak")
+"""A leak needs managers that are pods, which a swarm's are not."""
 OF_CONNECTIONS = ("partition", "restart", "clock-skew")
 """Kinds that select by client alone and are sure to hit."""
 OF_WATCHES = ("drop-watch", "lose-event")
@@ -27,7 +29,7 @@ CHANCES = (0.05, 0.2, 0.5, 0.9, 1.0)
 def draw_api_faults(draws: Draws, scene: Scene) -> list[dict[str, Any]]:
     share = draws.of("api-faults").pick(SHARES)
     found = []
-    for kind in KINDS:
+    for kind in DRAWN:
         dice = draws.of(f"api-fault/{kind}")
         if dice.chance(2 * share):
             found.append(api_fault(dice, kind, scene))

@@ -15,7 +15,7 @@ from beskar7.runtime.skew import SkewWindow
 from emulator import faultbase
 from emulator.faultbase import MAX_FAULTS, Direction
 from emulator.fields import FieldError
-from emulator.kube.faults.faultspec import ApiFault, Asked
+from emulator.kube.faults.faultspec import OF_PROCESSES, ApiFault, Asked
 
 Active = faultbase.Active[ApiFault]
 
@@ -46,7 +46,8 @@ class Effect:
 
 
 NONE = Effect()
-_NOT_OF_REQUESTS = ("drop-watch", "lose-event", "clock-skew")
+MIB = 2.0**20
+_NOT_OF_REQUESTS = ("drop-watch", "lose-event", *OF_PROCESSES)
 
 
 class ApiFaults:
@@ -62,8 +63,8 @@ class ApiFaults:
         self._restarted: set[str] = set()
         self._added = 0
         self._on_change: list[Callable[[], None]] = []
-        self.skews_clocks = False
-        """Somebody puts clients' clocks wrong as these faults say."""
+        self.acted_out: set[str] = set()
+        """Kinds of :data:`OF_PROCESSES` that somebody carries out on the clients."""
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -183,11 +184,22 @@ class ApiFaults:
 
     def skews_of(self, client: str) -> Sequence[SkewWindow]:
         """What is set for this client's wall clock, over, in force and to come."""
+        return [active.fault.skew(active.origin) for active in self._of("clock-skew", client)]
+
+    def leaking(self, client: str) -> float:
+        """Bytes per second that this client's pod loses at this moment."""
+        if not self._active:
+            return 0.0
+        now = self.runtime.now()
+        leaks = (a.fault.rate for a in self._of("memory-leak", client) if a.in_force(now))
+        return MIB * sum(leaks)
+
+    def _of(self, kind: str, client: str) -> Sequence[Active]:
         asked = Asked(client, "", "")
         return [
-            active.fault.skew(active.origin)
+            active
             for active in self._active.values()
-            if active.fault.kind == "clock-skew" and active.fault.select.admits(asked)
+            if active.fault.kind == kind and active.fault.select.admits(asked)
         ]
 
     def follow(self, asked: Asked) -> Follower:

@@ -20,7 +20,7 @@ from emulator.faultbase import entries
 from emulator.fields import FieldError
 from emulator.kube.api.http import BODY, error_response, json_response, read_body
 from emulator.kube.faults.faults import Active, ApiFaults, Effect
-from emulator.kube.faults.faultspec import ApiFault, Asked
+from emulator.kube.faults.faultspec import OF_PROCESSES, ApiFault, Asked
 
 PATH = "/lab/faults"
 Perform = Callable[[float], Awaitable[web.StreamResponse]]
@@ -142,10 +142,10 @@ class FaultControl:
             given, origin = entries(orjson.loads(body))
             for where, entry in given:
                 fault = ApiFault.from_dict(entry, where, default_id=self._faults.next_id())
-                if fault.kind == "clock-skew" and not self._faults.skews_clocks:
+                if fault.kind in OF_PROCESSES and fault.kind not in self._faults.acted_out:
                     raise FieldError(
-                        f"{where}.kind: a clock is its own process's: a scenario sets clock-skew "
-                        "for the managers that it starts; this server runs no pods"
+                        f"{where}.kind: {fault.kind} is of the client's own process: a scenario "
+                        "sets it for the managers that it starts; this server runs no pods"
                     )
                 added.append(self._faults.add(fault, origin))
         except orjson.JSONDecodeError:

@@ -17,7 +17,8 @@ from emulator.latency import MAX_SECONDS, Latency
 
 KINDS = (
     *("latency", "error", "hang", "reset", "delay", "loss"),
-    *("drop-watch", "lose-event", "stale-list", "partition", "restart", "clock-skew"),
+    *("drop-watch", "lose-event", "stale-list", "partition", "restart"),
+    *("clock-skew", "memory-leak"),
 )
 VERBS = (
     *("get", "list", "watch", "create", "update", "update_status"),
@@ -26,6 +27,8 @@ VERBS = (
 TARGET = "api"
 """The value of ``target`` by which a scenario's fault comes here."""
 DEFAULT_AGE = 5.0
+MIN_RATE, MAX_RATE = 0.001, 1024.0
+"""MiB per second that a leak may have."""
 _SELECT = ("clients", "verbs", "kinds", "namespaces", "names")
 _ONLY_FOR = {
     "latency": ("latency", "delay"),
@@ -36,13 +39,16 @@ _ONLY_FOR = {
     "perform": ("error", "hang", "reset", "partition"),
     "offset": ("clock-skew",),
     "drift": ("clock-skew",),
+    "rate": ("memory-leak",),
 }
 _FIELDS = (*faultbase.FIELDS, "every", "times", "target", "select", *_ONLY_FOR)
 _VERBS_OF = {"drop-watch": ("watch",), "lose-event": ("watch",), "stale-list": ("list",)}
 """Kinds of fault that are about one verb; the others may select by it."""
-_ONCE = ("restart", "clock-skew")
+OF_PROCESSES = ("clock-skew", "memory-leak")
+"""Kinds that happen in the client's own process, which somebody else than the API has in hand."""
+_ONCE = ("restart", *OF_PROCESSES)
 """Kinds that begin once: they take no ``every``."""
-_WHOLE = ("partition", "restart", "clock-skew")
+_WHOLE = ("partition", "restart", *OF_PROCESSES)
 """Between a client and the server there is no verb, kind or name: these take clients only."""
 
 
@@ -106,7 +112,8 @@ class ApiFault(BaseFault):
     arrives, and the client waits for its own deadline; without the answer the write took effect,
     and ``both`` is the one or the other by an even chance.
     ``clock-skew``: the client's wall clock is ``offset`` seconds ahead (negative: behind), and
-    gains ``drift`` seconds with each second.
+    gains ``drift`` seconds with each second. ``memory-leak``: the client's pod needs ``rate`` MiB
+    more with each second, and keeps them when the fault is over, until it is restarted.
     ``perform`` (error, hang, reset, partition): the write takes effect all the same.
     """
 
@@ -119,6 +126,7 @@ class ApiFault(BaseFault):
     age: float = DEFAULT_AGE
     offset: float = 0.0
     drift: float = 0.0
+    rate: float = 0.0
 
     @classmethod
     def from_dict(cls, data: object, where: str = "fault", default_id: str = "") -> ApiFault:
@@ -137,6 +145,8 @@ class ApiFault(BaseFault):
             raise FieldError(f"{where}.every: kind {kind} takes no repetition")
         if kind == "clock-skew" and not fields.get("offset") and not fields.get("drift"):
             raise FieldError(f"{where}.offset: kind clock-skew needs an offset or a drift")
+        if kind == "memory-leak" and "rate" not in fields:
+            raise FieldError(f"{where}.rate: missing; kind memory-leak needs MiB per second")
         retry_after = fields.get("retry_after")
         select = f.mapping(fields.get("select", {}), f"{where}.select", _SELECT)
         given = {name: f.texts(select.get(name, ()), f"{where}.select.{name}") for name in _SELECT}
@@ -165,6 +175,9 @@ class ApiFault(BaseFault):
             age=f.number(fields.get("age", DEFAULT_AGE), f"{where}.age", 0.0, MAX_SECONDS),
             offset=f.number(fields.get("offset", 0.0), f"{where}.offset", -MAX_OFFSET, MAX_OFFSET),
             drift=f.number(fields.get("drift", 0.0), f"{where}.drift", -MAX_DRIFT, MAX_DRIFT),
+            rate=f.number(fields["rate"], f"{where}.rate", MIN_RATE, MAX_RATE)
+            if "rate" in fields
+            else 0.0,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -189,6 +202,8 @@ class ApiFault(BaseFault):
             data["age"] = self.age
         if self.kind == "clock-skew":
             data |= {"offset": self.offset, "drift": self.drift}
+        if self.kind == "memory-leak":
+            data["rate"] = self.rate
         return data
 
     def skew(self, origin: float) -> SkewWindow:

@@ -20,7 +20,7 @@ class PodClocks:
     def __init__(self, faults: ApiFaults) -> None:
         self._faults = faults
         self._pods: dict[Path, str] = {}
-        faults.skews_clocks = True
+        faults.acted_out.add("clock-skew")
         faults.subscribe(self._write_all)
 
     def follow(self, pod: str, path: Path) -> dict[str, str]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from beskar7.api.objects import Object
 from emulator.kube.store.metadata import rfc3339
-from emulator.kube.workloads import environment, images
+from emulator.kube.workloads import environment, images, usage
 from emulator.kube.workloads.credentials import NoAccount
+from emulator.kube.workloads.leaks import Leak
+from emulator.kube.workloads.limits import OOM_KILLED, PERIOD, Limits
 from emulator.kube.workloads.podlog import ContainerLog
 from emulator.kube.workloads.podstatus import (
     MESSAGE_LINES,
@@ -26,6 +28,7 @@ from emulator.kube.workloads.podstatus import (
 from emulator.kube.workloads.podstatus import terminated as ended
 from emulator.kube.workloads.prober import watch
 from emulator.kube.workloads.process import ContainerProcess
+from emulator.kube.workloads.throttle import start as start_throttle
 
 if TYPE_CHECKING:
     from emulator.kube.workloads.pod import PodWorker
@@ -69,6 +72,9 @@ class Container:
     backoff: Backoff = field(default_factory=Backoff)
     process: ContainerProcess | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    leak: Leak = field(default_factory=Leak)
+    killed_for: str = ""
+    """Why its kubelet killed it, in the API's word; empty when it did not."""
 
     @property
     def name(self) -> str:
@@ -155,12 +161,15 @@ class Container:
                 code = CANNOT_START
             else:
                 self._begun(started)
+                guarding = asyncio.create_task(self._guard(self.process), name="limits")
                 # Slots are held until the process serves: a hundred do not start at once.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pod.timing.start_slot):
                         await asyncio.shield(self.process.ready)
         if self.process is not None and not message:
             code = await self._serve(self.process)
+            guarding.cancel()
+            await asyncio.wait({guarding})
         log_file.close()
         self.process = None
         self._over(code, started, message, log_file)
@@ -181,9 +190,39 @@ class Container:
         at = rfc3339(self.pod.runtime.wall())
         id = "" if message else self.state.id
         said = last_words(self.spec, code, log_file.tail(MESSAGE_LINES))
-        self.state.state = {"terminated": ended(code, started, at, id, message, said)}
+        reason, self.killed_for = self.killed_for, ""
+        over = ended(code, started, at, id, message, said, reason)
+        self.state.state = {"terminated": over}
         self.state.ready = self.state.started = False
         self.pod.publish()
+
+    def memory(self) -> int | None:
+        """Resident bytes of all its processes; None when it does not run."""
+        process = self.process
+        own = usage.process_memory(process.pid) if process is not None and process.alive else None
+        return None if own is None else own + self.leak.memory()
+
+    async def _guard(self, process: ContainerProcess) -> None:
+        """Hold it to its limits while it runs, and let it leak as a fault says."""
+        limits, self.leak = Limits.of(self.spec), Leak()
+        throttle: asyncio.subprocess.Process | None = None
+        try:
+            if limits.throttles:
+                throttle = await start_throttle(process.pid, limits.cores or 0.0)
+            while process.alive:
+                await asyncio.sleep(PERIOD)
+                await self.leak.lose(self.pod.leaking() * PERIOD)
+                if limits.oom(self.memory() or 0):
+                    self.killed_for = OOM_KILLED
+                    process.signal(signal.SIGKILL)
+                    return
+        except OSError as error:
+            log.warning("the limits of pod %s: %s", self.pod.obj["metadata"]["name"], error)
+        finally:
+            await self.leak.end()
+            if throttle is not None and throttle.stdin is not None:
+                throttle.stdin.close()
+                await throttle.wait()
 
     async def _serve(self, process: ContainerProcess) -> int:
         """Until the process ends, by itself or because a probe or the pod says so."""

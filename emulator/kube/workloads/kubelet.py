@@ -12,6 +12,7 @@ import socket
 from pathlib import Path
 
 from beskar7.api.objects import Object
+from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import usage
 from emulator.kube.workloads.clocks import PodClocks
@@ -69,7 +70,7 @@ class Kubelet:
         *,
         timing: Timing | None = None,
         max_pods: int = MAX_PODS,
-        clocks: PodClocks | None = None,
+        faults: ApiFaults | None = None,
     ) -> None:
         self._store = store
         self._max = max_pods
@@ -80,8 +81,11 @@ class Kubelet:
             credentials,
             asyncio.Semaphore(_STARTS),
             timing or Timing(),
-            clocks,
+            PodClocks(faults) if faults is not None else None,
+            faults,
         )
+        if faults is not None:
+            faults.acted_out.add("memory-leak")
         self._keeper: PodKeeper[PodWorker] = PodKeeper(store, max_pods, self._run)
         self._addresses = Addresses(store)
         self._tasks: set[asyncio.Task[None]] = set()

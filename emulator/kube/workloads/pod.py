@@ -13,9 +13,10 @@ from pathlib import Path
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import CONFIG_MAP, SECRET
 from beskar7.api.objects import Object
+from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import images
-from emulator.kube.workloads.clocks import PodClocks
+from emulator.kube.workloads.clocks import AGENT, PodClocks
 from emulator.kube.workloads.container import Container
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.events import Recorder
@@ -49,6 +50,7 @@ class Node:
     starts: asyncio.Semaphore
     timing: Timing
     clocks: PodClocks | None
+    faults: ApiFaults | None
     ip: str = "127.0.0.1"
 
 
@@ -148,6 +150,11 @@ class PodWorker:
         except TimeoutError:
             return False
         return True
+
+    def leaking(self) -> float:
+        """Bytes per second by which the pod grows just now."""
+        faults = self._node.faults
+        return 0.0 if faults is None else faults.leaking(AGENT + meta(self.obj)["name"])
 
     def write_kubeconfig(self) -> None:
         """With a new token of the pod's service account. Raises NoAccount and OSError."""

@@ -70,10 +70,19 @@ def restarts(pod: Object, code: int) -> bool:
 
 
 def terminated(
-    code: int, started: str, finished: str, id: str, refused: str = "", message: str = ""
+    code: int,
+    started: str,
+    finished: str,
+    id: str,
+    refused: str = "",
+    message: str = "",
+    reason: str = "",
 ) -> Object:
-    """The API's form of an end; ``refused`` says why there was no start, ``message`` is its own."""
-    reason = "StartError" if refused else "Completed" if code == 0 else "Error"
+    """The API's form of an end; ``refused`` says why there was no start, ``message`` is its own.
+
+    ``reason`` stands in place of the one that follows from the code.
+    """
+    reason = reason or ("StartError" if refused else "Completed" if code == 0 else "Error")
     found: Object = {
         "exitCode": code,
         "reason": reason,

@@ -13,11 +13,11 @@ from aiohttp import web
 from beskar7.api.kinds import Kind
 from beskar7.api.objects import Object
 from emulator.kube.api.http import Target
+from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.kinds.registry import Registry, Resource
 from emulator.kube.kinds.schema import Schema
 from emulator.kube.store.store import Store
 from emulator.kube.workloads import routes, usage
-from emulator.kube.workloads.clocks import PodClocks
 from emulator.kube.workloads.controllers import Controllers
 from emulator.kube.workloads.credentials import Credentials
 from emulator.kube.workloads.exposition import total
@@ -46,14 +46,14 @@ class Workloads:
         *,
         timing: Timing | None = None,
         max_pods: int = MAX_PODS,
-        clocks: PodClocks | None = None,
+        faults: ApiFaults | None = None,
     ) -> None:
         self.store = store
         self.closing = False
         self.following: set[asyncio.Event] = set()
         self.sessions: set[asyncio.Task[object]] = set()
         self.kubelet = Kubelet(
-            store, directory, credentials, timing=timing, max_pods=max_pods, clocks=clocks
+            store, directory, credentials, timing=timing, max_pods=max_pods, faults=faults
         )
         self._rates: dict[int, usage.Rate] = {}
         self._machine = usage.Rate()
@@ -123,7 +123,7 @@ class Workloads:
             process = container.process
             if process is None or not process.alive:
                 continue
-            seconds, memory = usage.process_cpu(process.pid), usage.process_memory(process.pid)
+            seconds, memory = usage.process_cpu(process.pid), container.memory()
             if seconds is not None and memory is not None:
                 rate = self._rate(process.pid, process.begun)
                 cores = rate.cores(self.store.runtime.now(), seconds)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from beskar7.kube.port import Kube
 from beskar7.runtime.virtual import VirtualRuntime
-from beskar7.settings import ManagerSettings
 from emulator.deployed import DeployedManagers, DeploymentError
+from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.store.history import Change
 from emulator.kube.store.store import Store
 from emulator.kube.workloads.objects import POD
 from scenarios.engine.virtualpods.kubelet import VirtualKubelet
 from scenarios.engine.virtualpods.logs import PodLogs
-from scenarios.engine.virtualpods.pod import Life
+from scenarios.engine.virtualpods.pod import Launch
 from scenarios.engine.world import WorldError
 
 READY_SECONDS = 60.0
@@ -28,11 +28,12 @@ class VirtualDeployment:
         runtime: VirtualRuntime,
         store: Store,
         kube: Kube,
-        launch: Callable[[str, str, ManagerSettings], Life],
+        launch: Launch,
         logs: PodLogs,
+        faults: ApiFaults,
     ) -> None:
         self._logs = logs
-        self._kubelet = VirtualKubelet(runtime, store, launch, logs)
+        self._kubelet = VirtualKubelet(runtime, store, launch, logs, faults)
         self._managers = DeployedManagers(kube)
         store.listeners.append(self._on_change)
 
@@ -51,6 +52,10 @@ class VirtualDeployment:
         self._managers.scale_up()
         self._await_ready()
         return next((p.name for p in self._kubelet.pods if p.name not in before), "")
+
+    def memory(self, pod: str) -> int | None:
+        """Bytes that a pod needs; None for one that does not run."""
+        return next((p.memory() for p in self._kubelet.pods if p.name == pod), None)
 
     def _await_ready(self) -> None:
         try:

@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from beskar7.api.objects import Object
 from beskar7.runtime.virtual import VirtualRuntime
-from beskar7.settings import ManagerSettings
+from emulator.kube.faults.faults import ApiFaults
 from emulator.kube.store.store import Store
+from emulator.kube.workloads.clocks import AGENT
 from emulator.kube.workloads.controllers import Controllers
 from emulator.kube.workloads.events import Recorder
 from emulator.kube.workloads.keeper import PodKeeper, register
 from emulator.kube.workloads.kubelet import MAX_PODS
 from emulator.kube.workloads.objects import NODE_NAME
 from scenarios.engine.virtualpods.logs import PodLogs
-from scenarios.engine.virtualpods.pod import NODE_ADDRESS, Life, Node, VirtualPod
+from scenarios.engine.virtualpods.pod import NODE_ADDRESS, Launch, Node, VirtualPod
 
 CAPACITY = {"cpu": "4", "memory": "16777216Ki", "pods": str(MAX_PODS)}
 
@@ -30,8 +31,9 @@ class VirtualKubelet:
         self,
         runtime: VirtualRuntime,
         store: Store,
-        launch: Callable[[str, str, ManagerSettings], Life],
+        launch: Launch,
         logs: PodLogs,
+        faults: ApiFaults,
     ) -> None:
         self._store = store
         self._process = runtime.group("kubelet")
@@ -43,6 +45,7 @@ class VirtualKubelet:
             launch,
             say=lambda pod, line: logs.say(pod, runtime.now(), line),
             log=lambda pod, since: logs.since(since).get(pod, ()),
+            leaking=lambda pod: faults.leaking(AGENT + pod),
         )
         self._keeper: PodKeeper[VirtualPod] = PodKeeper(store, MAX_PODS, self._run)
         self._addresses = 0

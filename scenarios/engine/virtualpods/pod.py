@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import CONFIG_MAP, SECRET
@@ -20,6 +21,7 @@ from emulator.kube.workloads import environment, images
 from emulator.kube.workloads.container import CANNOT_START
 from emulator.kube.workloads.events import Recorder
 from emulator.kube.workloads.keeper import KUBELET, publish
+from emulator.kube.workloads.limits import OOM_KILLED, PERIOD, Limits
 from emulator.kube.workloads.objects import POD, key, meta, spec
 from emulator.kube.workloads.podstatus import (
     Backoff,
@@ -31,12 +33,10 @@ from emulator.kube.workloads.podstatus import (
 )
 from emulator.kube.workloads.prober import FAST
 from emulator.kube.workloads.probes import Probe, Verdict
+from scenarios.engine.virtualpods.resources import start_seconds
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = (0.8, 1.4)
-"""From the start of a manager's process until it serves, at least and at most. Live about 1 s on
-an idle machine, of which the imports are 0.6 to 0.8 s of processor time (Python 3.11)."""
 MISUSED, KILLED, TERMINATED = 2, 137, 143
 """Exit codes: of a command line that is wrong, by SIGKILL, by SIGTERM before it is handled."""
 NODE_ADDRESS = "10.0.0.1"
@@ -44,12 +44,16 @@ NODE_ADDRESS = "10.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A manager that runs: ``stop`` asks it to end, ``main`` is done when it has."""
+    """A manager that runs: ``stop`` asks it to end, ``main`` is done when it has.
+
+    ``memory`` tells the bytes that it needs by itself.
+    """
 
     process: VirtualProcess
     manager: Manager
     stop: Event
     main: VirtualTask
+    memory: Callable[[], int]
 
     @property
     def code(self) -> int:
@@ -59,18 +63,27 @@ class Life:
         return 0 if self.main.error is None else 1
 
 
+class Launch(Protocol):
+    def __call__(
+        self, life: str, pod: str, settings: ManagerSettings, *, cores: float | None = None
+    ) -> Life:
+        """Start a manager: one life of a pod, with so much of the processor (None: all)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What all pods share. ``launch`` starts the manager of a life, by its identity and its pod;
-    ``say`` adds a line to a pod's log, ``log`` reads its lines since a time; ``runtime`` is the
-    kubelet's process."""
+    """What all pods share. ``say`` adds a line to a pod's log, ``log`` reads its lines since a
+    time; ``leaking`` tells by how many bytes a second a pod grows; ``runtime`` is the kubelet's
+    process."""
 
     store: Store
     runtime: VirtualProcess
     events: Recorder
-    launch: Callable[[str, str, ManagerSettings], Life]
+    launch: Launch
     say: Callable[[str, str], None]
     log: Callable[[str, float], Sequence[str]]
+    leaking: Callable[[str], float]
 
 
 class VirtualPod:
@@ -88,6 +101,8 @@ class VirtualPod:
         self._reason = ""
         self._container: Object = (spec(obj).get("containers") or [{}])[0]
         self._backoff = Backoff()
+        self._limits = Limits.of(self._container)
+        self._lost = 0.0
         self._state = ContainerState(
             self._container.get("name", ""), self._container.get("image", "")
         )
@@ -106,6 +121,10 @@ class VirtualPod:
     def identity(self) -> str:
         """Of the present life."""
         return identity(self.obj, self._state.restarts)
+
+    def memory(self) -> int:
+        """Bytes that the pod needs."""
+        return 0 if self.life is None else self.life.memory() + int(self._lost)
 
     @property
     def stopping(self) -> bool:
@@ -153,8 +172,8 @@ class VirtualPod:
             at = rfc3339(self._runtime.wall())
             id = "" if message else self._state.id
             said = last_words(self._container, code, self._node.log(self.name, begun))
-            over = terminated(code, started, at, id, message, said)
-            self._state.state = {"terminated": over | ({"reason": reason} if reason else {})}
+            over = terminated(code, started, at, id, message, said, reason)
+            self._state.state = {"terminated": over}
             self._state.ready = self._state.started = False
             self._publish()
             if self.stopping or not restarts(self.obj, code):
@@ -182,9 +201,8 @@ class VirtualPod:
         self._event("Normal", "Created", f"Created container {self._state.name}")
         self._event("Normal", "Started", f"Started container {self._state.name}")
         self._publish()
-        ready_at = self._runtime.now() + self._runtime.rng(
-            f"manager-start/{self.identity}"
-        ).uniform(*START_SECONDS)
+        luck = self._runtime.rng(f"manager-start/{self.identity}").random()
+        ready_at = self._runtime.now() + start_seconds(luck, self._limits.cores)
         while self._runtime.now() < ready_at:
             if self.stopping:
                 return TERMINATED, ""
@@ -194,7 +212,8 @@ class VirtualPod:
         except ValueError as error:
             self._node.say(self.name, f"beskar7 manager: error: {error}")
             return MISUSED, ""
-        self.life = self._node.launch(self.identity, self.name, settings)
+        self._lost = 0.0
+        self.life = self._node.launch(self.identity, self.name, settings, cores=self._limits.cores)
         self._runtime.spawn(self._await_end, self.life.main, name=f"{self.name}/exit")
         self._serve(self.life)
         code = self.life.code
@@ -216,6 +235,7 @@ class VirtualPod:
         verdict = None if probe is None else Verdict(probe, healthy=False)
         been_ready = False
         next_look = now() + (probe.delay if probe else float("inf"))
+        looked = now()
         while not life.main.done and not self.stopping:
             if probe is not None and verdict is not None and now() >= next_look:
                 if verdict.observe(life.manager.ready):
@@ -223,7 +243,11 @@ class VirtualPod:
                     been_ready = been_ready or verdict.healthy
                     self._publish()
                 next_look = now() + (probe.period if been_ready else min(FAST, probe.period))
-            self._pause(next_look - now())
+            self._pause(min(next_look - now(), PERIOD))
+            self._lost += self._node.leaking(self.name) * (now() - looked)
+            looked = now()
+            if self._limits.oom(self.memory()):
+                self.kill(OOM_KILLED)
         if not life.main.done:
             self._event("Normal", "Killing", f"Stopping container {self._state.name}")
             life.stop.set()

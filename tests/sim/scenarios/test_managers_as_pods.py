@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import pytest
 
 from beskar7.api.errors import NotFound
-from beskar7.api.kinds import LEASE
+from beskar7.api.kinds import BESKAR7_MACHINE, LEASE
 from beskar7.manifests.objects import NAME
 from beskar7.manifests.rights import NAMESPACE
 from emulator.kube.workloads.objects import DEPLOYMENT, POD, REPLICA_SET, holds, status
 from scenarios.engine import trial
+from scenarios.engine.expand import machine
 from scenarios.engine.loader import loads
 from scenarios.engine.managerlives import pod_lives
 from scenarios.engine.virtual import VirtualWorld, run_virtual
@@ -57,6 +58,11 @@ class Operator:
     def args(self, *args: str) -> None:
         pod = self.deployment()["spec"]["template"]["spec"]
         pod["containers"][0]["args"] += args
+        self.patch({"template": {"spec": pod}})
+
+    def limit(self, **limits: str) -> None:
+        pod = self.deployment()["spec"]["template"]["spec"]
+        pod["containers"][0]["resources"]["limits"].update(limits)
         self.patch({"template": {"spec": pod}})
 
     def restart(self, at: str = "2026-01-01T00:01:00Z") -> None:
@@ -286,6 +292,104 @@ def test_a_cluster_tells_metrics_usage_and_profiles_by_pod(as_operator):
             cluster.kube.get(POD, NAMESPACE, "nobody")
 
     as_operator(body)
+
+
+LEAK = {
+    "id": "leak",
+    "target": "api",
+    "kind": "memory-leak",
+    "rate": 8,
+    "start": 0.0,
+    "duration": None,
+    "select": {"clients": ["beskar7-manager/*"]},
+}
+
+
+def test_a_leak_ends_at_the_limit_and_the_pod_begins_anew(as_operator):
+    def body(operator):
+        operator.limit(memory="128Mi")
+        operator.until(operator.rolled)
+        usage = operator.world.cluster().usage
+        pod = sorted(operator.pods())[0]
+        before = usage()[pod].memory
+        began = operator.world.runtime.now()
+        operator.world.add_fault(LEAK)
+        operator.world.runtime.sleep(4.0)
+        assert usage()[pod].memory - before == pytest.approx(32 * 2**20, rel=0.1)
+        operator.until(lambda: operator.container(pod)["restartCount"] == 1)
+        room = (128 * 2**20 - before) / (8 * 2**20)
+        assert operator.world.runtime.now() - began == pytest.approx(room, abs=1.0)
+        ended = operator.container(pod)["lastState"]["terminated"]
+        assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+        operator.until(lambda: pod in usage())
+        assert usage()[pod].memory < 100 * 2**20, "a new process has not lost anything yet"
+        operator.world.clear_faults("leak")
+        left = usage()[pod].memory
+        operator.world.runtime.sleep(60.0)
+        assert usage()[pod].memory == pytest.approx(left, rel=0.02), "what is lost stays lost"
+
+    as_operator(body)
+
+
+def test_a_leak_of_one_pod_is_not_the_others(as_operator):
+    def body(operator):
+        first, second = sorted(operator.pods())
+        select = {"clients": [f"beskar7-manager/{first}"]}
+        operator.world.add_fault({**LEAK, "select": select})
+        operator.world.runtime.sleep(5.0)
+        usage = operator.world.cluster().usage()
+        assert usage[first].memory > usage[second].memory + 30 * 2**20
+
+    as_operator(body)
+
+
+def test_a_manager_with_too_little_memory_never_gets_ready(as_operator):
+    def body(operator):
+        operator.limit(memory="48Mi")
+
+        def looping() -> bool:
+            ends = [status(pod)["containerStatuses"][0] for pod in operator.pods().values()]
+            return any(
+                each["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+                and each["lastState"]["terminated"]["reason"] == "OOMKilled"
+                for each in ends
+            )
+
+        operator.until(looping)
+
+    as_operator(body)
+
+
+def test_with_a_share_of_a_core_the_same_work_takes_longer(as_operator):
+    def body(operator):
+        def work(first: int) -> float:
+            load = operator.world._scenario.load
+            made = [operator.kube.create(BESKAR7_MACHINE, machine(load, first))]
+            names = [each["metadata"]["name"] for each in made]
+
+            def done() -> bool:
+                found = [operator.kube.get(BESKAR7_MACHINE, "default", name) for name in names]
+                return all(status(each).get("phase") == "Provisioned" for each in found)
+
+            return operator.until(done)
+
+        alone = work(1)
+        operator.limit(cpu="50m")
+        operator.until(operator.rolled)
+        squeezed = work(2)
+        assert squeezed > 1.3 * alone
+        assert operator.world.cluster().usage()[operator.leader()].cores <= 0.05
+
+    as_operator(body)
+
+
+def test_a_leak_needs_pods():
+    text = WORLD % (1, 1) + (
+        "faults:\n  - {id: leak, target: api, kind: memory-leak, rate: 8, duration: 5s}\n"
+    )
+    assert loads(text).faults[0]["rate"] == 8
+    with pytest.raises(Exception, match="a leak is of a pod; set world"):
+        loads(text.replace("deployed: true", "deployed: false"))
 
 
 def test_the_lives_of_managers_are_told_by_their_pods(as_operator):

@@ -75,7 +75,8 @@ def seconds(world: World, call: Callable[[], Any], error: type[ApiError] | None 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_read_back(kind: str) -> None:
-    more = {"offset": -60, "drift": 0.01} if kind == "clock-skew" else {}
+    of_kind = {"clock-skew": {"offset": -60, "drift": 0.01}, "memory-leak": {"rate": 8}}
+    more = of_kind.get(kind, {})
     read = fault(kind, start=1, duration=2, select={"clients": ["a/*"]}, **more)
     assert ApiFault.from_dict(read.to_dict()) == read
 
@@ -99,6 +100,9 @@ def test_what_is_written_is_read_back(kind: str) -> None:
         ({"kind": "partition", "select": {"kinds": ["Lease"]}}, r"partition selects clients only"),
         ({"kind": "restart", "count": 2}, r"neither count nor probability"),
         ({"kind": "clock-skew"}, r"fault\.offset: kind clock-skew needs an offset or a drift"),
+        ({"kind": "memory-leak"}, r"fault\.rate: missing; kind memory-leak needs MiB per second"),
+        ({"kind": "memory-leak", "rate": 0}, r"fault\.rate: must be a number from 0\.001"),
+        ({"kind": "hang", "rate": 2}, r"fault\.rate: only for kind memory-leak, not hang"),
         ({"kind": "hang", "offset": 2}, r"fault\.offset: only for kind clock-skew, not hang"),
         ({"kind": "error", "probability": 1.5}, r"fault\.probability: must be a number from 0 to"),
         ({"kind": "error", "target": "bmc"}, r"fault\.target: must be api here"),

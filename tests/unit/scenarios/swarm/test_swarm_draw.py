@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from beskar7.config import read_setting
 from beskar7.runtime.streams import Streams
 from emulator.faultkinds import KINDS
-from emulator.kube.faults import faultspec
 from scenarios.engine.evidence import ends
 from scenarios.engine.expand import plan_hosts
 from scenarios.engine.loader import catalog, loads
-from scenarios.swarm.apimishaps import api_fault
+from scenarios.swarm.apimishaps import DRAWN, api_fault
 from scenarios.swarm.dice import Dice, Draws
 from scenarios.swarm.draw import draw
 from scenarios.swarm.mishaps import bmc_fault
@@ -86,7 +85,7 @@ def test_each_seed_is_another_world_and_kinds_are_in_or_out() -> None:
     assert max(map(len, kinds)) >= 12
     seen = set().union(*kinds)
     assert {f"bmc-{kind}" for kind in KINDS} <= seen
-    assert {f"api-{kind}" for kind in faultspec.KINDS} <= seen
+    assert {f"api-{kind}" for kind in DRAWN} <= seen
 
 
 @given(seeds)
@@ -94,7 +93,7 @@ def test_each_seed_is_another_world_and_kinds_are_in_or_out() -> None:
 def test_every_kind_of_fault_can_be_drawn(seed: int) -> None:
     dice = Draws(Streams(seed)).of("test")
     faults = [bmc_fault(dice, kind, SCENE) for kind in KINDS.values()]
-    faults += [api_fault(dice, kind, SCENE) for kind in faultspec.KINDS]
+    faults += [api_fault(dice, kind, SCENE) for kind in DRAWN]
     hosts = {"count": 3, "vendors": {"dell": 2, "hpe": 1}, "racks": 2}
     document = {"name": "every-kind", "world": {"hosts": hosts}, "load": {"machines": 1}}
     loads(yaml.safe_dump(document | {"faults": faults}))

@@ -16,7 +16,7 @@ from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
 from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.checks import bound_of, format_value
-from scenarios.engine.clocks import run_on
+from scenarios.engine.clocks import Clock, run_on
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.loader import catalog, load
 from scenarios.engine.progress import Lines, LiveTable, Progress
@@ -69,6 +69,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report and result here")
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.add_argument("--list", action="store_true", help="list the scenarios that come along")
+    parser.add_argument(
+        "--all", action="store_true", help="run all of these, one after the other, with a table"
+    )
     parser.set_defaults(run=run)
 
 
@@ -91,6 +94,13 @@ def run(args: argparse.Namespace) -> int:
     voice = Console(stderr=True, highlight=False)
     if args.list:
         return _list()
+    if args.report is not None and args.report.exists() and not args.report.is_dir():
+        say(voice, f"--report {args.report}: is a file; give a directory")
+        return BAD_INPUT
+    if args.all:
+        from scenarios.runall import run_all  # its page of reports is nothing that one run needs
+
+        return run_all(args, voice)
     if args.scenario is None:
         say(voice, "beskar7 run: which scenario? Give a name or a file; --list shows the names.")
         return BAD_INPUT
@@ -102,9 +112,6 @@ def run(args: argparse.Namespace) -> int:
     if args.clock == "live" and scenario.virtual_only:
         where = ", ".join(scenario.virtual_only)
         say(voice, f"{args.scenario}: {where}: only in virtual time; give --clock virtual")
-        return BAD_INPUT
-    if args.report is not None and args.report.exists() and not args.report.is_dir():
-        say(voice, f"--report {args.report}: is a file; give a directory")
         return BAD_INPUT
     return _run(scenario, args, voice)
 
@@ -125,6 +132,20 @@ def _list() -> int:
 
 
 def _run(scenario: Scenario, args: argparse.Namespace, voice: Console) -> int:
+    evidence, wall_seconds = attempt(scenario, args.clock, args.seed, voice)
+    try:
+        code = _conclude(evidence, args, voice, wall_seconds)
+    except KeyboardInterrupt:
+        say(voice, "Interrupted: the world is down, but the report is not complete.")
+        return INTERRUPTED
+    return INTERRUPTED if evidence.ending == "interrupted" else code
+
+
+def attempt(scenario: Scenario, clock: Clock, seed: int, voice: Console) -> tuple[Evidence, float]:
+    """Run it and show its progress; what it left, and the seconds of wall time that it took.
+
+    Ctrl-C ends it, as ``interrupted``.
+    """
     stopwatch = LiveRuntime().now
     progress: Progress
     if voice.is_terminal:
@@ -132,21 +153,14 @@ def _run(scenario: Scenario, args: argparse.Namespace, voice: Console) -> int:
     else:
         progress = Lines(sys.stderr, stopwatch)
     began = stopwatch()
-    attempt = Run(scenario, clock=args.clock, seed=args.seed, progress=progress)
-    interrupted = False
+    running = Run(scenario, clock=clock, seed=seed, progress=progress)
     try:
-        run_on(args.clock, scenario, args.seed, attempt.body)
+        run_on(clock, scenario, seed, running.body)
     except KeyboardInterrupt:
-        interrupted = True
-        attempt.evidence.ending, attempt.evidence.reason = "interrupted", "by the user"
+        running.evidence.ending, running.evidence.reason = "interrupted", "by the user"
     finally:
         progress.close()
-    try:
-        code = _conclude(attempt.evidence, args, voice, stopwatch() - began)
-    except KeyboardInterrupt:
-        say(voice, "Interrupted: the world is down, but the report is not complete.")
-        return INTERRUPTED
-    return INTERRUPTED if interrupted else code
+    return running.evidence, stopwatch() - began
 
 
 def _conclude(

@@ -56,11 +56,11 @@ class Pool:
 
     def states(self) -> dict[str, int]:
         """Hosts by state, all states that occur."""
-        return _counted(host_state(host) for host in self.hosts)
+        return _by_word(host_state(host) for host in self.hosts)
 
     def phases(self) -> dict[str, int]:
         """Machines by phase, all phases that occur."""
-        return _counted(machine.phase or NONE for machine in self.machines)
+        return _by_word(machine.phase or NONE for machine in self.machines)
 
     def available(self, namespace: str | None = None) -> list[PhysicalHost]:
         """The hosts that a machine could claim now."""
@@ -128,5 +128,10 @@ def since(view: PhysicalHost | Beskar7Machine) -> float:
     return max(times, default=view.created)
 
 
-def _counted(words: Iterable[str]) -> dict[str, int]:
+def counted(number: int, word: str) -> str:
+    """``1 host``, ``2 hosts``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _by_word(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))

@@ -12,7 +12,7 @@ from beskar7.api.states import HostState
 from beskar7.operations.doctor.diagnosis import Finding, Section, finding
 from beskar7.operations.doctor.installed import Installed
 from beskar7.operations.doctor.snapshot import Snapshot
-from beskar7.operations.pool import Pool, host_state, reason_of, since, trouble_of
+from beskar7.operations.pool import Pool, counted, host_state, reason_of, since, trouble_of
 
 PASSING = {
     HostState.NONE,
@@ -43,19 +43,19 @@ def hosts(snapshot: Snapshot, installed: Installed, pool: Pool) -> Section:
         elif host.state in PASSING and not host.paused and age > allowed:
             stuck[str(host.key)] = _aged(f"{host_state(host)} {trouble_of(host)}".strip(), age)
     if troubles:
-        text = f"{_count(len(troubles), 'host')} in Error: {_reasons(pool)}"
+        text = f"{counted(len(troubles), 'host')} in Error: {_reasons(pool)}"
         found.append(finding("hosts-in-error", snapshot.namespace, text, _listed(troubles)))
     if stuck:
-        text = f"{_count(len(stuck), 'host')} for over {format_duration(limit)} in a passing state"
+        text = f"{counted(len(stuck), 'host')} for over {format_duration(limit)} in a passing state"
         found.append(finding("hosts-stuck", snapshot.namespace, text, _listed(stuck)))
     found += _of_nobody(snapshot, pool)
     paused = [str(host.key) for host in pool.hosts if host.paused]
     if paused:
-        text = f"{_count(len(paused), 'host')} paused"
+        text = f"{counted(len(paused), 'host')} paused"
         found.append(finding("hosts-paused", snapshot.namespace, text, paused))
     states = pool.states()
     told = ", ".join(f"{count} {state}" for state, count in states.items())
-    line = _count(len(pool.hosts), "host") + (f": {told}" if told else "")
+    line = counted(len(pool.hosts), "host") + (f": {told}" if told else "")
     facts: dict[str, Any] = {
         "total": len(pool.hosts),
         "states": states,
@@ -79,11 +79,11 @@ def machines(snapshot: Snapshot, installed: Installed, pool: Pool) -> Section:
         if each.phase == "Failed"
     ]
     if failed:
-        text = f"{_count(len(failed), 'machine')} failed"
+        text = f"{counted(len(failed), 'machine')} failed"
         found.append(finding("machines-failed", namespace, text, failed))
     phases = pool.phases()
     told = ", ".join(f"{count} {phase}" for phase, count in phases.items())
-    line = _count(len(pool.machines), "machine") + (f": {told}" if told else "")
+    line = counted(len(pool.machines), "machine") + (f": {told}" if told else "")
     if whys:
         line += f" ({', '.join(f'{count} {why}' for why, count in sorted(whys.items()))})"
     facts = {
@@ -101,12 +101,12 @@ def _shortage(snapshot: Snapshot, pool: Pool) -> Iterator[Finding]:
         waiting = [each for each in pool.waiting if not each.hopeless]
         free = len(pool.available())
         verb = "waits" if len(waiting) == 1 else "wait"
-        text = f"{_count(len(waiting), 'machine')} {verb} for a host, {free} are Available"
+        text = f"{counted(len(waiting), 'machine')} {verb} for a host, {free} are Available"
         about = [str(each.machine.key) for each in waiting]
         yield finding("host-shortage", snapshot.namespace, text, about)
     hopeless = [f"{each.machine.key}: {each.hopeless}" for each in pool.waiting if each.hopeless]
     if hopeless:
-        text = f"{_count(len(hopeless), 'machine')} waits for what no host has"
+        text = f"{counted(len(hopeless), 'machine')} waits for what no host has"
         yield finding("machines-unsatisfiable", snapshot.namespace, text, hopeless)
 
 
@@ -125,10 +125,10 @@ def _late(
             late.append(f"{machine.key} {machine.phase} {reason_of(machine)}")
     span = format_duration(limit)
     if late:
-        text = f"{_count(len(late), 'machine')} with a host for over {span}, not provisioned"
+        text = f"{counted(len(late), 'machine')} with a host for over {span}, not provisioned"
         yield finding("machines-stuck", snapshot.namespace, text, late)
     if going:
-        text = f"{_count(len(going), 'machine')} deleted over {span} ago and still there"
+        text = f"{counted(len(going), 'machine')} deleted over {span} ago and still there"
         yield finding("machines-going", snapshot.namespace, text, going)
 
 
@@ -145,7 +145,7 @@ def _of_nobody(snapshot: Snapshot, pool: Pool) -> Iterator[Finding]:
         and snapshot.at - since(host) > ORPHANED
     ]
     if orphaned:
-        text = f"{_count(len(orphaned), 'host')} of a machine that is not there"
+        text = f"{counted(len(orphaned), 'host')} of a machine that is not there"
         yield finding("hosts-of-nobody", snapshot.namespace, text, orphaned)
 
 
@@ -165,7 +165,3 @@ def _aged(text: str, age: float) -> str:
 
 def _listed(told: dict[str, str]) -> list[str]:
     return [f"{name}: {text}" for name, text in told.items()]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

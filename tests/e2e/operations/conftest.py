@@ -10,7 +10,11 @@ from beskar7.operations.live import LiveCluster
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.loader import load
 
-SCENARIO = ["world.hosts.count=3", "world.managers.replicas=2"]
+SCENARIO = [
+    "world.hosts.count=3",
+    "world.managers.replicas=2",
+    "world.config.provisioning.workerCount=8",
+]
 FAST = {
     "leader-elect-lease-duration": "4s",
     "leader-elect-renew-deadline": "3s",

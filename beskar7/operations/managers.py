@@ -8,12 +8,12 @@ from beskar7.api.errors import NotFound
 from beskar7.api.kinds import DEPLOYMENT, POD
 from beskar7.api.objects import Object
 from beskar7.manifests.objects import LABELS, NAME
+from beskar7.operations import podstatus
 from beskar7.operations.cluster import Cluster
-from beskar7.operations.samples import total
+from beskar7.operations.podstatus import SELECTOR
+from beskar7.operations.series import Managers, Series
 
-SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
-CONTAINER = "manager"
-"""By its name: others (a proxy, say) may stand before it in the pod."""
+LEADS = "beskar7_leader"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """The annotation of the pod template by which ``kubectl rollout restart`` makes another one."""
 
@@ -53,7 +53,7 @@ def rolled_out(found: Object) -> str:
 def rolled_out_among(found: Iterable[Object]) -> str:
     """As :func:`rolled_out`, of the managers' Deployment among others."""
     for each in found:
-        if name_of(each) == NAME:
+        if each["metadata"]["name"] == NAME:
             return rolled_out(each)
     return f"Deployment {NAME} is gone"
 
@@ -61,7 +61,7 @@ def rolled_out_among(found: Iterable[Object]) -> str:
 def pods(cluster: Cluster) -> list[Object]:
     """All pods of managers, of this Deployment or not, in the order of names. Raises ApiError."""
     found = cluster.kube.list(POD, cluster.namespace, label_selector=SELECTOR).items
-    return sorted(found, key=name_of)
+    return sorted(found, key=podstatus.pod_name)
 
 
 def managers_among(objects: Iterable[Object]) -> list[Object]:
@@ -76,18 +76,10 @@ def alive(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
-def ready(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
 def arguments(found: Object) -> list[str]:
     """Of the manager's container in a Deployment; empty when it has none of that name."""
     template = (found.get("spec") or {}).get("template") or {}
-    for container in (template.get("spec") or {}).get("containers") or ():
-        if container.get("name") == CONTAINER:
-            return [str(each) for each in container.get("args") or ()]
-    return []
+    return [str(each) for each in podstatus.container(template).get("args") or ()]
 
 
 def flag(args: list[str], name: str) -> str | None:
@@ -125,11 +117,22 @@ def pod_of(identity: str) -> str:
     return identity.partition("_")[0]
 
 
+def told(cluster: Cluster, *names: str) -> Managers:
+    """What the managers' metrics of these names (or beginnings of names) say, by pod."""
+    # The parser is slow, and a manager of 10,000 BMCs has thousands of lines about other things.
+    return Managers(
+        {
+            pod: Series.of("\n".join(line for line in text.splitlines() if line.startswith(names)))
+            for pod, text in cluster.metrics().items()
+        }
+    )
+
+
+def saying(found: Managers, name: str) -> list[str]:
+    """The pods at which the sum of this is more than 0."""
+    return [pod for pod, series in found.each.items() if sum(v for _, v in series.find(name)) > 0]
+
+
 def leaders(cluster: Cluster) -> list[str]:
     """The pods whose managers say that they lead."""
-    return [pod for pod, text in cluster.metrics().items() if total(text, "beskar7_leader") > 0]
-
-
-def name_of(obj: Object) -> str:
-    name: str = obj["metadata"]["name"]
-    return name
+    return saying(told(cluster, LEADS), LEADS)

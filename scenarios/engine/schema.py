@@ -283,13 +283,21 @@ class Act:
         return f"{self.trigger}: {self.action}"
 
 
+RestsOnElection = Literal[
+    "only-owner-acts", "bmc-exclusive", "bmc-cooldown", "no-blind-reset", "write-limit"
+]
+"""Invariants that are kept by the one manager that leads: none of several knows of the others'
+operations. All others, who owns a host first of all, are kept by the API server's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """Four acts. The symptoms are awaited from the end of the cause on, side by side; each step of
     the ``remedy`` is taken when the one before is done; then the ``recovery`` is awaited: all of
     its conditions at one time.
 
-    ``hints`` are for the operator, each plainer than the one before.
+    ``hints`` are for the operator, each plainer than the one before. ``breaks``: promises that the
+    cause breaks by design, from its first act until the remedy is done.
     """
 
     cause: tuple[Act, ...]
@@ -297,6 +305,7 @@ class Rehearsal:
     remedy: tuple[Action, ...]
     recovery: tuple[Condition, ...]
     hints: tuple[str, ...] = ()
+    breaks: tuple[RestsOnElection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from beskar7.api.objects import Object
 from beskar7.claim_term import CLAIM_LEASE
 from beskar7.kube.leaserecord import LeaseRecord
 from beskar7.manifests.objects import NAME
-from beskar7.operations import managers
+from beskar7.operations import managers, podstatus
 from beskar7.operations.cluster import Cluster
 from beskar7.operations.waiting import NotReached, wait_until
 from beskar7.term import MANAGER_LEASE
@@ -76,7 +76,7 @@ class Leases:
         lease = self._get(name)
         record = LeaseRecord.of(lease or {})
         pods = {
-            managers.name_of(pod) for pod in managers.pods(self._cluster) if managers.alive(pod)
+            podstatus.pod_name(pod) for pod in managers.pods(self._cluster) if managers.alive(pod)
         }
         if not record.holder or managers.pod_of(record.holder) in pods:
             return ""

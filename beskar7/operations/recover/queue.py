@@ -15,20 +15,20 @@ from beskar7.api.meta import rfc3339
 from beskar7.api.objects import Object
 from beskar7.config import CONFIG_MAP_NAME, Tuning, read_setting
 from beskar7.manifests.objects import NAME, config_map
-from beskar7.operations import managers
+from beskar7.operations import managers, podstatus
 from beskar7.operations.cluster import Cluster
 from beskar7.operations.recover.journal import RecoveryRefused
 from beskar7.operations.recover.procedure import Step
 from beskar7.operations.recover.report import Report
-from beskar7.operations.samples import total, total_of_all
+from beskar7.operations.series import Managers
 
 KEY = "provisioning.maxConcurrentOps"
 TIMEOUT_KEY = "provisioning.operationTimeout"
 LENGTH = "beskar7_provisioning_queue_length"
 PROCESSING = "beskar7_provisioning_queue_processing_count"
 LIMIT = "beskar7_provisioning_concurrency_limit"
-FINISHED = "beskar7_concurrent_provisioning_operations_total"
 VALID = "beskar7_configuration_valid"
+SERIES = (LENGTH, PROCESSING, LIMIT, VALID, managers.LEADS)
 MARGIN = 30.0
 """Seconds beyond the operation timeout: until the ConfigMap is seen, and outcomes are told."""
 RESTART_TIMEOUT = 300.0
@@ -58,10 +58,9 @@ class QueueReset:
             raise RecoveryRefused(
                 f"there is no Deployment {NAME} in namespace {self._cluster.namespace}"
             )
-        texts = self._cluster.metrics()
-        waiting, running = total_of_all(texts, LENGTH), total_of_all(texts, PROCESSING)
-        limit = total_of_all(texts, LIMIT)
-        if not texts:
+        told = managers.told(self._cluster, *SERIES)
+        waiting, running, limit = (told.total(name) for name in (LENGTH, PROCESSING, LIMIT))
+        if not told.each:
             return ["no manager tells its metrics"]
         at_rest = not waiting and not running and limit > 0
         if at_rest and not self._restart and self._ops is None:
@@ -192,28 +191,27 @@ class QueueReset:
             patch = {"data": {KEY: None}}
             self._kube.patch(CONFIG_MAP, self._cluster.namespace, CONFIG_MAP_NAME, patch)
 
-    def _led(self) -> tuple[dict[str, str], str]:
+    def _led(self) -> tuple[Managers, str]:
         """The managers' metrics, and why they do not tell of the whole queue ("" if they do)."""
-        texts = dict(self._cluster.metrics())
+        told = managers.told(self._cluster, *SERIES)
         pods = [pod for pod in managers.pods(self._cluster) if managers.alive(pod)]
-        silent = [managers.name_of(pod) for pod in pods if managers.name_of(pod) not in texts]
+        silent = [name for name in map(podstatus.pod_name, pods) if name not in told.each]
         if silent:
-            return texts, f"no metrics from {', '.join(silent)}"
-        refused = [pod for pod, text in texts.items() if not total(text, VALID)]
-        if refused:
-            return texts, (
-                f"{', '.join(refused)}: refuses ConfigMap {CONFIG_MAP_NAME}, see its Event "
+            return told, f"no metrics from {', '.join(silent)}"
+        content = managers.saying(told, VALID)
+        refusing = [pod for pod in told.each if pod not in content]
+        if refusing:
+            return told, (
+                f"{', '.join(refusing)}: refuses ConfigMap {CONFIG_MAP_NAME}, see its Event "
                 "InvalidConfiguration or beskar7 check-config"
             )
-        if not any(total(text, "beskar7_leader") for text in texts.values()):
-            return texts, "no manager leads"
-        return texts, ""
+        return told, "" if managers.saying(told, managers.LEADS) else "no manager leads"
 
     def _drained(self) -> str:
-        texts, why = self._led()
+        told, why = self._led()
         if why:
             return why
-        limit, running = total_of_all(texts, LIMIT), total_of_all(texts, PROCESSING)
+        limit, running = told.total(LIMIT), told.total(PROCESSING)
         if limit > 0:
             return f"the managers still let {limit:g} operations run"
         return f"{running:g} operations run" if running else ""
@@ -224,17 +222,17 @@ class QueueReset:
         self._kube.patch(DEPLOYMENT, self._cluster.namespace, NAME, patch)
 
     def _in_force(self, saved: dict[str, Any]) -> str:
-        texts, why = self._led()
+        told, why = self._led()
         value = saved["value"]
         wanted = Tuning().max_concurrent_ops if value is None else _limit(value)
-        limit = total_of_all(texts, LIMIT)
+        limit = told.total(LIMIT)
         if why or limit == wanted:
             return why
         return f"the managers let {limit:g} operations run, not {wanted}"
 
     def _moves(self) -> str:
-        texts, why = self._led()
-        waiting, running = total_of_all(texts, LENGTH), total_of_all(texts, PROCESSING)
+        told, why = self._led()
+        waiting, running = told.total(LENGTH), told.total(PROCESSING)
         return why or ("" if running or not waiting else f"{waiting:g} operations wait, none runs")
 
     # --- back ---------------------------------------------------------------------------------
@@ -259,8 +257,8 @@ class QueueReset:
         return [f"{KEY} of ConfigMap {CONFIG_MAP_NAME}: it is to be {was}"]
 
     def conclude(self, saved: dict[str, Any], report: Report) -> None:
-        texts = self._cluster.metrics()
-        waiting, running = total_of_all(texts, LENGTH), total_of_all(texts, PROCESSING)
+        told = managers.told(self._cluster, *SERIES)
+        waiting, running = told.total(LENGTH), told.total(PROCESSING)
         report.advice.append(f"now {waiting:g} operations wait and {running:g} run")
 
 

@@ -18,13 +18,12 @@ from beskar7.claim_term import CLAIM_LEASE
 from beskar7.flags import BOOLEAN
 from beskar7.manifests.objects import GRACE, NAME
 from beskar7.manifests.webhooks import SERVICE
-from beskar7.operations import managers
+from beskar7.operations import managers, podstatus
 from beskar7.operations.cluster import Cluster
 from beskar7.operations.recover.journal import RecoveryRefused
 from beskar7.operations.recover.leases import Leases, lease_namespace
 from beskar7.operations.recover.procedure import Step
 from beskar7.operations.recover.report import Outcome, Report
-from beskar7.operations.samples import total, total_of_all
 from beskar7.operations.waiting import NotReached
 from beskar7.term import MANAGER_LEASE
 
@@ -32,7 +31,7 @@ ELECT = "leader-elect"
 UNELECTED = "--leader-elect=false"
 RECONCILES = "beskar7_controller_reconciliation_total"
 LEADERSHIP = {
-    MANAGER_LEASE: "beskar7_leader",
+    MANAGER_LEASE: managers.LEADS,
     CLAIM_LEASE: "beskar7_claim_coordinator_leadership_duration_seconds",
 }
 """Each lease, and what is more than 0 at the manager that leads by it."""
@@ -197,7 +196,7 @@ class SplitBrain:
 
     def _elect(self) -> None:
         for position, container in enumerate(_containers(self._deployment())):
-            if container.get("name") != managers.CONTAINER:
+            if container.get("name") != podstatus.CONTAINER:
                 continue
             path = f"/spec/template/spec/containers/{position}/args"
             args = [str(arg) for arg in container.get("args") or ()]
@@ -216,15 +215,16 @@ class SplitBrain:
 
     def _one_leads(self, leases: Leases, wanted: int) -> str:
         pods = [pod for pod in managers.pods(self._cluster) if managers.alive(pod)]
-        ready = sum(managers.ready(pod) for pod in pods)
+        ready = sum(podstatus.ready(pod) for pod in pods)
         if len(pods) != wanted or ready != wanted:
             return f"{len(pods)} pods, {ready} of them ready, instead of {wanted}"
-        metrics = self._cluster.metrics()
-        silent = [managers.name_of(pod) for pod in pods if managers.name_of(pod) not in metrics]
+        told = managers.told(self._cluster, *LEADERSHIP.values())
+        names = [podstatus.pod_name(pod) for pod in pods]
+        silent = [name for name in names if name not in told.each]
         if silent:
             return f"no metrics from {', '.join(silent)}"
         for lease, gauge in LEADERSHIP.items():
-            leading = [pod for pod, text in metrics.items() if total(text, gauge) > 0]
+            leading = managers.saying(told, gauge)
             holder = managers.pod_of(leases.holder(lease))
             expected = [holder] if holder else []
             if leading != expected or (lease == MANAGER_LEASE and not holder):
@@ -240,7 +240,8 @@ class SplitBrain:
         if missing:
             return missing
         hosts = len(self._kube.list(PHYSICAL_HOST).items)
-        seen = total_of_all(self._cluster.metrics(), RECONCILES, controller="physicalhost")
+        told = managers.told(self._cluster, RECONCILES)
+        seen = told.total(RECONCILES, controller="physicalhost")
         return "" if seen >= hosts else f"{seen:g} reconciles of {hosts} hosts"
 
     def _guarded(self) -> bool:
@@ -309,4 +310,4 @@ def _with_owner(pod: Object) -> str:
         f"{owner['kind']} {owner['name']}" for owner in pod["metadata"].get("ownerReferences") or ()
     ]
     ours = any(owner.startswith(f"ReplicaSet {NAME}-") for owner in owners)
-    return managers.name_of(pod) + ("" if ours else f" (of {', '.join(owners) or 'nobody'})")
+    return podstatus.pod_name(pod) + ("" if ours else f" (of {', '.join(owners) or 'nobody'})")

@@ -7,6 +7,7 @@ inconclusive: a missing record can hide a breach, or make one out of nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -76,6 +77,7 @@ def _judge(name: str, evidence: Evidence, rules: Rules) -> InvariantResult:
     check, logs = INVARIANTS[name]
     judged = check(evidence, rules)
     violations = sorted(judged.violations, key=lambda violation: violation.time)
+    violations, expected = _unexpected(name, violations, evidence)
     doubt = _gaps(evidence, logs) or judged.doubt
     if name in AT_THE_END and evidence.ending in BROKEN_OFF:
         # What was still under way at that moment is no breach of a promise on the end.
@@ -83,11 +85,27 @@ def _judge(name: str, evidence: Evidence, rules: Rules) -> InvariantResult:
     verdict: Literal["held", "violated", "inconclusive"] = "violated" if violations else "held"
     if doubt:
         verdict = "inconclusive"
-    reason = doubt
+    reason = doubt or expected
     if len(violations) > MAX_VIOLATIONS:
         reason = f"{doubt}; " if doubt else ""
         reason += f"the first {MAX_VIOLATIONS} of {len(violations)} violations"
     return InvariantResult(name, verdict, judged.cases, reason, tuple(violations[:MAX_VIOLATIONS]))
+
+
+def _unexpected(
+    name: str, violations: list[Violation], evidence: Evidence
+) -> tuple[list[Violation], str]:
+    """Without those that a rehearsal's cause brings about by design; and how many these were."""
+    script, parts = evidence.scenario.rehearsal, {part.name: part for part in evidence.parts}
+    if script is None or name not in script.breaks or "cause" not in parts:
+        return violations, ""
+    done = [step.at for step in parts["cause"].steps if step.at is not None]
+    begins = min(done, default=math.inf)
+    remedy = parts.get("remedy")
+    ends = math.inf if remedy is None or remedy.ended is None else remedy.ended
+    kept = [each for each in violations if not begins <= each.time <= ends]
+    expected = len(violations) - len(kept)
+    return kept, f"{expected} times not, from the cause to the remedy, as expected"
 
 
 def _gaps(evidence: Evidence, logs: tuple[Log, ...]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import get_args
 
 from beskar7.api.documents import Node
 from scenarios.engine.act_fields import read_act, read_action
 from scenarios.engine.fields import Fields
 from scenarios.engine.rehearsal.condition_fields import read_condition
-from scenarios.engine.schema import Act, Action, Rehearsal
+from scenarios.engine.schema import Act, Action, Rehearsal, RestsOnElection
 
 MAX_STEPS = 50
 MAX_HINTS = 10
@@ -46,9 +47,21 @@ def read_rehearsal(
         remedy=remedy,
         recovery=conditions["recovery"],
         hints=fields.texts("hints", limit=MAX_HINTS, length=500),
+        breaks=_breaks(fields),
     )
     fields.finish()
     return script, acts
+
+
+def _breaks(fields: Fields) -> tuple[RestsOnElection, ...]:
+    names = fields.texts("breaks")
+    known: dict[str, RestsOnElection] = {name: name for name in get_args(RestsOnElection)}
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        fields.wrong(
+            "breaks", f"{wrong[0]!r} may not be broken by a cause; that may be {', '.join(known)}"
+        )
+    return tuple(known[name] for name in names if name in known)
 
 
 def _step(node: Node, path: str, parent: Fields, vendors: Collection[str]) -> Action:

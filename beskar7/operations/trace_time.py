@@ -84,7 +84,7 @@ def _marks(entries: Sequence[Entry], start: float) -> Iterator[tuple[float, str]
             rests_until = None
         now = phase
         match entry.kind:
-            case kinds.HANDED_OVER | kinds.CREATED if phase == WAIT:
+            case kinds.HANDED_OVER if phase == WAIT:
                 yield entry.at, WAIT
             case kinds.SELECTING if phase == WAIT:
                 now = CLAIM

@@ -194,10 +194,11 @@ class KubeClient:
             raise error_from(response, data)
         return WatchStream(response, self._runtime, self._runtime.now() + timeout + WATCH_GRACE)
 
-    def create(self, kind: Kind, obj: Object) -> Object:
+    def create(self, kind: Kind, obj: Object, *, dry_run: bool = False) -> Object:
         namespace = (obj.get("metadata") or {}).get("namespace")
         _require_namespace(kind, namespace)
-        return self._call("POST", kind.path(_quoted(namespace)), body=obj)
+        query = {"dryRun": "All"} if dry_run else None
+        return self._call("POST", kind.path(_quoted(namespace)), query, body=obj)
 
     def update(self, kind: Kind, obj: Object) -> Object:
         return self._call("PUT", _path_of(kind, obj), body=obj)

@@ -105,9 +105,10 @@ class WriteThroughKube:
             kind, namespace, label_selector=label_selector, field_selector=field_selector
         )
 
-    def create(self, kind: Kind, obj: Object) -> Object:
+    def create(self, kind: Kind, obj: Object, *, dry_run: bool = False) -> Object:
         self._fence()
-        return self._seen(kind, self._kube.create(kind, obj))
+        created = self._kube.create(kind, obj, dry_run=dry_run)
+        return created if dry_run else self._seen(kind, created)
 
     def update(self, kind: Kind, obj: Object) -> Object:
         self._fence()

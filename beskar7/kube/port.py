@@ -48,7 +48,9 @@ class Kube(Protocol):
         """
         ...
 
-    def create(self, kind: Kind, obj: Object) -> Object: ...
+    def create(self, kind: Kind, obj: Object, *, dry_run: bool = False) -> Object:
+        """``dry_run``: the server says what it would create, or why not, and creates nothing."""
+        ...
 
     def update(self, kind: Kind, obj: Object) -> Object:
         """Replace all but ``status``. Raises ``Conflict`` on any but the newest version."""

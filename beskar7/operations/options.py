@@ -17,8 +17,8 @@ from beskar7.manifests.rights import NAMESPACE
 if TYPE_CHECKING:
     from beskar7.operations.live import LiveCluster
 
-DONE, FOUND = 0, 1
-"""Exit codes; 2 is bad input or no cluster (UsageError), 130 an interrupt."""
+DONE, FOUND, INTERRUPTED = 0, 1, 130
+"""Exit codes; 2 is bad input or no cluster (UsageError)."""
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +45,21 @@ def bounded_duration(least: float, most: float) -> Callable[[str], float]:
             bounds = f"{format_duration(least)} to {format_duration(most)}"
             raise argparse.ArgumentTypeError(f"{text} is not within {bounds}")
         return seconds
+
+    return read
+
+
+def bounded_number(least: float, most: float) -> Callable[[str], float]:
+    """The type of an option that takes a number, within bounds."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not least <= number <= most:  # no number at all (NaN) is not, either
+            raise argparse.ArgumentTypeError(f"{text} is not within {least:g} to {most:g}")
+        return number
 
     return read
 

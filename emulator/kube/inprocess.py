@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, TypeVar
 
 from beskar7.api.errors import ServiceUnavailable
@@ -242,11 +242,10 @@ class InProcessKube:
         left = end + WATCH_GRACE - self._runtime.now()
         return left > 0 and self._wait(woken, left)
 
-    def create(self, kind: Kind, obj: Object) -> Object:
+    def create(self, kind: Kind, obj: Object, *, dry_run: bool = False) -> Object:
         sent = copy_json(obj)
-        return self._write(
-            "create", kind, sent, lambda: self._store.create(kind, sent, call=self._by())
-        )
+        by = replace(self._by(), dry_run=dry_run)
+        return self._write("create", kind, sent, lambda: self._store.create(kind, sent, call=by))
 
     def update(self, kind: Kind, obj: Object) -> Object:
         sent = copy_json(obj)

@@ -63,11 +63,11 @@ class RecordedKube(InProcessKube):
             "get", kind, name, {}, lambda: super(RecordedKube, self).get(kind, namespace, name)
         )
 
-    def create(self, kind: Kind, obj: Object) -> Object:
-        name = str(dig(obj, "metadata", "name") or "")
-        return self._noted(
-            "create", kind, name, obj, lambda: super(RecordedKube, self).create(kind, obj)
-        )
+    def create(self, kind: Kind, obj: Object, *, dry_run: bool = False) -> Object:
+        def run() -> Object:
+            return super(RecordedKube, self).create(kind, obj, dry_run=dry_run)
+
+        return self._noted("create", kind, str(dig(obj, "metadata", "name") or ""), obj, run)
 
     def update(self, kind: Kind, obj: Object) -> Object:
         name = str(dig(obj, "metadata", "name") or "")

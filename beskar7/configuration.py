@@ -14,7 +14,7 @@ from beskar7.api.kinds import CONFIG_MAP
 from beskar7.api.meta import View
 from beskar7.api.objects import copy_json
 from beskar7.config import CONFIG_MAP_NAME, KEYS, ConfigError, Tuning
-from beskar7.effective import effective
+from beskar7.effective import changes, effective
 from beskar7.kube.informers import SharedCaches
 from beskar7.kube.port import Kube, Object
 from beskar7.kube.recorder import Recorder
@@ -108,7 +108,8 @@ class Configuration:
         self._valid.set(1)
         if tuning == self.tuning:
             return
+        changed = changes(self.tuning, tuning)
         self.tuning = tuning
-        log.info("tuning: %s", tuning)
+        log.info("tuning: %s", ", ".join(changed))
         for listener in list(self._listeners):
             listener(tuning)

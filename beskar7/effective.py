@@ -28,6 +28,16 @@ def effective(tuning: Tuning) -> dict[str, str | None]:
     return found
 
 
+def changes(before: Tuning, after: Tuning) -> list[str]:
+    """``KEY=VALUE`` for each key that differs.
+
+    Only these: what logs are searched for (``error``) is also among the words of keys and values.
+    """
+    old, new = effective(before), effective(after)
+    changed = [key for key in old | new if old.get(key) != new.get(key)]
+    return [f"{key}={new.get(key) or 'default'}" for key in changed]
+
+
 def _said(key: str, value: Any) -> str | None:
     if value is None:
         return None

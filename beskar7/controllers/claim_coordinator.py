@@ -127,6 +127,10 @@ class ClaimCoordinator:
             self._jobs.put(None)
         deadline = Deadline(self._env.runtime, timeout)
         ended = all(task.join(deadline.remaining()) for task in self._tasks)
+        with self._changed:
+            # Of claims that go from now on, nobody tells this term.
+            for key in {**self._open, **self._busy}:
+                self._env.runtime.forget_rng(_stream(key))
         for namespace in self._namespaces:
             self._env.metrics.coordinator_queue.labels(namespace).set(0)
         return ended
@@ -217,7 +221,7 @@ class ClaimCoordinator:
             with self._changed:
                 key = job.claim.key
                 self._busy.pop(key, None)
-                if failed:
+                if failed and not self._stopping:
                     failures = self._failures[key] = self._failures.get(key, 0) + 1
                     rng = self._env.runtime.rng(_stream(key))
                     delay = RETRY.delay(failures - 1, rng)

@@ -124,6 +124,8 @@ class Stage:
             return self._world.killed_at() is not None
         if self._held_since is None and self._holds(trigger):
             self._held_since = now
+            if trigger.condition == "settled":
+                self._incident("settled")
         return self._held_since is not None and now >= self._held_since + trigger.delay
 
     def _holds(self, trigger: Trigger) -> bool:

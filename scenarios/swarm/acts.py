@@ -91,11 +91,20 @@ def _settings(dice: Dice, scene: Scene) -> list[Timed]:
 
 
 def _afterwards(dice: Dice) -> list[dict[str, Any]]:
-    """Once all is at rest, hosts are given back and taken anew: by a world that is well again."""
+    """Once all is at rest, hosts are given back and taken anew: by a world that is well again.
+
+    As often as not so late that what was disturbed has no excuse any more.
+    """
     acts: list[dict[str, Any]] = []
-    if dice.chance(0.4):
-        deleted = {"count": dice.whole(1, 5), "which": dice.pick(get_args(Which))}
-        acts.append({"when": {"settled": True}, "delete_machines": deleted})
+    while len(acts) < 4 and dice.chance(0.5):
+        deleted = {"count": dice.pick((1, 1, 2, 5)), "which": dice.pick(get_args(Which))}
+        acts.append(_at_rest(dice) | {"delete_machines": deleted})
         if dice.chance(0.5):
-            acts.append({"when": {"settled": True}, "create_machines": {"count": dice.whole(1, 3)}})
+            created = {"count": dice.whole(1, 3)}
+            acts.append(_at_rest(dice) | {"create_machines": created})
     return acts
+
+
+def _at_rest(dice: Dice) -> dict[str, Any]:
+    delay = dice.pick(("", "", "1m", "6m"))
+    return {"when": {"settled": True}, **({"delay": delay} if delay else {})}

@@ -55,9 +55,9 @@ def _every_bmc_is_away(dice: Dice, scene: Scene, found: Rarities) -> None:
 def _a_write_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
     """Each of the next few writes to BMCs takes effect, and none is acknowledged."""
     fault = {"kind": "reset", "perform": True, "count": dice.whole(1, 4)}
-    found.faults.append(
-        fault | {"match": {"methods": ["POST", "PATCH"]}, **_moment(dice, scene, 30.0)}
-    )
+    # As often as not the one whose repetition would be seen by the machine's owner.
+    match = dice.pick(({"methods": ["POST", "PATCH"]}, {"methods": ["POST"], "path": "*Reset"}))
+    found.faults.append(fault | {"match": match, **_moment(dice, scene, 30.0)})
 
 
 def _a_claim_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
@@ -65,17 +65,48 @@ def _a_claim_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
     fault = {"target": "api", "kind": "error", "status": 504, "perform": True, "select": select}
     moment = _moment(dice, scene, 30.0)
     found.faults.append(fault | {"count": dice.whole(1, 3), **moment})
-    if dice.chance(0.5):  # and no watch tells of it either
+    if dice.chance(0.7):  # and no watch tells of it either
+        kind = dice.pick(("drop-watch", "lose-event"))
         found.faults.append(
-            {"target": "api", "kind": "drop-watch", "select": {"kinds": ["PhysicalHost"]}, **moment}
+            {"target": "api", "kind": kind, "select": {"kinds": ["PhysicalHost"]}, **moment}
         )
+    if dice.chance(0.7):  # and who tries again does not come to the same host
+        found.config["hostSelection.algorithm"] = "round-robin"
+
+
+def _claims_are_slow(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """From the reading of a host to the writing of its owner others have time to do the same."""
+    fault = {
+        "target": "api",
+        "kind": "delay",
+        "direction": dice.pick(("calls", "both")),
+        "latency": {"distribution": "lognormal", "mean": span(dice.log(0.05, 3.0)), "sigma": 1.0},
+        "select": {"kinds": ["PhysicalHost"], "verbs": ["get", "update"]},
+    }
+    found.faults.append(fault | {"duration": span(dice.log(1.0, scene.window))})
+
+
+def _nobody_hears_of_machines(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """That they were created, or are to go, is only found by the next list, minutes later."""
+    select = {"kinds": dice.pick((["Beskar7Machine"], ["Beskar7Machine", "PhysicalHost"]))}
+    fault = {"target": "api", "kind": "lose-event", "select": select}
+    found.faults.append(fault | {"duration": span(dice.log(0.5, scene.window / 2))})
 
 
 def _no_lease_is_renewed(dice: Dice, scene: Scene, found: Rarities) -> None:
     """Leaders lose what they hold, while everything else goes on."""
     select = {"kinds": ["Lease"], "verbs": list(WRITES)}
     fault = {"target": "api", "kind": "hang", "select": select, "perform": dice.chance(0.5)}
-    found.faults.append(fault | _moment(dice, scene, 30.0))
+    moment = _moment(dice, scene, 30.0)
+    found.faults.append(fault | moment)
+    if dice.chance(0.5):  # or so slowly that much is under way when they do
+        slow = {
+            "target": "api",
+            "kind": "delay",
+            "latency": {"distribution": "constant", "mean": span(dice.log(0.1, 3.0))},
+            "select": {"kinds": ["PhysicalHost", "Beskar7Machine"]},
+        }
+        found.faults.append(slow | moment)
 
 
 def _the_api_restarts_again_and_again(dice: Dice, scene: Scene, found: Rarities) -> None:
@@ -118,6 +149,8 @@ EVENTS: tuple[Callable[[Dice, Scene, Rarities], None], ...] = (
     _every_bmc_is_away,
     _a_write_succeeds_unseen,
     _a_claim_succeeds_unseen,
+    _claims_are_slow,
+    _nobody_hears_of_machines,
     _no_lease_is_renewed,
     _the_api_restarts_again_and_again,
     _a_clock_is_years_off,

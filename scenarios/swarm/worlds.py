@@ -82,7 +82,7 @@ def draw_world(draws: Draws) -> dict[str, Any]:
 
 
 def draw_hosts(dice: Dice) -> dict[str, Any]:
-    count = dice.pick((1, 2, 2, 3, 3, 4, 4, 5, 6, 8, MAX_HOSTS, CROWD))
+    count = dice.pick((1, 2, 2, 3, 3, 4, 4, 5, 6, 8, MAX_HOSTS, CROWD, CROWD))
     vendors = dice.some(tuple(personalities()), 5)
     hosts: dict[str, Any] = {
         "count": count,

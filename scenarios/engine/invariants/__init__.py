@@ -20,6 +20,8 @@ from scenarios.engine.invariants.gauges import gauges_agree
 from scenarios.engine.invariants.memory import nothing_kept
 from scenarios.engine.invariants.news import events_agree
 from scenarios.engine.invariants.ownership import (
+    leader_writes_only,
+    no_release_in_mid_write,
     only_owner_acts,
     requirements_met,
     single_owner,
@@ -45,6 +47,8 @@ INVARIANTS: dict[str, tuple[Callable[[Evidence, Rules], Judged], tuple[Log, ...]
     "single-owner": (single_owner, ("writes",)),
     "requirements-met": (requirements_met, ("writes",)),
     "only-owner-acts": (only_owner_acts, ("writes", "requests")),
+    "leader-writes-only": (leader_writes_only, ("writes",)),
+    "no-release-in-mid-write": (no_release_in_mid_write, ("writes", "requests")),
     "bmc-exclusive": (bmc_exclusive, ("requests",)),
     "bmc-cooldown": (bmc_cooldown, ("requests",)),
     "legal-state-edges": (legal_state_edges, ("writes",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from emulator.bmc.log import BmcRecord
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.fitness import lacking, requirements
@@ -120,14 +121,19 @@ Fault = tuple[str, tuple[int, ...]]
 def _not_leader(request: BmcRecord, evidence: Evidence, rules: Rules) -> Fault | None:
     if not rules.leader_election:
         return None
-    identity = request.agent.removeprefix(MANAGER_AGENT)
-    hold = evidence.history.lease_at(request.start)
+    return _not_in_term(request.agent, request.start, evidence)
+
+
+def _not_in_term(client: str, time: float, evidence: Evidence) -> Fault | None:
+    """Why this manager, by its User-Agent, was not leader at that time."""
+    hold = evidence.history.lease_at(time)
     if hold is None:
         return "nobody was leader yet", ()
-    if hold.holder != identity:
-        holder = hold.holder or "nobody"
-        return f"the leader was {holder}, since {request.start - hold.time:.3f} s", (hold.seq,)
-    late = request.start - hold.time - hold.duration
+    if hold.holder != client.removeprefix(MANAGER_AGENT):
+        return f"the leader was {hold.holder or 'nobody'}, since {time - hold.time:.3f} s", (
+            hold.seq,
+        )
+    late = time - hold.time - hold.duration
     if late > 0:
         return f"its lease had run out {late:.3f} s before", (hold.seq,)
     return None
@@ -172,3 +178,74 @@ def _not_to_clean(
         name = evidence.history.machine_name(owner) or owner
         return f"it cleans up while the host belongs to {name}", ()
     return f"it cleans up a host without owner in state {state(window[-1]) or 'none'}", ()
+
+
+def leader_writes_only(evidence: Evidence, rules: Rules) -> Judged:
+    """Whatever a manager writes of hosts and machines it sends while it leads.
+
+    Claims that are handed over have a leader of their own, who takes hosts for them. When a write
+    was sent only the managers' clients know, so this needs a look into them.
+    """
+    if evidence.aftermath is None or not rules.leader_election:
+        return Judged()
+    handed_over = (
+        "enable-claim-coordinator-leader-election" in evidence.scenario.world.managers.args
+    )
+    found: list[Violation] = []
+    cases = 0
+    for call in evidence.aftermath.look.calls:
+        if call.kind not in (PHYSICAL_HOST.kind, BESKAR7_MACHINE.kind) or call.verb == "get":
+            continue
+        if handed_over and (call.kind, call.verb) == (PHYSICAL_HOST.kind, "update"):
+            continue
+        cases += 1
+        fault = _not_in_term(call.client, call.start, evidence)
+        if fault is not None:
+            host = call.name if call.kind == PHYSICAL_HOST.kind else ""
+            machine = call.name if call.kind == BESKAR7_MACHINE.kind else ""
+            text = f"{call.verb} of {call.kind} {call.name} by {call.client}: {fault[0]}"
+            found.append(
+                Violation("leader-writes-only", host, machine, call.start, text, writes=fault[1])
+            )
+    return Judged(found, cases)
+
+
+def no_release_in_mid_write(evidence: Evidence, rules: Rules) -> Judged:
+    """No host is given back while its manager waits for the answer to a write in its owner's name.
+
+    What a BMC answers is known to its client; of what it left unanswered neither knows when the
+    other gave up.
+    """
+    writes: dict[tuple[str, str, str], list[BmcRecord]] = {}
+    for request in evidence.requests:
+        header = Header.parse(request.operation)
+        if request.action and 200 <= request.status < 300 and header.consumer:
+            key = request.host, request.agent, header.consumer
+            writes.setdefault(key, []).append(request)
+    found: list[Violation] = []
+    cases = 0
+    for track in evidence.history.hosts.values():
+        for before, after in track.pairs():
+            owner = consumer_uid(before.object) if before else ""
+            if not owner or consumer_uid(after.object) or after.object is None:
+                continue
+            cases += 1
+            for request in writes.get((track.name, after.client, owner), ()):
+                if request.start < after.time < request.end:
+                    name = evidence.history.machine_name(owner) or owner
+                    text = (
+                        f"given back by {after.client} {request.end - after.time:.3f} s before "
+                        f"its BMC answered to {request.action} for {name}"
+                    )
+                    found.append(
+                        Violation(
+                            "no-release-in-mid-write",
+                            track.name,
+                            name,
+                            after.time,
+                            text,
+                            writes=(after.seq,),
+                            requests=(request.seq,),
+                        )
+                    )
+    return Judged(found, cases)

@@ -162,7 +162,7 @@ def provisioned_means_booted(evidence: Evidence, rules: Rules) -> Judged:
 
 
 def no_blind_reset(evidence: Evidence, rules: Rules) -> Judged:
-    """Nobody resets a host that boots, or has booted, what its owner asked for.
+    """Nobody resets or switches off a host that boots, or has booted, what its owner asked for.
 
     A provisioning whose answer was lost is looked at before it is repeated. A boot from the
     network leaves nothing to look at, so those do not count; neither does what follows a failure
@@ -177,7 +177,7 @@ def no_blind_reset(evidence: Evidence, rules: Rules) -> Judged:
         header = Header.parse(request.operation)
         if header.kind != "provision" or not request.action.startswith("reset:"):
             continue
-        if not request.performed or request.action == "reset:ForceOff":
+        if not request.performed:
             continue
         cases += 1
         held = [

@@ -90,6 +90,13 @@ class Logs:
         self.writes.append(record)
         return record
 
+    def configured(self, time: float, data: Mapping[str, str]) -> WriteRecord:
+        """The ConfigMap of the controller."""
+        settings = dict(data)
+        return self._write(
+            time, "ConfigMap", "beskar7-config", "beskar7-system", lambda obj: obj.update(data=settings)
+        )
+
     def host(
         self,
         time: float,

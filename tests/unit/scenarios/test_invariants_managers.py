@@ -98,6 +98,19 @@ def test_provisionings_are_counted_by_how_they_ended(logs: Any) -> None:
         assert (name in found) is wrong
 
 
+def test_a_power_action_whose_answer_was_cut_is_no_sure_one(logs: Any) -> None:
+    logs.claimed()
+    logs.request("h1", 5.0, 6.0, "reset:On", operation=logs.provision("h1", "m1"))
+    silent = life(claims(1))
+    said = details(counters_agree(logs.looked(calls=logs.answered(), a=silent), RULES))
+    assert "operation=On, outcome=success} is 0; it happened 1 times" in said
+    # Certain until 10 s after the start of a renewal, unless the next one is answered before.
+    logs.writes.append(replace(logs.writes[0], time=20.0))
+    logs.request("h1", 19.0, 19.5, "reset:On", operation=logs.provision("h1", "m1", "2"))
+    said = details(counters_agree(logs.looked(calls=logs.answered(), a=silent), RULES))
+    assert "operation=On, outcome=success} is 0; it happened 1 times at least" in said
+
+
 def test_power_actions_that_a_bmc_carried_out_are_counted(logs: Any) -> None:
     logs.claimed()
     logs.request("h1", 2.0, 2.5, "reset:On", operation=logs.provision("h1", "m1"))

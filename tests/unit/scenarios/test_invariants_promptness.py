@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from scenarios.engine.evidence import FaultWindow, Incident
 from scenarios.engine.invariants import Rules
 from scenarios.engine.invariants.bmc import write_limit
+from scenarios.engine.invariants.calm import calm_spans
 from scenarios.engine.invariants.ending import released_first
 from scenarios.engine.invariants.promptness import claimed_promptly, never_idle, oldest_first
 from scenarios.engine.invariants.states import no_blind_reset
@@ -30,13 +32,37 @@ def test_a_machine_that_waits_beside_a_free_host_is_not(logs: Any) -> None:
     assert "waited 60.0 s" in violation.detail
 
 
-def test_after_a_kill_or_a_fault_of_the_api_nobody_is_held_to_it(logs: Any) -> None:
+def test_while_managers_or_the_api_are_disturbed_nobody_is_held_to_it(logs: Any) -> None:
     logs.claimed(at=60.0)
-    logs.incidents.append(Incident(30.0, "kill-manager", "a"))
+    logs.incidents.append(Incident(15.0, "kill-manager", "a"))
     assert claimed_promptly(logs.evidence(), RULES).violations == []
     logs.incidents.clear()
     logs.faults.append(FaultWindow({"id": "f", "kind": "error", "target": "api"}, 1.0, 2.0))
     assert claimed_promptly(logs.evidence(), RULES).violations == []
+    logs.faults[:] = [FaultWindow({"id": "f", "kind": "error", "target": "api"}, -100.0, -90.0)]
+    (violation,) = claimed_promptly(logs.evidence(), RULES).violations  # calm again since -25
+    assert "waited 60.0 s" in violation.detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "calm_from"),
+    [("error", 10.0, 75.0), ("lose-event", 10.0, 675.0), ("error", None, None)],
+)
+def test_calm_returns_once_backoffs_and_lists_are_over(
+    logs: Any, kind: str, end: float | None, calm_from: float | None
+) -> None:
+    logs.claimed()
+    logs.faults.append(FaultWindow({"id": "f", "kind": kind, "target": "api"}, 0.0, end))
+    after = [] if calm_from is None else [(calm_from, math.inf)]
+    assert calm_spans(logs.evidence()) == [(-math.inf, 0.0), *after]
+
+
+def test_a_queue_that_is_drained_is_no_calm(logs: Any) -> None:
+    logs.claimed()
+    for time, limit in ((100.0, "0"), (200.0, "5")):
+        logs.configured(time, {"provisioning.maxConcurrentOps": limit})
+    spans = calm_spans(logs.evidence())
+    assert spans == [(-math.inf, 100.0), (245.0, math.inf)]
 
 
 def waiting(logs: Any, *served: str) -> Any:
@@ -72,11 +98,20 @@ def test_a_fleet_with_work_to_do_does_not_stand_still(logs: Any) -> None:
     assert "h1 was Deprovisioning, and for 50.0 s no BMC" in violation.detail
 
 
-def test_after_a_failure_waiting_is_right(logs: Any) -> None:
+def test_after_a_failure_waiting_is_right_until_the_world_was_at_rest(logs: Any) -> None:
     logs.claimed()
     assert never_idle(logs.evidence(), RULES).violations
-    logs.request("h1", 1.0, 1.5, fault="f")
+    logs.request("h1", 0.5, 0.6, fault="f")
     assert never_idle(logs.evidence(), RULES).violations == []
+    logs.incidents.append(Incident(0.7, "settled"))
+    assert never_idle(logs.evidence(), RULES).violations
+
+
+def test_a_host_that_was_claimed_is_owed_work_before_it_is_called_so(logs: Any) -> None:
+    logs.host(0.0, "h1", state="Available")
+    logs.host(1.0, "h1", owner="m1")
+    (violation,) = never_idle(logs.evidence(), RULES).violations
+    assert violation.detail.startswith("h1 was Available, and for 99.0 s no BMC")
 
 
 def test_a_machine_goes_after_its_host_is_released(logs: Any) -> None:

@@ -94,7 +94,11 @@ class Logs:
         """The ConfigMap of the controller."""
         settings = dict(data)
         return self._write(
-            time, "ConfigMap", "beskar7-config", "beskar7-system", lambda obj: obj.update(data=settings)
+            time,
+            "ConfigMap",
+            "beskar7-config",
+            "beskar7-system",
+            lambda obj: obj.update(data=settings),
         )
 
     def host(

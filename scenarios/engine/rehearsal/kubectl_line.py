@@ -23,7 +23,7 @@ from beskar7.api.kinds import (
 )
 from beskar7.api.objects import Object
 from beskar7.api.problems import DocumentError, closest
-from emulator.kube.workloads.objects import DEPLOYMENT, POD
+from emulator.kube.workloads.objects import DEPLOYMENT, NODE, POD
 from scenarios.engine.rehearsal.kubectl_commands import (
     Apply,
     Command,
@@ -49,6 +49,7 @@ WORDS: dict[str, Kind] = {
     **dict.fromkeys(("configmap", "configmaps", "cm"), CONFIG_MAP),
     **dict.fromkeys(("deployment", "deployments", "deploy", "deployment.apps"), DEPLOYMENT),
     **dict.fromkeys(("lease", "leases"), LEASE),
+    **dict.fromkeys(("node", "nodes", "no"), NODE),
     **dict.fromkeys(("pod", "pods", "po"), POD),
     **dict.fromkeys(("secret", "secrets"), SECRET),
     **{

@@ -231,6 +231,10 @@ class Stage:
 
     def _clear(self, id: str | None) -> None:
         self._world.clear_faults(id)
+        self.cleared(id)
+
+    def cleared(self, id: str | None) -> None:
+        """A fault, or all for None, was cleared just now, by whomever."""
         now = self._world.runtime.now()
         self._evidence.faults[:] = [
             replace(window, start=min(window.start, now), end=now)

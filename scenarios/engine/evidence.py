@@ -94,6 +94,8 @@ class Evidence:
     incidents: list[Incident] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     """The acts of its rehearsal, as far as they came."""
+    hints: int | None = None
+    """How many the operator was given; None: the remedy was the scenario's own."""
     faults: list[FaultWindow] = field(default_factory=list)
     lost_writes: int = 0
     lost_requests: int = 0

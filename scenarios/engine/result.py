@@ -90,6 +90,7 @@ class Result:
                 "ended": evidence.ended,
             },
             **({"acts": self._acts()} if evidence.parts else {}),
+            **({} if evidence.hints is None else {"hints_used": evidence.hints}),
             "checks": [check.to_json() for check in self.checks],
             "invariants": {item.name: item.to_json() for item in self.invariants},
             "metrics": {name: _rounded(value) for name, value in self.metrics.items()},

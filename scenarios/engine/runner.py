@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Protocol
 
 from beskar7.api.durations import format_duration
 from beskar7.api.errors import ApiError
@@ -20,8 +21,21 @@ SATURATION_SECONDS = 1.0
 AFTERMATH_SECONDS = 20.0
 """From rest to the last look into the managers: watches are back within ten seconds of a fault
 (the reflector's longest retry), and Events are written within a few."""
+REST = 30.0
+"""Seconds from an operator's recovery on in which the world comes to rest, or is left as it is."""
 SHOWN = 3
 """Culprits named when time runs out."""
+
+
+class Operator(Protocol):
+    """Who repairs in a rehearsal, outside of the runner."""
+
+    patience: float
+    """Seconds from the symptoms on within which the recovery has to be reached."""
+
+    def look(self, play: Play, acts: Stage, evidence: Evidence) -> None:
+        """Called at each news, and a few times a second."""
+        ...
 
 
 class Run:
@@ -31,8 +45,15 @@ class Run:
     """
 
     def __init__(
-        self, scenario: Scenario, *, clock: str, seed: int, progress: Progress | None = None
+        self,
+        scenario: Scenario,
+        *,
+        clock: str,
+        seed: int,
+        progress: Progress | None = None,
+        operator: Operator | None = None,
     ) -> None:
+        """``operator``: who is to find the remedy of the scenario's rehearsal."""
         self.scenario = scenario
         self.evidence = Evidence(scenario, clock, seed)
         self._progress: Progress = progress or Silent()
@@ -40,6 +61,7 @@ class Run:
         self._watcher: Watcher | None = None
         self._acts: Stage | None = None
         self._rehearsal: Play | None = None
+        self._operator = operator
 
     def body(self, world: World) -> None:
         """Put the world up, run the scenario, read the logs to their end, take the world down.
@@ -126,6 +148,10 @@ class Run:
             acts.perform_due()
             if rehearsal is not None:
                 rehearsal.advance()
+                if self._operator is not None:
+                    self._operator.look(rehearsal, acts, evidence)
+                    if rehearsal.part.name == "recovery" and rehearsal.part.ended is not None:
+                        end = rehearsal.part.ended + REST
                 if rehearsal.fell_short:
                     evidence.ending, evidence.reason = "unmet", rehearsal.fell_short
                     return
@@ -157,7 +183,10 @@ class Run:
         if script is None:
             return None
         note = partial(self._note, world)
-        self._rehearsal = Play(script, world, self.evidence, watcher, acts, note)
+        patience = None if self._operator is None else self._operator.patience
+        self._rehearsal = Play(
+            script, world, self.evidence, watcher, acts, note, by_operator=patience
+        )
         return self._rehearsal
 
     def _abandon(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from beskar7.api.durations import parse_duration
 from beskar7.manifests.objects import NAME
 from beskar7.manifests.rights import NAMESPACE
 from beskar7.monitoring.rules import MAX_COMPRESSION, rule_groups
@@ -30,7 +31,7 @@ UP = "up"
 PATIENCE = 60.0
 """Seconds of wall time for one evaluation; it takes a fifth of one."""
 _METRIC = re.compile(r"\bbeskar7_[a-z0-9_]+")
-_FAILED = re.compile(r'expr: "(?:.*?)alertname=\\"(\w+)\\"(?:.*?)", time: (\d+)s,')
+_FAILED = re.compile(r'expr: "(?:.*?)alertname=\\"(\w+)\\"(?:.*?)", time: (\w+),')
 SHOWN = 500
 
 
@@ -182,7 +183,7 @@ def _evaluate(document: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
             check=False,
         )
     said = done.stdout + done.stderr
-    found = [(name, int(step)) for name, step in _FAILED.findall(said)]
+    found = [(name, round(parse_duration(time) / STEP)) for name, time in _FAILED.findall(said)]
     if done.returncode and not found:
         raise ValueError(f"promtool: {said.strip()[:SHOWN]}")
     return found

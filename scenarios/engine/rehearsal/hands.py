@@ -32,8 +32,10 @@ class Work:
         runtime.spawn(self._body, name=name)
 
     def _body(self) -> None:
+        self.error = "it broke off"  # unless it comes to its end
         try:
             self._run()
+            self.error = ""
         except (KubectlError, WorldError) as error:
             self.error = str(error)
         finally:

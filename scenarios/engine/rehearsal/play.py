@@ -48,6 +48,7 @@ class Play:
         self._base = self._start
         self._work: Work | None = None
         self._held: list[float | None] = []
+        self._repairs: list[Step] = []
         self._looked = 0.0
         self.fell_short = ""
         """Why it cannot go on, in words; empty while it can."""
@@ -131,6 +132,7 @@ class Play:
             case "recovery":
                 self._note(f"recovered after {took}")
                 self._evidence.incidents.append(Incident(now, "recovery", "", "reached"))
+                self._tell_repairs()
                 return
         self.advance()
 
@@ -174,9 +176,23 @@ class Play:
         if self._work is not None:
             self._work.abandon()
 
-    def restart_count(self) -> None:
-        """Somebody repaired something: what counts for the recovery counts from now on."""
+    def repaired(self, what: str, time: float) -> None:
+        """The operator did something: what counts for the recovery counts from now on."""
+        self._repairs.append(Step(what, at=time, outcome="done"))
         self._base = self.sight.base()
+
+    def _tell_repairs(self) -> None:
+        """The operator's remedy is known once its end is: it is what was done before."""
+        recovery = self.part
+        if self._patience is None or recovery.name != "recovery":
+            return
+        began, repairs = recovery.began, self._repairs
+        ended = min(repairs[-1].at or began, recovery.ended or began) if repairs else began
+        ended = max(began, ended)
+        recovery.began = ended
+        for step in recovery.steps:
+            step.at = None if step.at is None else max(step.at, ended)
+        self._evidence.parts.insert(-1, Part("remedy", began, ended, repairs))
 
     def _conditions(self) -> tuple[Condition, ...]:
         return self._script.symptom if self.part.name == "symptom" else self._script.recovery
@@ -232,6 +248,7 @@ class Play:
             for step in missed
         ]
         self.fell_short = f"the {self.part.name} was missed: {'; '.join(said)}"
+        self._tell_repairs()
 
 
 def _told(condition: Condition) -> bool:

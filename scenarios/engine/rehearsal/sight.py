@@ -203,7 +203,7 @@ class Sight:
             self._diagnosis = diagnose(self._cluster)
         diagnosis = self._diagnosis
         holds = diagnosis.healthy if finding == HEALTHY else diagnosis.has(finding)
-        found = [each.id for each in diagnosis.findings]
+        found = list(dict.fromkeys(each.id for each in diagnosis.findings))
         return Seen(holds, _some(found) if found else HEALTHY)
 
     def _phases(self) -> dict[str, int]:

@@ -60,6 +60,8 @@ WORDS: dict[str, Kind] = {
 }
 """The kinds by what kubectl calls them."""
 DELETABLE = (LEASE, POD, BESKAR7_MACHINE)
+FLAGS = ("--overwrite", "--ignore-not-found", "--wait")
+"""Switches: kubectl takes a value of theirs only behind an equals sign."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -91,15 +93,17 @@ def read_kubectl(line: str, manifests: Sequence[Object] = ()) -> Kubectl:
         raise ValueError(f"cannot be split into words: {str(error).lower()}") from None
     if words[:1] == ["kubectl"]:
         words = words[1:]
-    for name, (read, _) in COMMANDS.items():
+    for name, (read, example) in COMMANDS.items():
         verbs = name.split()
         if words[: len(verbs)] == verbs:
             try:
                 if manifests and read is not _apply:
                     raise ValueError("manifests belong to apply -f - only")
-                command = read(words[len(verbs) :], manifests)
+                given = [f"{word}=true" if word in FLAGS else word for word in words]
+                command = read(given[len(verbs) :], manifests)
             except ValueError as error:
-                raise ValueError(f"kubectl {name}: {error}") from None
+                right = f"for example: kubectl {example}"
+                raise ValueError(f"kubectl {name}: {error}; {right}") from None
             return Kubectl(shlex.join(words), tuple(words), command)
     said = " ".join(words[:2])
     hint = closest(said, COMMANDS)
@@ -153,7 +157,7 @@ def _patch(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser.add_argument("-p", "--patch", required=True)
     parser.add_argument("--type", choices=("strategic", "merge", "json"), default="strategic")
     parser.add_argument("--subresource", choices=("status",))
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     place = _one(found.place, found.namespace)
     form: PatchForm = found.type
     if form == "strategic" and place.kind.group == GROUP:
@@ -172,7 +176,7 @@ def _scale(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("scale")
     parser.add_argument("place", nargs="+")
     parser.add_argument("--replicas", required=True)
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     text = found.replicas
     if not text.isascii() or not text.isdigit() or int(text[:6]) > MAX_REPLICAS:
         raise ValueError(f"--replicas={text[:20]} has to be from 0 to {MAX_REPLICAS}")
@@ -182,7 +186,7 @@ def _scale(words: Sequence[str], _: Sequence[Object]) -> Command:
 def _restart(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("rollout restart")
     parser.add_argument("place", nargs="+")
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     return RolloutRestart(_one(found.place, found.namespace, DEPLOYMENT))
 
 
@@ -190,7 +194,7 @@ def _status(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("rollout status")
     parser.add_argument("place", nargs="+")
     parser.add_argument("--timeout")
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     timeout = parse_duration(found.timeout) if found.timeout else ROLLOUT_PATIENCE
     if not 0 < timeout <= ROLLOUT_PATIENCE:
         raise ValueError(f"--timeout={found.timeout} has to be at most {ROLLOUT_PATIENCE:g}s")
@@ -200,10 +204,10 @@ def _status(words: Sequence[str], _: Sequence[Object]) -> Command:
 def _delete(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("delete")
     parser.add_argument("place", nargs="+")
-    parser.add_argument("--ignore-not-found", nargs="?", choices=("true", "false"), const="true")
+    parser.add_argument("--ignore-not-found", choices=("true", "false"), default="false")
     parser.add_argument("--wait", choices=("true", "false"), default="true")
     parser.add_argument("-l", "--selector")
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     options = {
         "ignore_not_found": found.ignore_not_found == "true",
         "wait": found.wait == "true",
@@ -229,8 +233,8 @@ def _mark(field: str) -> Callable[[Sequence[str], Sequence[Object]], Command]:
     def read(words: Sequence[str], _: Sequence[Object]) -> Command:
         parser = _parser(field)
         parser.add_argument("words", nargs="+")
-        parser.add_argument("--overwrite", nargs="?", choices=("true", "false"), const="true")
-        found = parser.parse_args(words)
+        parser.add_argument("--overwrite", choices=("true", "false"), default="false")
+        found = parser.parse_intermixed_args(words)
         place = [word for word in found.words if "=" not in word and not word.endswith("-")]
         values = _values(word for word in found.words if word not in place)
         return Mark(
@@ -257,7 +261,7 @@ def _values(words: object) -> dict[str, str | None]:
 def _apply(words: Sequence[str], manifests: Sequence[Object]) -> Command:
     parser = _parser("apply")
     parser.add_argument("-f", "--filename", required=True)
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     if found.filename != "-":
         raise ValueError("takes -f - only; the manifests stand beside it, under manifests:")
     if not manifests:
@@ -286,7 +290,7 @@ def _set_env(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("set env")
     parser.add_argument("words", nargs="+")
     parser.add_argument("-c", "--containers", default="")
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     place = [word for word in found.words if "=" not in word and not word.endswith("-")]
     values = _values(word for word in found.words if word not in place)
     for name in values:
@@ -301,7 +305,7 @@ def _set_resources(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser.add_argument("-c", "--containers", default="")
     parser.add_argument("--limits", default="")
     parser.add_argument("--requests", default="")
-    found = parser.parse_args(words)
+    found = parser.parse_intermixed_args(words)
     limits, requests = _quantities(found.limits), _quantities(found.requests)
     if not limits and not requests:
         raise ValueError("changes nothing; give --limits=memory=256Mi or --requests=...")

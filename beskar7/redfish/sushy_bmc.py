@@ -63,11 +63,12 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
         url: str,
         *,
         verify: bool,
-        request_timeout: float,
-        connect_timeout: float,
+        request_timeout: Callable[[], float],
+        connect_timeout: Callable[[], float],
         agent: str,
         setup: SessionSetup | None,
     ) -> None:
+        """Both timeouts are asked for at each request: a client outlives their configuration."""
         super().__init__(url, verify=verify, server_side_retries=1)
         self.context: CallContext | None = None
         self.accepted = False
@@ -107,10 +108,11 @@ class SushyConnector(sushy_connector.Connector):  # type: ignore[misc] # sushy i
                 # Taken now: entering may have meant to wait.
                 context.deadline.check()
                 remaining = context.deadline.remaining()
-                patience = self._request_timeout if remaining is None else remaining
-                patience = min(self._request_timeout, patience)
+                patience = self._request_timeout()
+                if remaining is not None:
+                    patience = min(patience, remaining)
                 self._ends_at = self._runtime.now() + patience
-                kwargs["timeout"] = (min(self._connect_timeout, patience), patience)
+                kwargs["timeout"] = (min(self._connect_timeout(), patience), patience)
                 response: requests.Response = super()._op(method, path, *args, **kwargs)
             outcome = "success"
             self.accepted = response.status_code == ACCEPTED
@@ -391,8 +393,8 @@ class SushyBmcs:
             self._runtime,
             target.address,
             verify=target.verify,
-            request_timeout=self._request_timeout(),
-            connect_timeout=self._connect_timeout(),
+            request_timeout=self._request_timeout,
+            connect_timeout=self._connect_timeout,
             agent=self._agent,
             setup=self._setup,
         )

@@ -137,3 +137,17 @@ def test_a_change_that_no_watch_told_of_is_found_by_the_resync(in_world: Any) ->
         assert took <= 60.0 + 30.0
 
     in_world(body, config={"reconcile.syncPeriod": "60s"})
+
+
+def test_a_bmc_that_is_known_gets_the_time_that_is_configured_now(in_world: Any) -> None:
+    """Its client is kept from one operation to the next."""
+
+    def body(driver: Any) -> None:
+        slow = {"kind": "latency", "latency": {"mean": 12.0}, "match": {"path": "*/VirtualMedia"}}
+        driver.world.add_fault({"id": "slow"} | slow)
+        driver.create_machines(1)
+        driver.until(lambda: driver.events("ProvisioningFailed"), "timed out")
+        configure(driver, bmc__requestTimeout="20s")
+        driver.until(lambda: driver.phases() == ["Provisioned"], "provisioned", 300.0)
+
+    in_world(body, hosts=1, config={"bmc.requestTimeout": "10s", "bmc.maxRetries": "1"})

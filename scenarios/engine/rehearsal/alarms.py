@@ -30,8 +30,8 @@ STEP = 1
 UP = "up"
 PATIENCE = 60.0
 """Seconds of wall time for one evaluation; it takes a fifth of one."""
-_METRIC = re.compile(r"\bbeskar7_[a-z0-9_]+")
-_FAILED = re.compile(r'expr: "(?:.*?)alertname=\\"(\w+)\\"(?:.*?)", time: (\w+),')
+_METRIC = re.compile(r"\bbeskar7[_:][a-z0-9_]+")
+_FAILED = re.compile(r'expr: "(?:.*?)alertname=\\"(\w+)\\"(?:.*?)", time: ([0-9hms]+),')
 SHOWN = 500
 
 
@@ -41,26 +41,42 @@ def promtool() -> str | None:
 
 
 @functools.cache
-def rules() -> Mapping[str, Any]:
-    """The rules with all times divided, thresholds as they are."""
-    return rule_groups(compression=MAX_COMPRESSION)
+def rules(alarms: frozenset[str]) -> Mapping[str, Any]:
+    """The rules that decide on ``alarms``, with all times divided, thresholds as they are."""
+    groups = rule_groups(compression=MAX_COMPRESSION)["groups"]
+    names, wanted = set[str](), set[str](alarms)
+    while names != wanted:  # what a rule looks at may be what another one records
+        names = set(wanted)
+        for rule in (rule for group in groups for rule in group["rules"]):
+            if rule.get("alert", rule.get("record")) in names:
+                wanted.update(_METRIC.findall(rule["expr"]))
+    for group in groups:
+        group["rules"] = [
+            rule for rule in group["rules"] if rule.get("alert", rule.get("record")) in names
+        ]
+    return {"groups": [group for group in groups if group["rules"]]}
 
 
 @functools.cache
-def watched() -> frozenset[str]:
-    """The metrics that the rules look at."""
+def watched(alarms: frozenset[str]) -> frozenset[str]:
+    """The metrics that those rules look at."""
     found: set[str] = set()
-    for group in rules()["groups"]:
+    for group in rules(alarms)["groups"]:
         for rule in group["rules"]:
             found.update(_METRIC.findall(rule["expr"]))
-    return frozenset(found)
+    return frozenset(name for name in found if ":" not in name)
 
 
 class AlarmBook:
-    """Series since ``began`` (``runtime.now()``), and which alarms they let fire when."""
+    """Series since ``began`` (``runtime.now()``), and which of ``alarms`` they let fire when.
 
-    def __init__(self, began: float) -> None:
+    Only what these look at is kept: a fleet's histograms would be most of the work.
+    """
+
+    def __init__(self, began: float, alarms: Collection[str]) -> None:
         self._began = began
+        self._alarms = frozenset(alarms)
+        self._watched = watched(self._alarms)
         self._scrapes: list[int] = []
         self._series: dict[str, dict[int, float]] = {}
         self._asked = -1
@@ -85,15 +101,14 @@ class AlarmBook:
             labels = {"job": NAME, "instance": pod, "namespace": NAMESPACE, "pod": pod}
             self._put(_name(UP, labels), step, float(pod in answered))
             for (name, own), value in answered.get(pod, {}).items():
-                if name in watched():
+                if name in self._watched:
                     self._put(_name(name, labels | dict(own)), step, value)
 
     def _put(self, series: str, step: int, value: float) -> None:
         self._series.setdefault(series, {})[step] = value
 
-    def firing(self, alarms: Collection[str]) -> set[str]:
-        """Those of ``alarms`` that fire at the last scrape. Takes a fifth of a second of the
-        machine's time.
+    def firing(self) -> set[str]:
+        """The alarms that fire at the last scrape. Takes a tenth of a second of the machine's time.
 
         Raises:
             OSError: promtool cannot be run; ValueError: it did not understand what it was given.
@@ -103,7 +118,7 @@ class AlarmBook:
         last = self._scrapes[-1]
         times = range(self._asked + 1, last + 1)
         at_last = set()
-        for alarm, step in _evaluate(self._document(alarms, times)):
+        for alarm, step in _evaluate(rules(self._alarms), self._document(times)):
             self.fired.setdefault(alarm, []).append(self._began + step * STEP)
             if step == last:
                 at_last.add(alarm)
@@ -112,12 +127,12 @@ class AlarmBook:
             self._now = at_last
         return self._now
 
-    def _document(self, alarms: Collection[str], times: Iterable[int]) -> dict[str, Any]:
+    def _document(self, times: Iterable[int]) -> dict[str, Any]:
         """A unit test of Prometheus' form, which expects that nothing fires and says what does."""
         return {
             "rule_files": ["rules.yaml"],
             "evaluation_interval": f"{STEP}s",
-            "group_eval_order": [group["name"] for group in rules()["groups"]],
+            "group_eval_order": [group["name"] for group in rules(self._alarms)["groups"]],
             "tests": [
                 {
                     "interval": f"{STEP}s",
@@ -132,7 +147,7 @@ class AlarmBook:
                             "exp_samples": [],
                         }
                         for step in times
-                        for alarm in sorted(alarms)
+                        for alarm in sorted(self._alarms)
                     ],
                 }
             ],
@@ -163,7 +178,7 @@ def _number(value: float) -> str:
     return {"inf": "Inf", "-inf": "-Inf", "nan": "NaN"}.get(text, text.removesuffix(".0"))
 
 
-def _evaluate(document: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+def _evaluate(groups: Mapping[str, Any], document: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
     """Which alarm fires in which second, of those that are asked for."""
     if not document["tests"][0]["promql_expr_test"]:
         return []
@@ -172,7 +187,7 @@ def _evaluate(document: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
         raise FileNotFoundError("promtool is not installed")
     with tempfile.TemporaryDirectory(prefix="beskar7-alarms-") as scratch:
         # JSON is YAML as well, and is written faster.
-        Path(scratch, "rules.yaml").write_bytes(orjson.dumps(rules()))
+        Path(scratch, "rules.yaml").write_bytes(orjson.dumps(groups))
         Path(scratch, "test.yaml").write_bytes(orjson.dumps(document))
         done = subprocess.run(  # noqa: S603 # a fixed program, arguments as a list
             [program, "test", "rules", "test.yaml"],

@@ -13,7 +13,7 @@ from beskar7.operations.doctor.judging import diagnose
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import phase
 from scenarios.engine.rehearsal.alarms import STEP, AlarmBook, promtool, watched
-from scenarios.engine.rehearsal.condition_fields import HEALTHY, NO_STATE, alarms
+from scenarios.engine.rehearsal.condition_fields import HEALTHY, NO_STATE
 from scenarios.engine.rehearsal.conditions import (
     AlarmFires,
     Condition,
@@ -73,13 +73,12 @@ class Sight:
         whats = [condition.what for condition in conditions]
         names = {what.series.name for what in whats if isinstance(what, MetricIs)}
         names |= {w.over.name for w in whats if isinstance(w, MetricIs) and w.over is not None}
-        asked = any(isinstance(what, AlarmFires) for what in whats)
-        self._alarms = alarms() if asked and promtool() is not None else ()
-        if self._alarms:
-            names |= watched()
+        asked = frozenset(what.alarm for what in whats if isinstance(what, AlarmFires))
+        self._alarms = asked if promtool() is not None else frozenset()
+        names |= watched(self._alarms)
         self._book = SampleBook(names) if names else None
         now = world.runtime.now()
-        self._alarm_book = AlarmBook(now)
+        self._alarm_book = AlarmBook(now, self._alarms)
         self._firing: set[str] = set()
         self._evaluated = now
         self._diagnosis: Diagnosis | None = None
@@ -189,7 +188,7 @@ class Sight:
         if now >= self._evaluated + EVALUATE:
             self._evaluated = now
             try:
-                self._firing = self._alarm_book.firing(self._alarms)
+                self._firing = self._alarm_book.firing()
             except (OSError, ValueError) as error:
                 raise WorldError(f"the alarms cannot be evaluated: {error}") from None
         others = sorted(self._firing - {alarm})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from beskar7.api.errors import ApiError
 from beskar7.operations.cluster import Cluster
 from beskar7.operations.doctor.diagnosis import Diagnosis
+from beskar7.operations.doctor.gather import counters as doctors_counters
 from beskar7.operations.doctor.judging import diagnose
+from beskar7.operations.doctor.snapshot import Counters
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import phase
 from scenarios.engine.rehearsal.alarms import STEP, AlarmBook, promtool, watched
@@ -47,6 +51,8 @@ class Base:
 
     time: float
     counters: Mapping[Key, float] = field(default_factory=dict)
+    doctor: Counters | None = None
+    """The same for doctor, whose rates are over the time since then; None: nobody asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Sight:
         names = {what.series.name for what in whats if isinstance(what, MetricIs)}
         names |= {w.over.name for w in whats if isinstance(w, MetricIs) and w.over is not None}
         asked = frozenset(what.alarm for what in whats if isinstance(what, AlarmFires))
+        self._consulting = any(isinstance(what, DoctorFinds) for what in whats)
         self._alarms = asked if promtool() is not None else frozenset()
         names |= watched(self._alarms)
         self._book = SampleBook(names) if names else None
@@ -106,7 +113,11 @@ class Sight:
     def base(self) -> Base:
         """This moment as the one from which things count."""
         counters = {} if self._book is None else self._book.totals
-        return Base(self._world.runtime.now(), counters)
+        told = None
+        if self._consulting:
+            with contextlib.suppress(ApiError):
+                told = doctors_counters(self._cluster)
+        return Base(self._world.runtime.now(), counters, told)
 
     def judge(self, condition: Condition, base: Base) -> Seen:
         """Of happenings that are to be absent: whether none came in the time it says, all of which
@@ -151,7 +162,7 @@ class Sight:
                 phases = self._phases()
                 return Seen(bounds.hold(phases.get(name, 0)), _counts(phases))
             case DoctorFinds(finding):
-                return self._doctor(finding)
+                return self._doctor(finding, base)
 
     def _count(self, what: EventCame | LogSaid | LeaseChanged, time: float) -> int:
         if isinstance(what, LogSaid):
@@ -195,11 +206,17 @@ class Sight:
         words = "fires" if alarm in self._firing else "does not fire"
         return Seen(alarm in self._firing, words + (f"; {_some(others)} does" if others else ""))
 
-    def _doctor(self, finding: str) -> Seen:
+    def _doctor(self, finding: str, base: Base) -> Seen:
+        """What came before ``base`` is over: a storm of conflicts then is no finding now."""
         now = self._world.runtime.now()
         if self._diagnosis is None or now >= self._consulted + CONSULT:
             self._consulted = now
-            self._diagnosis = diagnose(self._cluster)
+            recent = max(1.0, now - base.time)
+            try:
+                self._diagnosis = diagnose(self._cluster, before=base.doctor, recent=recent)
+            except ApiError as error:
+                self._diagnosis = None
+                return Seen(False, f"the API does not answer: {error.message}")
         diagnosis = self._diagnosis
         holds = diagnosis.healthy if finding == HEALTHY else diagnosis.has(finding)
         found = list(dict.fromkeys(each.id for each in diagnosis.findings))

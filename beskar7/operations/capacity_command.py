@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from beskar7.operations.options import DONE, FOUND, add_cluster_options, open_cluster, print_json
+from beskar7.operations.options import (
+    DONE,
+    FOUND,
+    add_cluster_options,
+    console,
+    open_cluster,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from beskar7.operations.capacity import Capacity, Group
@@ -55,21 +62,21 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         print_json(found.to_json())
     else:
-        show(found, Console(highlight=False, soft_wrap=True))
+        show(found, console())
     return FOUND if found.recommendations else DONE
 
 
-def show(found: Capacity, console: Console) -> None:
+def show(found: Capacity, screen: Console) -> None:
     """The report as tables."""
     from beskar7.operations.capacity import told
 
-    console.print(f"[bold]{found.pool.total} hosts[/bold], {_use(found.pool)} of the usable in use")
-    console.print("  " + (", ".join(f"{n} {state}" for state, n in found.states.items()) or "none"))
+    screen.print(f"[bold]{found.pool.total} hosts[/bold], {_use(found.pool)} of the usable in use")
+    screen.print("  " + (", ".join(f"{n} {state}" for state, n in found.states.items()) or "none"))
     for by, groups in found.groups.items():
         if len(groups) > 1 or (groups and by == "zone"):
-            console.print()
-            console.print(_groups(by, groups))
-    console.print()
+            screen.print()
+            screen.print(_groups(by, groups))
+    screen.print()
     if found.demands:
         table = _table("waiting", "namespace", "for", "hosts that fit", "of them free")
         for each in found.demands:
@@ -81,11 +88,11 @@ def show(found: Capacity, console: Console) -> None:
                 escape(fitting),
                 str(each.free),
             )
-        console.print(table)
+        screen.print(table)
     else:
-        console.print("No machine waits for a host.")
-    console.print(f"Queue: {found.queue_length:.0f} of {found.queue_capacity:.0f} places taken.\n")
-    console.print(
+        screen.print("No machine waits for a host.")
+    screen.print(f"Queue: {found.queue_length:.0f} of {found.queue_capacity:.0f} places taken.\n")
+    screen.print(
         f"Planned for {found.peak} machines at once, {found.per_hour:g} in the busiest hour:"
     )
     table = _table("", "is", "should be", "rule")
@@ -98,14 +105,14 @@ def show(found: Capacity, console: Console) -> None:
             size.rule,
             style=style,
         )
-    console.print(table)
-    console.print()
+    screen.print(table)
+    screen.print()
     for text in found.advice:
-        console.print(f"[cyan]advice[/cyan]       {escape(text)}")
+        screen.print(f"[cyan]advice[/cyan]       {escape(text)}")
     for text in found.recommendations:
-        console.print(f"[yellow]recommended[/yellow]  {escape(text)}")
+        screen.print(f"[yellow]recommended[/yellow]  {escape(text)}")
     if not found.recommendations:
-        console.print("[green]there is enough[/green]")
+        screen.print("[green]there is enough[/green]")
 
 
 def _groups(by: str, groups: Any) -> Table:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.errors import ApiError
 from beskar7.cli import UsageError
@@ -17,6 +19,8 @@ from beskar7.manifests.rights import NAMESPACE
 if TYPE_CHECKING:
     from beskar7.operations.live import LiveCluster
 
+WIDTH = 120
+"""Columns of a report."""
 DONE, FOUND, INTERRUPTED = 0, 1, 130
 """Exit codes; 2 is bad input or no cluster (UsageError)."""
 
@@ -84,6 +88,14 @@ def open_cluster(args: argparse.Namespace) -> Iterator[LiveCluster]:
         raise UsageError(_line(error)) from None
     finally:
         cluster.close()
+
+
+def console() -> Console:
+    """On standard output, as wide as the terminal; where there is none, as wide as a report."""
+    found = Console(highlight=False)
+    if not found.is_terminal:
+        found.width = WIDTH
+    return found
 
 
 def print_json(value: Any) -> None:

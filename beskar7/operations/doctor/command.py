@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from beskar7.cli import UsageError
@@ -19,6 +18,7 @@ from beskar7.operations.options import (
     FOUND,
     add_cluster_options,
     bounded_duration,
+    console,
     open_cluster,
     print_json,
 )
@@ -33,8 +33,6 @@ RECENT = 600.0
 WATCH = 5.0
 WEBHOOK = "BESKAR7_WEBHOOK"
 """The environment variable with the URL: whoever has it may post, so it is no argument."""
-WIDTH = 120
-"""Columns where there is no terminal that says how many it has."""
 
 
 def register(commands: Any) -> None:
@@ -119,14 +117,7 @@ def show(found: Diagnosis, output: str) -> None:
     if output == "json":
         print_json(found.to_json())
     else:
-        _console().print(rendered(found))
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH
-    return console
+        console().print(rendered(found))
 
 
 def _watch(args: argparse.Namespace, cluster: LiveCluster) -> int:
@@ -134,7 +125,7 @@ def _watch(args: argparse.Namespace, cluster: LiveCluster) -> int:
     from beskar7.operations.doctor.text import rendered
     from beskar7.operations.doctor.watching import watch
 
-    console = _console()
+    screen = console()
     for look in watch(cluster, args.watch, args.recent):
         found = look.diagnosis
         if args.output == "json":
@@ -142,12 +133,12 @@ def _watch(args: argparse.Namespace, cluster: LiveCluster) -> int:
             sys.stdout.write(json.dumps(body) + "\n")
             sys.stdout.flush()
             continue
-        if console.is_terminal:
-            console.clear()
+        if screen.is_terminal:
+            screen.clear()
         if found is None:
-            console.print(f"[red]the API server does not answer:[/red] {escape(look.trouble)}")
+            screen.print(f"[red]the API server does not answer:[/red] {escape(look.trouble)}")
         else:
-            console.print(rendered(found, look.changed, look.gone))
+            screen.print(rendered(found, look.changed, look.gone))
     return DONE
 
 

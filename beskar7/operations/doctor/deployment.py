@@ -25,6 +25,8 @@ from beskar7.operations.podstatus import (
 PASSING = ("ContainerCreating", "PodInitializing")
 """Reasons of a container that waits as it should."""
 OUT_OF_MEMORY = "OOMKilled"
+LAST_WORDS = 200
+"""Characters."""
 
 
 def prerequisites(snapshot: Snapshot) -> Section:
@@ -71,7 +73,9 @@ def deployment(snapshot: Snapshot, installed: Installed) -> Section:
         "ready": there,
         "images": dict(sorted(images.items())),
         "restarts": restarts,
-        "lastEnds": {pod_name(pod): ended for pod in pods if (ended := last_end(pod))},
+        "lastEnds": {
+            pod_name(pod): _ending(ended) + _said(ended) for pod in pods if (ended := last_end(pod))
+        },
     }
     return Section("deployment", line, facts, tuple(found))
 
@@ -121,12 +125,13 @@ def _pod(snapshot: Snapshot, pod: Object) -> Iterator[Finding]:
     waiting = state.get("waiting") or {}
     ended = last_end(pod)
     words = _ending(ended)
+    last = f"{words}{_said(ended)}"
     if waiting and waiting.get("reason") not in PASSING:
         text = f"{name}: {waiting.get('reason')}"
-        text += f", last {words}" if ended else f": {waiting.get('message') or ''}"
+        text += f", last {last}" if ended else f": {waiting.get('message') or ''}"
         yield finding("manager-crashing", snapshot.namespace, text.rstrip(": "), [name])
     elif "terminated" in state:
-        yield finding("manager-crashing", snapshot.namespace, f"{name} {words}", [name])
+        yield finding("manager-crashing", snapshot.namespace, f"{name} {last}", [name])
     if not ended:
         return
     at = ended.get("finishedAt")
@@ -139,13 +144,17 @@ def _pod(snapshot: Snapshot, pod: Object) -> Iterator[Finding]:
         yield finding("manager-out-of-memory", snapshot.namespace, text, [name])
     elif "running" in state:
         yield finding("manager-restarted", snapshot.namespace, f"{name} {words} {since}", [name])
-    return
 
 
 def _ending(ended: Object) -> str:
     """``ended with Error (exit code 2)``"""
-    text = f"ended with {ended.get('reason') or 'no reason'} (exit code {ended.get('exitCode')})"
-    return text + (f": {ended['message'].strip()}" if ended.get("message") else "")
+    return f"ended with {ended.get('reason') or 'no reason'} (exit code {ended.get('exitCode')})"
+
+
+def _said(ended: Object) -> str:
+    """Its last words; the message may be the end of a log."""
+    lines = str(ended.get("message") or "").strip().splitlines()
+    return f": {lines[-1][:LAST_WORDS]}" if lines else ""
 
 
 def silent(snapshot: Snapshot) -> Sequence[str]:

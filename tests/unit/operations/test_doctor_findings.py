@@ -356,3 +356,16 @@ def test_the_worst_comes_first_and_decides(make: SimpleNamespace) -> None:
     only_notices = judge(replace(make.healthy(), warnings=[make.event("ProvisioningFailed")]))
     assert only_notices.healthy
     assert only_notices.severity is Severity.NOTICE
+
+
+def test_of_a_crash_the_last_words_are_told_not_a_whole_log(make: SimpleNamespace) -> None:
+    log = "INFO much\n" * 500 + "beskar7 manager: error: unrecognized arguments: --x"
+    ended = {"terminated": {**CRASHED["terminated"], "message": log}}
+    pods = [make.pod("manager-a"), make.pod("manager-b", ready=False, state=BACK_OFF, last=ended)]
+    diagnosis = judge(replace(make.healthy(), pods=pods))
+    (found,) = diagnosis.findings
+    assert found.message == (
+        "manager-b: CrashLoopBackOff, last ended with Error (exit code 2): "
+        "beskar7 manager: error: unrecognized arguments: --x"
+    )
+    assert len(str(diagnosis.to_json())) < 10_000

@@ -284,7 +284,12 @@ class Act:
 
 
 RestsOnElection = Literal[
-    "only-owner-acts", "bmc-exclusive", "bmc-cooldown", "no-blind-reset", "write-limit"
+    "only-owner-acts",
+    "bmc-exclusive",
+    "bmc-cooldown",
+    "no-blind-reset",
+    "provisioned-means-booted",
+    "write-limit",
 ]
 """Invariants that are kept by the one manager that leads: none of several knows of the others'
 operations. All others, who owns a host first of all, are kept by the API server's word."""

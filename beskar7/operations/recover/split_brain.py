@@ -12,6 +12,7 @@ from typing import Any
 
 from beskar7.api.errors import ApiError
 from beskar7.api.kinds import DEPLOYMENT, LEASE, PHYSICAL_HOST, POD, Kind
+from beskar7.api.meta import View
 from beskar7.api.objects import Object
 from beskar7.api.resources import PhysicalHost
 from beskar7.claim_term import CLAIM_LEASE
@@ -47,6 +48,7 @@ STOP_MARGIN = 60.0
 START_TIMEOUT = 180.0
 """Seconds from a pod's creation, an image that has to be pulled among them, until it leads and
 every host was reconciled once."""
+MAX_SUSPECTS = 100
 PATCH_TIMEOUT = 30.0
 """Seconds for one change of an object, for an API server that fails now and then."""
 
@@ -105,7 +107,30 @@ class SplitBrain:
             "leaseNamespace": lease_namespace(self._cluster, deployment),
             "unelected": not _elects(deployment),
             "grace": _grace(deployment),
+            "suspects": self._suspects(deployment)[:MAX_SUSPECTS],
         }
+
+    def _suspects(self, deployment: Object) -> list[str]:
+        """The hosts that have been worked on since a second manager began to lead.
+
+        One may have emptied the drive that another had filled, and no BMC tells of that later.
+        Managers without election lead from their start, the first beside the one it replaced.
+        """
+        leading = set(managers.leaders(self._cluster))
+        started = sorted(
+            View(pod).created
+            for pod in managers.pods(self._cluster)
+            if podstatus.pod_name(pod) in leading
+        )
+        if len(started) < 2:
+            return []
+        since = started[1 if _elects(deployment) else 0]
+        hosts = map(PhysicalHost, self._kube.list(PHYSICAL_HOST).items)
+        return sorted(
+            str(host.key)
+            for host in hosts
+            if host.consumer is not None and (host.state_since or 0.0) >= since
+        )
 
     def _deployment(self) -> Object:
         found = managers.deployment(self._cluster)
@@ -282,6 +307,11 @@ class SplitBrain:
         return left
 
     def conclude(self, saved: dict[str, Any], report: Report) -> None:
+        if saved["suspects"]:
+            report.advice.append(
+                f"several managers may have worked on {', '.join(saved['suspects'])}: see whether "
+                "they run what they should, and if in doubt make their machines anew"
+            )
         if saved["unelected"] and report.outcome is Outcome.DONE:
             report.advice.append(
                 f"{UNELECTED} was taken out of the Deployment; take it out of what it is made "

@@ -161,6 +161,19 @@ class Desk:
         for number in range(1, count + 1):
             self.kube.create(BESKAR7_MACHINE, machine(self.world._scenario.load, number))
 
+    def add_machine(self, name: str) -> None:
+        wanted = machine(self.world._scenario.load, 1)
+        wanted["metadata"]["name"] = name
+        self.kube.create(BESKAR7_MACHINE, wanted)
+
+    def owners(self) -> dict[str, str]:
+        """The machine that owns each host, by name; "" for none."""
+        hosts = self.kube.list(PHYSICAL_HOST).items
+        return {
+            host["metadata"]["name"]: host["spec"].get("consumerRef", {}).get("name", "")
+            for host in hosts
+        }
+
     def host(self, name: str) -> dict[str, Any]:
         return self.kube.get(PHYSICAL_HOST, "default", name)
 

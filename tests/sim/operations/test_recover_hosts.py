@@ -10,7 +10,6 @@ from beskar7.api.kinds import BESKAR7_MACHINE, NAMESPACE, PHYSICAL_HOST, SECRET
 from beskar7.api.resources import PAUSED_ANNOTATION, RETRY_ANNOTATION
 from beskar7.operations import recover
 from beskar7.operations.recover import Manner, Outcome, RecoveryRefused
-from scenarios.engine.expand import machine
 
 pytestmark = pytest.mark.sim
 
@@ -204,7 +203,5 @@ def break_again(desk: Any) -> None:
     desk.until(lambda: "Available" in desk.states(), "released")
     select = {"hosts": ["host-001"]}
     desk.world.add_fault({"id": "bmc", "kind": "error", "status": 500, "select": select})
-    again = machine(desk.world._scenario.load, 1)
-    again["metadata"]["name"] = name
-    desk.kube.create(BESKAR7_MACHINE, again)
+    desk.add_machine(name)
     desk.until(lambda: "Error" in desk.states(), "broken again", 900)

@@ -55,6 +55,23 @@ def test_one_leads_again_and_there_are_as_many_as_before(at_desk: Any) -> None:
     at_desk(body, replicas=2)
 
 
+def test_hosts_that_several_managers_worked_on_are_named(at_desk: Any) -> None:
+    def body(desk: Any) -> None:
+        desk.create_machines(1)
+        desk.until(lambda: desk.phases() == ["Provisioned"], "provisioned")
+        (before,) = [host for host, machine in desk.owners().items() if machine]
+        split(desk)
+        desk.add_machine("late")
+        desk.until(lambda: "late" in desk.owners().values(), "claimed")
+        (meanwhile,) = [host for host, machine in desk.owners().items() if machine == "late"]
+        report = recover.split_brain(desk.cluster())
+        (advice,) = [text for text in report.advice if "worked on" in text]
+        assert f"default/{meanwhile}" in advice
+        assert before not in advice
+
+    at_desk(body, replicas=2)
+
+
 def test_without_a_split_brain_nothing_is_touched(at_desk: Any) -> None:
     def body(desk: Any) -> None:
         pods = desk.pods()

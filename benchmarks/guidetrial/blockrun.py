@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from beskar7.runtime import LiveRuntime
-from guidetrial.blocks import Block, Expected, GuideError, shortfalls
+from guidetrial.blocks import Block, Expected, GuideError, shortfalls, telling
 
 START = 60.0
 """Seconds until a lab is up, on a busy machine."""
@@ -61,6 +62,16 @@ class Done:
     output: str
     seconds: float
     shortfalls: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return {
+            "digest": self.block.digest,
+            "code": self.code,
+            "seconds": round(self.seconds, 1),
+            "shown": telling(self.expected, self.output),
+            "shortfalls": self.shortfalls,
+        }
 
 
 @contextmanager
@@ -128,11 +139,12 @@ def shell(
 def run_blocks(
     pairs: Sequence[tuple[Block, Expected]],
     environment: Mapping[str, str],
-    say: Callable[[str], None],
-) -> list[Done]:
-    """All of them, in the guide's order, each in the directory that all share."""
+) -> Iterator[Done]:
+    """All of them, in the guide's order, each in the directory that all share.
+
+    Raises GuideError when the trial's own commands around one fail.
+    """
     clock = LiveRuntime().now
-    done = []
     home = environment["HOME"]
     for block, wanted in pairs:
         if wanted.before:
@@ -142,9 +154,6 @@ def run_blocks(
         began = clock()
         code, output = shell(wanted.run, {**environment, "BLOCK": str(path)}, home, wanted.limit)
         found = Done(block, wanted, code, output, clock() - began, shortfalls(wanted, code, output))
-        done.append(found)
-        told = "; ".join(found.shortfalls) or wanted.result
-        say(f"block {block.number} ({block.heading}), {found.seconds:.0f} s: {told}")
         if wanted.after:
             step(wanted.after, environment, home)
-    return done
+        yield found

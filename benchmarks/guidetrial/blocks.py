@@ -48,7 +48,7 @@ class Expected:
     None: whatever that of its last command is; -1: it has to be running still at ``limit``
     seconds, and is ended. ``prints`` and ``lacks`` are regular expressions of its output.
     ``before`` and ``after`` are commands around it, to make the state that it is about and to put
-    the lab back.
+    the lab back. ``secret``: nothing of the output is kept.
     """
 
     number: int
@@ -63,6 +63,7 @@ class Expected:
     lacks: tuple[str, ...]
     before: str
     after: str
+    secret: bool
 
 
 def read_guide(path: Path) -> list[Block]:
@@ -120,6 +121,7 @@ def read_expected(path: Path = EXPECTATIONS) -> list[Expected]:
                     lacks=tuple(row.get("lacks", ())),
                     before=str(row.get("before", "")),
                     after=str(row.get("after", "")),
+                    secret=bool(row.get("secret", False)),
                 )
             )
         except KeyError as error:
@@ -157,3 +159,31 @@ def shortfalls(wanted: Expected, code: int, output: str) -> list[str]:
     found += [f"no {each!r}" for each in wanted.prints if not re.search(each, output, re.M)]
     found += [f"{each!r} is there" for each in wanted.lacks if re.search(each, output, re.M)]
     return found
+
+
+def telling(wanted: Expected, output: str, width: int = 90) -> list[str]:
+    """The first line of the output that each of ``prints`` is about, cut to ``width``."""
+    if wanted.secret:
+        return []
+    found = []
+    for pattern in wanted.prints:
+        at = re.search(pattern, output, re.M)
+        if at is None or not at.group().strip():
+            continue
+        first = output.rfind("\n", 0, at.start()) + 1
+        line = _STYLES.sub("", output[first : output.find("\n", at.start()) + 1 or None]).strip()
+        for varying, put in _VARIES:
+            line = varying.sub(put, line)
+        line = re.sub(r"\s+", " ", line)
+        found.append(line if len(line) <= width else line[: width - 3] + "...")
+    return list(dict.fromkeys(found))
+
+
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
+_VARIES = (
+    (re.compile(r"(beskar7-controller-manager)-[a-z0-9]{6,10}-[a-z0-9]{5}"), r"\1-..."),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"(http://127\.\d+\.\d+\.\d+):\d+"), r"\1:PORT"),
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
+    (re.compile(r"^\w{3} \w{3} +\d+ [\d:]+ \w+ \d{4}: "), "DATE: "),
+)

@@ -138,7 +138,7 @@ def _containers(kube: Kube, place: Place, container: str, change: Object) -> Non
     def changed(obj: Object) -> Object:
         names = [item["name"] for item in spec(obj)["template"]["spec"]["containers"]]
         chosen = [name for name in names if container in ("", "*", name)]
-        if not chosen:
+        if not chosen and "resources" in change:  # of variables kubectl only warns
             raise KubectlError(f"error: unable to find container named {container}")
         containers = [{"name": name, **change} for name in chosen]
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}

@@ -6,11 +6,11 @@ Usage: python ci/fault_tables.py [--check]
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+from markedpage import main
 
 from emulator.faultkinds import KINDS, Kind, Param
 
-PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 BEGIN, END = "<!-- tables: ci/fault_tables.py -->\n", "<!-- end of tables -->\n"
 GROUPS = {
     "transport": "Transport",
@@ -65,23 +65,5 @@ def tables() -> str:
     return "\n".join(parts)
 
 
-def page(old: str) -> str:
-    """The page with new tables."""
-    before, rest = old.split(BEGIN)
-    return before + BEGIN + "\n" + tables() + "\n" + END + rest.split(END)[1]
-
-
-def main() -> int:
-    old = PAGE.read_text("utf-8")
-    new = page(old)
-    if "--check" in sys.argv[1:]:
-        if new != old:
-            print(f"{PAGE}: the tables are old; run python ci/fault_tables.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(new, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("faults.md", BEGIN, END, tables))

@@ -6,11 +6,11 @@ Usage: python ci/findings_table.py [--check]
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+from markedpage import main
 
 from beskar7.operations.doctor.diagnosis import catalogue
 
-PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 BEGIN, END = "<!-- table: ci/findings_table.py -->\n", "<!-- end of table -->\n"
 
 
@@ -28,23 +28,5 @@ def _action(text: str) -> str:
     return text.format(namespace="NAMESPACE").replace("|", "\\|")
 
 
-def page(old: str) -> str:
-    """The page with a new table."""
-    before, rest = old.split(BEGIN)
-    return before + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1]
-
-
-def main() -> int:
-    old = PAGE.read_text("utf-8")
-    new = page(old)
-    if "--check" in sys.argv[1:]:
-        if new != old:
-            print(f"{PAGE}: the table is old; run python ci/findings_table.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(new, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("operations.md", BEGIN, END, table))

@@ -121,6 +121,7 @@ class LiveCluster:
             "container": CONTAINER,
             "sinceSeconds": str(max(1, math.ceil(seconds))),
             "tailLines": str(MAX_LINES),
+            "limitBytes": str(MAX_LOG),
         }
         path = f"{_path(pod)}/log"
         lines: list[str] = []

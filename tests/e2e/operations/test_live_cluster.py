@@ -19,6 +19,9 @@ def test_each_manager_is_read_by_the_name_of_its_pod(
 ) -> None:
     pods = [pod["metadata"]["name"] for pod in cluster.pods()]
     assert len(pods) == 2
+    # The lab's clock is this machine's, and it says so: without a Date ours would be taken for it.
+    assert cluster.kube.read("/version", limit=10_000)[1]["Date"]
+    assert cluster.runtime.wall() == pytest.approx(world.runtime.wall(), abs=1.0)
     texts = cluster.metrics()
     assert list(texts) == pods
     leads = [f'beskar7_leader{{identity="{pod}"}} 1.0' in texts[pod] for pod in pods]

@@ -285,6 +285,7 @@ class Act:
 
 RestsOnElection = Literal[
     "only-owner-acts",
+    "leader-writes-only",
     "bmc-exclusive",
     "bmc-cooldown",
     "no-blind-reset",

@@ -6,21 +6,17 @@ names and only if nobody renews them, the former number of replicas.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from beskar7.api.errors import ApiError
-from beskar7.api.kinds import DEPLOYMENT, LEASE, PHYSICAL_HOST, POD, Kind
-from beskar7.api.meta import View
+from beskar7.api.kinds import DEPLOYMENT, LEASE, PHYSICAL_HOST, POD
 from beskar7.api.objects import Object
-from beskar7.api.resources import PhysicalHost
 from beskar7.claim_term import CLAIM_LEASE
 from beskar7.flags import BOOLEAN
 from beskar7.manifests.objects import GRACE, NAME
-from beskar7.manifests.webhooks import SERVICE
 from beskar7.operations import managers, podstatus
 from beskar7.operations.cluster import Cluster
+from beskar7.operations.recover.damage import doubly_owned, guarded_by_managers, suspects
 from beskar7.operations.recover.journal import RecoveryRefused
 from beskar7.operations.recover.leases import Leases, lease_namespace
 from beskar7.operations.recover.procedure import Step
@@ -36,19 +32,11 @@ LEADERSHIP = {
     CLAIM_LEASE: "beskar7_claim_coordinator_leadership_duration_seconds",
 }
 """Each lease, and what is more than 0 at the manager that leads by it."""
-WEBHOOKS = Kind(
-    "admissionregistration.k8s.io",
-    "v1",
-    "ValidatingWebhookConfiguration",
-    "validatingwebhookconfigurations",
-    namespaced=False,
-)
 STOP_MARGIN = 60.0
 """Seconds that the end of a pod may take beyond its grace: a kubelet that is busy."""
 START_TIMEOUT = 180.0
 """Seconds from a pod's creation, an image that has to be pulled among them, until it leads and
 every host was reconciled once."""
-MAX_SUSPECTS = 100
 PATCH_TIMEOUT = 30.0
 """Seconds for one change of an object, for an API server that fails now and then."""
 
@@ -78,21 +66,7 @@ class SplitBrain:
         leases = Leases(self._cluster, lease_namespace(self._cluster, deployment))
         # A holder that died just now is waited for, unless there is enough to do anyway.
         found += leases.foreign_holders(patient=not found)
-        return found + self._doubly_owned()
-
-    def _doubly_owned(self) -> list[str]:
-        owners: Counter[str] = Counter()
-        hosts: dict[str, list[str]] = {}
-        for raw in self._kube.list(PHYSICAL_HOST).items:
-            host = PhysicalHost(raw)
-            if host.consumer_uid:
-                owners[host.consumer_uid] += 1
-                hosts.setdefault(host.consumer_uid, []).append(str(host.key))
-        return [
-            f"one machine owns {count} hosts: {', '.join(sorted(hosts[uid]))}"
-            for uid, count in sorted(owners.items())
-            if count > 1
-        ]
+        return found + doubly_owned(self._cluster)
 
     def remember(self) -> dict[str, Any]:
         deployment = self._deployment()
@@ -107,30 +81,8 @@ class SplitBrain:
             "leaseNamespace": lease_namespace(self._cluster, deployment),
             "unelected": not _elects(deployment),
             "grace": _grace(deployment),
-            "suspects": self._suspects(deployment)[:MAX_SUSPECTS],
+            "suspects": suspects(self._cluster, elects=_elects(deployment)),
         }
-
-    def _suspects(self, deployment: Object) -> list[str]:
-        """The hosts that have been worked on since a second manager began to lead.
-
-        One may have emptied the drive that another had filled, and no BMC tells of that later.
-        Managers without election lead from their start, the first beside the one it replaced.
-        """
-        leading = set(managers.leaders(self._cluster))
-        started = sorted(
-            View(pod).created
-            for pod in managers.pods(self._cluster)
-            if podstatus.pod_name(pod) in leading
-        )
-        if len(started) < 2:
-            return []
-        since = started[1 if _elects(deployment) else 0]
-        hosts = map(PhysicalHost, self._kube.list(PHYSICAL_HOST).items)
-        return sorted(
-            str(host.key)
-            for host in hosts
-            if host.consumer is not None and (host.state_since or 0.0) >= since
-        )
 
     def _deployment(self) -> Object:
         found = managers.deployment(self._cluster)
@@ -152,7 +104,7 @@ class SplitBrain:
             Step(
                 "stop",
                 f"scale {NAME} from {wanted} to 0 and wait until no manager is left"
-                + (guarded if self._guarded() else ""),
+                + (guarded if guarded_by_managers(self._cluster) else ""),
                 lambda: managers.scale(self._cluster, 0),
                 self._stopped,
                 POD,
@@ -233,7 +185,7 @@ class SplitBrain:
 
     def _verify(self, leases: Leases, wanted: int) -> str:
         missing = self._one_leads(leases, wanted)
-        doubly = "" if missing else "; ".join(self._doubly_owned())
+        doubly = "" if missing else "; ".join(doubly_owned(self._cluster))
         if doubly:
             raise NotReached(f"{doubly}: delete that machine, which releases them all")
         return missing
@@ -268,19 +220,6 @@ class SplitBrain:
         told = managers.told(self._cluster, RECONCILES)
         seen = told.total(RECONCILES, controller="physicalhost")
         return "" if seen >= hosts else f"{seen:g} reconciles of {hosts} hosts"
-
-    def _guarded(self) -> bool:
-        """Whether the managers' webhooks refuse what they cannot judge; False if nobody says."""
-        try:
-            found = self._kube.list(WEBHOOKS).items
-        except ApiError:
-            return False
-        return any(
-            hook.get("failurePolicy") == "Fail"
-            and ((hook.get("clientConfig") or {}).get("service") or {}).get("name") == SERVICE
-            for each in found
-            for hook in each.get("webhooks") or ()
-        )
 
     # --- back ---------------------------------------------------------------------------------
 

@@ -235,6 +235,17 @@ class KubeClient:
             body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": held}
         self._call("DELETE", _path(kind, namespace, name), body=body)
 
+    def read_forwarded(
+        self, namespace: str, pod: str, port: int, path: str, *, limit: int
+    ) -> bytes:
+        """As :func:`beskar7.kube.forward.get_forwarded`."""
+        # Late: most clients forward nothing, and the library's module takes its time.
+        from beskar7.kube.forward import get_forwarded
+
+        where = (namespace, pod)
+        settings = self._transport.configuration
+        return get_forwarded(settings, where, port, path, timeout=self._timeout, limit=limit)
+
     def read(
         self, path: str, query: dict[str, str] | None = None, *, limit: int
     ) -> tuple[bytes, Mapping[str, str]]:

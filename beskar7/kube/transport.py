@@ -49,7 +49,7 @@ class Transport:
         if _is_loopback(configuration.host):
             # As Go's clients do: a proxy of the environment is not asked about this machine.
             configuration.proxy = None
-        self._configuration = configuration
+        self.configuration = configuration
         self._runtime = runtime
         self._api = ApiClient(configuration)
         self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
@@ -130,7 +130,7 @@ class Transport:
         """The answer with its body unread; the caller reads it to its end or closes it."""
         headers = {"Accept": accept, "User-Agent": user_agent}
         # Asked for every time: the asking renews the token of a plugin or a service account.
-        settings: dict[str, Any] = dict(self._configuration.auth_settings())
+        settings: dict[str, Any] = dict(self.configuration.auth_settings())
         for auth in settings.values():
             if auth["in"] == "header" and auth["value"]:
                 headers[auth["key"]] = auth["value"]

@@ -14,7 +14,13 @@ from rich.markup import escape
 
 from beskar7.api.problems import DocumentError
 from beskar7.effective import effective
-from beskar7.operations import capacity_command, profile_command, recover_command, trace_command
+from beskar7.operations import (
+    capacity_command,
+    leaks_command,
+    profile_command,
+    recover_command,
+    trace_command,
+)
 from beskar7.operations.check_config import Verdict, check
 from beskar7.operations.doctor import command as doctor_command
 
@@ -61,6 +67,7 @@ def register(commands: Any) -> None:
     trace_command.register(commands)
     recover_command.register(commands)
     profile_command.register(commands)
+    leaks_command.register(commands)
 
 
 def _replicas(text: str) -> int:

@@ -12,8 +12,9 @@ from typing import Self, TypeVar
 from urllib.parse import quote
 
 from beskar7.api.errors import ApiError, Forbidden
-from beskar7.api.kinds import POD, POD_METRICS
+from beskar7.api.kinds import CONFIG_MAP, POD, POD_METRICS
 from beskar7.api.objects import Object
+from beskar7.config import CONFIG_MAP_NAME
 from beskar7.kube.client import KubeClient
 from beskar7.manifests.rights import NAMESPACE
 from beskar7.operations.cluster import Profile, Usage
@@ -26,6 +27,7 @@ from beskar7.operations.podstatus import (
     pod_name,
     running,
 )
+from beskar7.operations.profiletext import HEAP_PATH, TASKS_PATH, profile_of
 from beskar7.operations.quantities import quantity
 from beskar7.runtime import LiveRuntime, Runtime
 
@@ -37,6 +39,9 @@ REQUEST_TIMEOUT = 10.0
 """Seconds for the head of an answer, and again for its body; an operator waits for it."""
 MAX_METRICS = 32 * 1024 * 1024
 """Bytes of one manager's; 10,000 BMCs have about 4 MB of series."""
+PROFILING_KEY = "metrics.enableProfiling"
+MAX_PROFILE = 8 * 1024 * 1024
+"""Bytes of a page of a manager's profiles; a thousand tasks have about 500 KB."""
 MAX_LOG = 16 * 1024 * 1024
 """Bytes of one container's log, of its newest :data:`MAX_LINES`."""
 MAX_LINES = 20_000
@@ -109,12 +114,35 @@ class LiveCluster:
         return {pod: usage for pod, usage in used.items() if usage is not None}
 
     def profiles(self) -> Mapping[str, Profile]:
-        """None is read yet."""
-        return {}
+        """Of the pods' own loopback, where alone they are served, by port-forward.
+
+        Heaps only where allocations are traced from the start: whoever asks for one where they
+        are not makes the manager trace for the moment, and look through all of its objects.
+        """
+        traced = self._traces_allocations()
+        pods = [pod for pod in self.pods() if running(pod)]
+        return self._of_each(pods, lambda pod: self._profile(pod, heap=traced))
 
     def _metrics(self, pod: Object) -> str:
         path = f"{_path(pod)}:{metrics_port(pod)}/proxy/metrics"
         return self.kube.read(path, limit=MAX_METRICS)[0].decode(errors="replace")
+
+    def _traces_allocations(self) -> bool:
+        try:
+            found = self.kube.get(CONFIG_MAP, self.namespace, CONFIG_MAP_NAME)
+        except ApiError:
+            return False
+        return (found.get("data") or {}).get(PROFILING_KEY) == "true"
+
+    def _profile(self, pod: Object, *, heap: bool) -> Profile:
+        where = (pod["metadata"]["namespace"], pod_name(pod), metrics_port(pod))
+        tasks, sites = (
+            self.kube.read_forwarded(*where, path, limit=MAX_PROFILE).decode(errors="replace")
+            if wanted
+            else ""
+            for path, wanted in ((TASKS_PATH, True), (HEAP_PATH, heap))
+        )
+        return profile_of(tasks, sites)
 
     def _log(self, pod: Object, seconds: float) -> list[str]:
         query = {

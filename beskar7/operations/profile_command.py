@@ -206,7 +206,7 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
 
 def _usage(told: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("manager")
+    table.add_column("manager", overflow="fold")
     for name in ("cores before", "most", "MiB before", "most"):
         table.add_column(name, justify="right")
     for name, row in told["usage"].items():

@@ -42,13 +42,13 @@ def test_row_18_each_task_counts_as_one_and_not_all_lines_as_one() -> None:
 def test_row_18_allocations_are_told_by_who_made_them() -> None:
     heap.keep_tracing()
     try:
-        kept = [bytearray(1024) for _ in range(3000)]
+        kept = [bytearray(10240) for _ in range(300)]
         found = profile_of("", page("/debug/pprof/heap", debug="1", seconds="0.01"))
     finally:
         heap.stop_tracing()
-    assert len(kept) == 3000
+    assert len(kept) == 300
     own = [size for site, size in found.heap.items() if "test_profile_texts.py:" in site]
-    assert max(own) > 3000 * 1024
+    assert max(own) > 300 * 10240
     assert found.memory >= max(own)
 
 

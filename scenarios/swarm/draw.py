@@ -31,8 +31,8 @@ def draw(seed: int, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
     ``base``: a document whose world and load are kept; drawn are the faults, the deaths of
     managers, and settings that it leaves open. Its own faults and acts stay, its thresholds go:
-    they were made for its own misfortune, while the invariants hold under any. It has to load
-    without a problem.
+    they were made for its own misfortune, while the invariants hold under any. So do the parts of
+    a rehearsal, whose managers are pods; a swarm's are not. It has to load without a problem.
     """
     draws = Draws(Streams(seed))
     dice = draws.of("window")
@@ -43,7 +43,9 @@ def draw(seed: int, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
         document: dict[str, Any] = {"name": f"swarm-{seed}", "world": world, "load": load}
     else:
         document = deepcopy(dict(base))
-        document.pop("checks", None)
+        for name in ("checks", "rehearsal", "guide"):
+            document.pop(name, None)
+        (document["world"].get("managers") or {}).pop("deployed", None)
         config = document["world"].get("config") or {}
         document["world"]["config"] = draw_config(draws) | config
     scene = scene_of(document, window)

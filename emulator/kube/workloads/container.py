@@ -21,6 +21,7 @@ from emulator.kube.workloads.podstatus import (
     MESSAGE_LINES,
     Backoff,
     ContainerState,
+    crash_loop,
     identity,
     last_words,
     restarts,
@@ -268,15 +269,10 @@ class Container:
         """Between two lives: the last one is kept as ``lastState``."""
         self.state.last = self.state.state
         if seconds > 0:
-            pod = self.pod
-            named = f"{pod.obj['metadata']['name']}_{pod.obj['metadata']['namespace']}"
-            words = (
-                f"back-off {seconds:g}s restarting failed container={self.name} "
-                f"pod={named}({pod.obj['metadata']['uid']})"
-            )
             self.event("Warning", "BackOff", f"Back-off restarting failed container {self.name}")
-            self._wait_state("CrashLoopBackOff", words)
-            await pod.pause(seconds)
+            self.state.state = crash_loop(self.pod.obj, self.name, seconds)
+            self.pod.publish()
+            await self.pod.pause(seconds)
 
     def _wait_state(self, reason: str, message: str) -> None:
         self.state.state = {"waiting": {"reason": reason, "message": message}}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from beskar7.api.objects import Object
-from emulator.kube.workloads.objects import meta, spec, status, with_condition
+from emulator.kube.workloads.objects import key, meta, spec, status, with_condition
 
 FIRST_BACKOFF, MAX_BACKOFF = 10.0, 300.0
 """Seconds; the kubelet's own."""
@@ -61,6 +61,16 @@ class Backoff:
         if self.crashes == 1:
             return 0.0
         return float(min(self.first * 2 ** min(self.crashes - 2, 16), self.limit))
+
+
+def crash_loop(pod: Object, container: str, seconds: float) -> Object:
+    """The state of a container that waits for its next life."""
+    namespace, name = key(pod)
+    words = (
+        f"back-off {seconds:g}s restarting failed container={container} "
+        f"pod={name}_{namespace}({meta(pod)['uid']})"
+    )
+    return {"waiting": {"reason": "CrashLoopBackOff", "message": words}}
 
 
 def restarts(pod: Object, code: int) -> bool:

@@ -26,6 +26,7 @@ from emulator.kube.workloads.objects import POD, key, meta, spec
 from emulator.kube.workloads.podstatus import (
     Backoff,
     ContainerState,
+    crash_loop,
     identity,
     last_words,
     restarts,
@@ -184,7 +185,8 @@ class VirtualPod:
     def _never_pulled(self) -> None:
         words = images.pull_error(self._state.image)
         self._event("Warning", "Failed", words)
-        self._wait_state("ErrImagePull", words)
+        self._state.state = {"waiting": {"reason": "ErrImagePull", "message": words}}
+        self._publish()
 
     def _one_life(self, started: str) -> tuple[int, str]:
         """The exit code, and why it could not start."""
@@ -263,15 +265,10 @@ class VirtualPod:
         self._state.last = self._state.state
         if seconds <= 0:
             return
-        namespace, name = key(self.obj)
-        words = (
-            f"back-off {seconds:g}s restarting failed container={self._state.name} "
-            f"pod={name}_{namespace}({self.uid})"
-        )
-        self._event(
-            "Warning", "BackOff", f"Back-off restarting failed container {self._state.name}"
-        )
-        self._wait_state("CrashLoopBackOff", words)
+        restarting = f"Back-off restarting failed container {self._state.name}"
+        self._event("Warning", "BackOff", restarting)
+        self._state.state = crash_loop(self.obj, self._state.name, seconds)
+        self._publish()
         until = self._runtime.now() + seconds
         while not self.stopping and self._runtime.now() < until:
             self._pause(until - self._runtime.now())
@@ -280,10 +277,6 @@ class VirtualPod:
         """Until there is news of the pod or of its manager, or the time is over."""
         self._news.wait(None if seconds == float("inf") else max(0.0, seconds))
         self._news.clear()
-
-    def _wait_state(self, reason: str, message: str) -> None:
-        self._state.state = {"waiting": {"reason": reason, "message": message}}
-        self._publish()
 
     def _lookup(self, kind: str, name: str) -> Object | None:
         wanted = SECRET if kind == "Secret" else CONFIG_MAP

@@ -440,6 +440,27 @@ def test_who_let_go_and_who_failed_are_told_apart():
     assert 3.0 < killed["failover_seconds.max"] < 6.5
 
 
+def test_managers_whose_flags_change_are_judged_by_what_they_do():
+    """Claims are counted otherwise by who hands them over, whatever the scenario's flags say."""
+    flag = "--enable-claim-coordinator-leader-election"
+    text = WORLD % (2, 0) + (
+        "acts:\n  - at: 1s\n    kubectl: >-\n"
+        "      patch deployment beskar7-controller-manager -n beskar7-system --type=json -p "
+        '\'[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", '
+        f'"value": "{flag}"}}]\'\n'
+        "  - {at: 1s, kubectl: rollout status deployment/beskar7-controller-manager "
+        "-n beskar7-system}\n"
+        "  - {at: 1s, create_machines: {count: 3}}\n"
+    )
+    result = trial.play(loads(text), 11)
+    assert result.passed, result.verdict()
+    aftermath = result.evidence.aftermath
+    assert aftermath is not None
+    assert {life.hands_over for life in aftermath.look.lives.values() if life.alive} == {True}
+    cases = {each.name: each.cases for each in result.invariants}
+    assert cases["counters-agree"] > 0
+
+
 def test_a_seed_gives_one_run_with_its_rollout():
     text = WORLD % (2, 3) + "acts:\n  - {when: {provisioned: 1}, kill_manager: {}}\n"
     runs = [trial.play(loads(text), 11) for _ in range(2)]

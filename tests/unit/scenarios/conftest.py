@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from beskar7.api.kinds import BESKAR7_MACHINE, LEASE, PHYSICAL_HOST, Kind
+from beskar7.manifests.objects import LABELS
 from beskar7.runtime import VirtualRuntime
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.inprocess import InProcessKube
@@ -99,6 +100,24 @@ class Logs:
             "beskar7-config",
             "beskar7-system",
             lambda obj: obj.update(data=settings),
+        )
+
+    def pod(self, time: float, name: str, state: Mapping[str, Any]) -> WriteRecord:
+        """A manager's pod; ``state`` is that of its container."""
+
+        def change(obj: dict[str, Any]) -> None:
+            obj["metadata"] |= {"labels": dict(LABELS), "finalizers": []}
+            obj["status"] = {"containerStatuses": [{"restartCount": 0, "state": dict(state)}]}
+
+        return self._write(
+            time,
+            "Pod",
+            name,
+            "beskar7-system",
+            change,
+            verb="update_status",
+            client="kubelet/lab",
+            object_uid=f"pod-{name}",
         )
 
     def host(

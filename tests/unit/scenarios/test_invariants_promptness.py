@@ -44,6 +44,14 @@ def test_while_managers_or_the_api_are_disturbed_nobody_is_held_to_it(logs: Any)
     assert "waited 60.0 s" in violation.detail
 
 
+def test_a_manager_that_begins_or_ends_as_a_pod_is_a_disturbance(logs: Any) -> None:
+    logs.claimed(at=60.0)
+    logs.pod(-5.0, "manager-a", {"running": {}})
+    assert len(claimed_promptly(logs.evidence(), RULES).violations) == 1
+    logs.pod(15.0, "manager-a", {"terminated": {"exitCode": 0}})
+    assert claimed_promptly(logs.evidence(), RULES).violations == []
+
+
 @pytest.mark.parametrize(
     ("kind", "end", "calm_from"),
     [("error", 10.0, 75.0), ("lose-event", 10.0, 675.0), ("error", None, None)],

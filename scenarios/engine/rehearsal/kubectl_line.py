@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -162,14 +163,21 @@ def _patch(words: Sequence[str], _: Sequence[Object]) -> Command:
     form: PatchForm = found.type
     if form == "strategic" and place.kind.group == GROUP:
         raise ValueError(f"custom resources such as {place.kind} take --type=merge or json only")
-    try:
-        patch = parse(found.patch, "the patch").plain()
-    except DocumentError as error:
-        raise ValueError(str(error)) from None
+    patch = _document(found.patch)
     wanted, shape = (list, "list") if form == "json" else (dict, "mapping")
     if not isinstance(patch, wanted):
         raise ValueError(f"the patch of --type={form} has to be a {shape}")
     return Patch(place, form, patch, found.subresource)
+
+
+def _document(text: str) -> object:
+    """As kubectl reads it: YAML, but what begins with a brace is JSON and nothing else."""
+    try:
+        if text.lstrip().startswith("{"):
+            return json.loads(text)
+        return parse(text, "the patch").plain()
+    except (DocumentError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"the patch cannot be read: {error}") from None
 
 
 def _scale(words: Sequence[str], _: Sequence[Object]) -> Command:

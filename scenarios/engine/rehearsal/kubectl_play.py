@@ -7,7 +7,7 @@ objects as the real one is a test of its own (``tests/interop/workloads``).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from beskar7.api.errors import ApiError, Conflict, NotFound
 from beskar7.api.kinds import Kind
 from beskar7.api.meta import rfc3339
-from beskar7.api.objects import Object
+from beskar7.api.objects import Object, copy_json
 from beskar7.kube.port import Kube
 from beskar7.runtime import Runtime
 from emulator.kube.kinds.registry import Registry
@@ -88,13 +88,7 @@ def _perform(command: Command, kube: Kube, runtime: Runtime) -> None:
             for manifest in manifests:
                 _apply(kube, manifest, namespace)
         case SetEnv(place, values, container):
-            env = [
-                {"name": name, "value": value}
-                if value is not None
-                else {"name": name, "$patch": "delete"}
-                for name, value in values.items()
-            ]
-            _containers(kube, place, container, {"env": env})
+            _change(kube, place, lambda obj: _with_env(obj, values, container))
         case SetResources(place, limits, requests, container):
             wanted = {"limits": dict(limits), "requests": dict(requests)}
             resources = {name: value for name, value in wanted.items() if value}
@@ -132,13 +126,37 @@ def _strategic(kind: Kind, obj: Object, patch: Any) -> Object:
     return apply_patch(obj, patch, "strategic", structure_of(resource) if resource else None)
 
 
+def _with_env(obj: Object, values: Mapping[str, str | None], container: str) -> Object:
+    """What is new comes last. Of a container that is not there kubectl only warns."""
+    changed = copy_json(obj)
+    for each in spec(changed)["template"]["spec"]["containers"]:
+        if container not in ("", "*", each["name"]):
+            continue
+        old = each.get("env") or []
+        kept = [
+            {"name": item["name"], "value": values[item["name"]]}
+            if values.get(item["name"]) is not None
+            else item
+            for item in old
+            if values.get(item["name"], "") is not None
+        ]
+        there = {item["name"] for item in old}
+        new = [
+            {"name": name, "value": value}
+            for name, value in values.items()
+            if value is not None and name not in there
+        ]
+        each["env"] = kept + new
+    return changed
+
+
 def _containers(kube: Kube, place: Place, container: str, change: Object) -> None:
     """Merge ``change`` into the container of this name, or into all."""
 
     def changed(obj: Object) -> Object:
         names = [item["name"] for item in spec(obj)["template"]["spec"]["containers"]]
         chosen = [name for name in names if container in ("", "*", name)]
-        if not chosen and "resources" in change:  # of variables kubectl only warns
+        if not chosen:
             raise KubectlError(f"error: unable to find container named {container}")
         containers = [{"name": name, **change} for name in chosen]
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}

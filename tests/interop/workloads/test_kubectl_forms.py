@@ -118,7 +118,7 @@ def do(way: str, line: str, kubectl_lab: Any, kube: KubeClient, manifests: Any =
 @pytest.mark.parametrize(
     "lines",
     [
-        ['patch configmap WAY -p \'{data: {a: "5", b: null, c: "3"}}\''],
+        ['patch configmap WAY -p \'{"data":{"a":"5","b":null,"c":"3"}}\''],
         ['patch configmap WAY --type=merge -p \'{"data":{"a":"5"}}\''],
         ['patch cm/WAY --type=json -p \'[{"op":"remove","path":"/data/a"}]\''],
         [

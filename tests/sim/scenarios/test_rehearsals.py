@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
+from beskar7.api.kinds import CONFIG_MAP
 from scenarios.engine import trial
+from scenarios.engine.acts import Stage
+from scenarios.engine.evidence import Evidence
 from scenarios.engine.loader import loads
 from scenarios.engine.rehearsal.alarms import promtool
+from scenarios.engine.rehearsal.play import Play
 from scenarios.engine.rehearsal.record import seconds_of
 from scenarios.engine.result import Result
+from scenarios.engine.runner import Run
+from scenarios.engine.virtual import run_virtual
+from scenarios.engine.world import World
 
 pytestmark = pytest.mark.sim
 
@@ -147,3 +154,49 @@ def test_a_recovery_is_all_of_it_at_one_time(play: Any) -> None:
     assert result.evidence.ending == "unmet"
     assert outcomes(result, "recovery")["machines Provisioned at least 16"] == "came"
     assert outcomes(result, "recovery")["hosts Provisioning at least 3"] == "missed"
+
+
+class Somebody:
+    """An operator in virtual time, who opens the queue when the alarm has come, or sleeps."""
+
+    patience = 30.0
+
+    def __init__(self, world: World, *, sleeps: bool) -> None:
+        self._world = world
+        self._sleeps = sleeps
+
+    def look(self, play: Play, acts: Stage, evidence: Evidence) -> None:
+        if play.part.name == "recovery" and not self._sleeps:
+            self._sleeps = True
+            data = {"data": {"provisioning.maxConcurrentOps": "5"}}
+            self._world.kube.patch(CONFIG_MAP, "beskar7-system", "beskar7-config", data)
+            play.repaired("opened the queue", self._world.runtime.now())
+
+
+def rehearsed(sleeps: bool) -> Evidence:
+    scenario = loads(QUEUE)
+
+    def body(world: World) -> Evidence:
+        run = Run(scenario, clock="virtual", seed=7, operator=Somebody(world, sleeps=sleeps))
+        run.body(world)
+        return run.evidence
+
+    return run_virtual(scenario, 7, body)
+
+
+def test_what_an_operator_did_is_the_remedy() -> None:
+    evidence = rehearsed(sleeps=False)
+    assert evidence.ending == "settled", evidence.reason
+    parts = {part.name: part for part in evidence.parts}
+    assert list(parts) == ["cause", "symptom", "remedy", "recovery"]
+    assert [step.what for step in parts["remedy"].steps] == ["opened the queue"]
+    assert parts["recovery"].began == parts["remedy"].ended == parts["remedy"].steps[0].at
+    assert all(step.within == Somebody.patience for step in parts["recovery"].steps)
+
+
+def test_an_operator_who_does_nothing_has_not_recovered_it() -> None:
+    evidence = rehearsed(sleeps=True)
+    assert evidence.ending == "unmet"
+    assert "machines Provisioned at least 16 did not come within 30s" in evidence.reason
+    assert [part.name for part in evidence.parts][-2:] == ["remedy", "recovery"]
+    assert evidence.parts[-2].steps == []

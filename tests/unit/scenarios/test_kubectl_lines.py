@@ -51,7 +51,7 @@ HOST: dict[str, Any] = {
         ),
         (
             "kubectl patch physicalhost host-001 --type=merge --subresource=status "
-            "-p '{status: {state: Enrolling}}'",
+            """-p '{"status":{"state":"Enrolling"}}'""",
             Patch(
                 Place(PHYSICAL_HOST, "default", "host-001"),
                 "merge",
@@ -116,11 +116,12 @@ def test_manifests_are_for_apply() -> None:
         ("rollot restart deployment/x", 'did you mean "rollout restart"'),
         ("apply -f /etc/passwd", "takes -f - only"),
         ("apply -f -", "needs manifests"),
-        ("patch secret x -p '{'", "kubectl patch: the patch"),
+        ("patch secret x -p '{'", "kubectl patch: the patch cannot be read"),
+        ("patch secret x -p '{data: {a: b}}'", "the patch cannot be read"),
         ("patch physicalhost x -p '{}'", "take --type=merge or json only"),
         ("patch configmap x --type=merge -p '[]'", "has to be a mapping"),
         ("patch configmap a b -p '{}'", "names 2 objects"),
-        ("patch node x -p '{}'", 'the kind "node" is not one'),
+        ("patch service x -p '{}'", 'the kind "service" is not one'),
         ("patch configmap -p '{}'", "names no object"),
         ("scale pod/x --replicas=1", "is for Deployment only"),
         ("scale deployment/x --replicas=-1", "has to be from 0 to 50"),

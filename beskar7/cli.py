@@ -28,9 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     _add_manager(commands)
     words = sys.argv[1:] if argv is None else argv
     if words[:1] != ["manager"]:
-        # A manager needs none of the upper packages, and starts sooner without them.
-        for entry in sorted(entry_points(group="beskar7.commands"), key=lambda entry: entry.name):
-            entry.load()(commands)
+        _add_others(commands, words[0] if words else "")
     args = parser.parse_args(words)
     try:
         return int(args.run(args) or 0)
@@ -39,6 +37,21 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _add_others(commands: Any, wanted: str) -> None:
+    """The subcommands of all packages; of this one only, where it has the one that is wanted.
+
+    The upper packages load a simulator and a fleet, for which an operator's command need not wait.
+    """
+    entries = sorted(entry_points(group="beskar7.commands"), key=lambda entry: entry.name)
+    ours = [entry for entry in entries if entry.module.partition(".")[0] == "beskar7"]
+    for entry in ours:
+        entry.load()(commands)
+    if wanted not in commands.choices:
+        for entry in entries:
+            if entry not in ours:
+                entry.load()(commands)
 
 
 def _add_manager(commands: Any) -> None:

@@ -62,19 +62,20 @@ def look(cluster: Cluster, name: str, state: Path, recent: float) -> Day:
 def summary(diagnosis: Diagnosis) -> str:
     """One line: when, how bad, the numbers, and the findings that are worse than a notice."""
     facts = {section.name: section.facts for section in diagnosis.sections}
-    claims, queue = facts["claims"], facts["queue"]
-    hosts, machines = facts["hosts"], facts["machines"]
+    claims, queue, machines = facts["claims"], facts["queue"], facts["machines"]
+    managers, hosts = facts["deployment"], facts["hosts"]
+    # What could not be read has no facts, and prerequisites says so.
     numbers = {
-        "managers": f"{facts['deployment'].get('ready', 0)}/{facts['deployment'].get('replicas')}",
-        "hosts": hosts["total"],
-        "available": hosts["available"],
-        "error": len(hosts["error"]),
-        "machines": machines["total"],
-        "pending": len(machines["pending"]),
-        "conflicts": f"{claims['conflicts']:.0f}/{claims['tries']:.0f}",
+        "managers": f"{managers.get('ready', 0)}/{managers.get('replicas', 0)}",
+        "hosts": hosts.get("total", 0),
+        "available": hosts.get("available", 0),
+        "error": len(hosts.get("error", ())),
+        "machines": machines.get("total", 0),
+        "pending": len(machines.get("pending", ())),
+        "conflicts": f"{claims.get('conflicts', 0):.0f}/{claims.get('tries', 0):.0f}",
         "queue": f"{queue.get('length', 0):.0f}/{queue.get('capacity', 0):.0f}",
         "rejected": f"{sum(queue.get('rejected', {}).values()):.0f}",
-        "warnings": sum(facts["events"]["warnings"].values()),
+        "warnings": sum(facts["events"].get("warnings", {}).values()),
     }
     told = " ".join(f"{name}={value}" for name, value in numbers.items())
     bad = [each.id for each in diagnosis.findings if each.severity >= Severity.WARNING]

@@ -12,7 +12,7 @@ from beskar7.api.meta import parse_rfc3339
 from beskar7.api.objects import Object
 from beskar7.operations.doctor.diagnosis import Finding, Section, finding
 from beskar7.operations.doctor.installed import Installed
-from beskar7.operations.doctor.snapshot import Snapshot
+from beskar7.operations.doctor.snapshot import UNREAD, Snapshot
 from beskar7.operations.podstatus import (
     container,
     container_status,
@@ -89,7 +89,7 @@ def replicas(deployment: Object) -> int:
 def _missing(snapshot: Snapshot) -> Section:
     """Not there; unless nobody may see it, which prerequisites tell."""
     if "deployment" in snapshot.unread:
-        return Section("deployment", "could not be read", {})
+        return Section("deployment", UNREAD, {})
     text = f"no Deployment beskar7-controller-manager in namespace {snapshot.namespace}"
     return Section(
         "deployment", text, {}, (finding("deployment-missing", snapshot.namespace, text),)

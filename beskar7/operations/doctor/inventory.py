@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from beskar7.api.durations import format_duration
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.api.states import HostState
 from beskar7.operations.doctor.diagnosis import Finding, Section, finding
 from beskar7.operations.doctor.installed import Installed
-from beskar7.operations.doctor.snapshot import Snapshot
+from beskar7.operations.doctor.snapshot import UNREAD, Snapshot
 from beskar7.operations.pool import Pool, counted, host_state, reason_of, since, trouble_of
 
 PASSING = {
@@ -29,6 +30,8 @@ ORPHANED = 60.0
 
 def hosts(snapshot: Snapshot, installed: Installed, pool: Pool) -> Section:
     """By state, with those in Error and those that are stuck."""
+    if PHYSICAL_HOST.qualified in snapshot.unread:
+        return Section("hosts", UNREAD, {})
     found: list[Finding] = []
     limit = installed.settings.stuck_state_timeout
     troubles = {}
@@ -69,6 +72,8 @@ def hosts(snapshot: Snapshot, installed: Installed, pool: Pool) -> Section:
 
 def machines(snapshot: Snapshot, installed: Installed, pool: Pool) -> Section:
     """By phase, with who waits and why."""
+    if BESKAR7_MACHINE.qualified in snapshot.unread:
+        return Section("machines", UNREAD, {})
     namespace = snapshot.namespace
     pending = [each for each in pool.machines if each.phase not in ("Provisioned", "Failed")]
     whys = Counter(reason_of(each) or "not looked at yet" for each in pending)
@@ -96,6 +101,8 @@ def machines(snapshot: Snapshot, installed: Installed, pool: Pool) -> Section:
 
 
 def _shortage(snapshot: Snapshot, pool: Pool) -> Iterator[Finding]:
+    if PHYSICAL_HOST.qualified in snapshot.unread:
+        return
     short = pool.short()
     if short:
         waiting = [each for each in pool.waiting if not each.hopeless]
@@ -134,7 +141,7 @@ def _late(
 
 def _of_nobody(snapshot: Snapshot, pool: Pool) -> Iterator[Finding]:
     """Owners by uid: a machine of the same name may be another."""
-    if "beskar7machines.infrastructure.cluster.x-k8s.io" in snapshot.unread:
+    if BESKAR7_MACHINE.qualified in snapshot.unread:
         return
     alive = {machine.uid for machine in pool.machines}
     orphaned = [

@@ -12,6 +12,8 @@ from beskar7.operations.series import Managers
 
 RECENT = 600.0
 """Seconds that count as "the last minutes"; the guide looks back ten of them."""
+UNREAD = "could not be read"
+"""Of a section, in place of numbers that would look like nothing being there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from beskar7.api.meta import parse_rfc3339
 from beskar7.api.objects import Object
 from beskar7.operations.doctor.deployment import silent
 from beskar7.operations.doctor.diagnosis import Finding, Section, finding
-from beskar7.operations.doctor.snapshot import Snapshot
+from beskar7.operations.doctor.snapshot import UNREAD, Snapshot
 from beskar7.operations.loglines import read_lines
 from beskar7.operations.podstatus import container, pod_name
 from beskar7.operations.quantities import quantity
@@ -69,6 +69,8 @@ def events(snapshot: Snapshot) -> Section:
         for reason in sorted(newest)
     }
     facts = {"warnings": dict(sorted(counts.items())), "newest": examples}
+    if "events" in snapshot.unread:
+        return Section("events", UNREAD, {})
     if not counts:
         return Section("events", f"no Warning Events within {span}", facts)
     line = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
@@ -110,7 +112,7 @@ def logs(snapshot: Snapshot) -> Section:
         },
     }
     if not snapshot.logs and snapshot.pods:
-        return Section("logs", "could not be read", facts)
+        return Section("logs", UNREAD, facts)
     if not errors:
         return Section("logs", f"no errors within {span}", facts)
     counted = ", ".join(f"{len(texts)} of {logger}" for logger, texts in sorted(errors.items()))

@@ -8,8 +8,9 @@ from typing import Any
 from beskar7.config import doubts
 from beskar7.operations.doctor.diagnosis import Finding, Section, finding
 from beskar7.operations.doctor.installed import Installed
-from beskar7.operations.doctor.snapshot import Snapshot
+from beskar7.operations.doctor.snapshot import UNREAD, Snapshot
 
+UNKNOWN = "unknown: no metrics of any manager"
 CONFLICTS_HIGH, CONFLICTS = 0.15, 0.10
 """Shares of the tries to claim a host; the guide's check and its daily one."""
 LEAST_TRIES = 10
@@ -25,6 +26,8 @@ MANY, MANY_LEAST = 0.1, 3
 
 def claims(snapshot: Snapshot, installed: Installed) -> Section:
     """Tries, conflicts and how long they took, over the window."""
+    if not snapshot.managers.each:
+        return Section("claims", UNKNOWN, {})
     grown = snapshot.window.grown
     tries = grown.by("beskar7_host_claim_attempts_total", "outcome")
     # Who found no host free tried none.
@@ -64,13 +67,14 @@ def claims(snapshot: Snapshot, installed: Installed) -> Section:
 
 def queue(snapshot: Snapshot, installed: Installed) -> Section:
     """Its length beside its capacity, over all namespaces, and who was turned away."""
+    if not snapshot.managers.each:
+        return Section("queue", UNKNOWN, {})
     managers = snapshot.managers
     length = managers.total("beskar7_provisioning_queue_length")
     capacity = managers.most("beskar7_provisioning_queue_capacity")
     running = managers.total("beskar7_provisioning_queue_processing_count")
     rejected = snapshot.window.grown.by("beskar7_provisioning_queue_rejections_total", "namespace")
     turned_away = sum(rejected.values())
-    known = bool(snapshot.managers.each)
     found = []
     line = f"{length:.0f} of {capacity:.0f} places taken, {running:.0f} running"
     line += f", {turned_away:.0f} turned away {_over(snapshot)}"
@@ -91,13 +95,13 @@ def queue(snapshot: Snapshot, installed: Installed) -> Section:
         "suspectsWaiting": managers.total("beskar7_provisioning_suspects_waiting"),
         "window": snapshot.window.told,
     }
-    if not known:
-        return Section("queue", "unknown: no manager serves its metrics", {}, tuple(found))
     return Section("queue", line, facts, tuple(found))
 
 
 def bmcs(snapshot: Snapshot) -> Section:
     """Who does not answer, who has to rest, who is slow."""
+    if not snapshot.managers.each:
+        return Section("bmcs", UNKNOWN, {})
     grown, managers = snapshot.window.grown, snapshot.managers
     silent = {
         labels["bmc_address"]: value
@@ -176,7 +180,9 @@ def configuration(snapshot: Snapshot, installed: Installed) -> Section:
         found.append(finding("configuration-refused", snapshot.namespace, text, problems))
     for key, advice in doubts(installed.tuning):
         found.append(finding("configuration-doubtful", snapshot.namespace, f"{key}: {advice}"))
-    if snapshot.config_map is None:
+    if "configuration" in snapshot.unread:
+        line = UNREAD
+    elif snapshot.config_map is None:
         line = "no ConfigMap beskar7-config: the defaults hold"
     else:
         line = f"{len(data)} {'setting' if len(data) == 1 else 'settings'}"

@@ -17,7 +17,7 @@ from beskar7.api.kinds import (
 from beskar7.api.states import HostState
 from beskar7.operations.doctor.diagnosis import Diagnosis, Section
 from beskar7.operations.doctor.judging import diagnose, judge
-from beskar7.operations.doctor.snapshot import Window
+from beskar7.operations.doctor.snapshot import UNREAD, Window
 
 pytestmark = pytest.mark.unit
 
@@ -88,8 +88,11 @@ def test_row_0_a_right_that_is_missing_is_told_and_the_rest_judged(make: SimpleN
     assert section(diagnosis, "leadership").line.startswith("leader manager-a")
     unread = section(diagnosis, "prerequisites").facts["unread"]
     assert set(unread) == {"physicalhosts.infrastructure.cluster.x-k8s.io", "events"}
-    # Unread is not empty: no host is said to be missing.
-    assert not diagnosis.has("hosts-of-nobody")
+    # Unread is not empty: nobody waits in vain for hosts that are only not seen.
+    assert section(diagnosis, "hosts").line == section(diagnosis, "events").line == UNREAD
+    waiting = replace(make.healthy(), machines=[make.machine("m1")], hosts=[])
+    assert judge(waiting).has("host-shortage")
+    assert not judge(replace(waiting, unread=unread)).has("host-shortage")
 
 
 def test_row_0_all_namespaces_are_looked_at(make: SimpleNamespace) -> None:

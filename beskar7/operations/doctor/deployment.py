@@ -21,6 +21,7 @@ from beskar7.operations.podstatus import (
     ready,
     running,
 )
+from beskar7.operations.pool import counted
 
 PASSING = ("ContainerCreating", "PodInitializing")
 """Reasons of a container that waits as it should."""
@@ -67,7 +68,7 @@ def deployment(snapshot: Snapshot, installed: Installed) -> Section:
     line = f"{there} of {wanted} managers ready"
     if images:
         line += f", {' and '.join(sorted(images))}"
-    line += f", {sum(restarts.values())} restarts"
+    line += f", {counted(sum(restarts.values()), 'restart')}"
     facts: dict[str, Any] = {
         "replicas": wanted,
         "ready": there,

@@ -15,6 +15,7 @@ from beskar7.operations.doctor.installed import Installed
 from beskar7.operations.doctor.snapshot import Snapshot
 from beskar7.operations.doctor.traces import occurrences
 from beskar7.operations.podstatus import pod_name, running
+from beskar7.operations.pool import counted
 from beskar7.term import MANAGER_LEASE
 
 UNSTABLE = 3
@@ -74,7 +75,7 @@ class _Lease:
             text += f" (stale: it lasts {self.record.duration:g}s)"
         elif not self.alive:
             text += " (no manager that runs)"
-        return f"{text}, {self.record.transitions} transitions"
+        return f"{text}, {counted(self.record.transitions, 'transition')}"
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from beskar7.api.errors import NotFound
 from beskar7.api.kinds import DEPLOYMENT, POD
 from beskar7.api.objects import Object
+from beskar7.flags import BOOLEAN
 from beskar7.manifests.objects import LABELS, NAME
 from beskar7.operations import podstatus
 from beskar7.operations.cluster import Cluster
@@ -14,6 +15,7 @@ from beskar7.operations.podstatus import SELECTOR
 from beskar7.operations.series import Managers, Series
 
 LEADS = "beskar7_leader"
+ELECT = "leader-elect"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """The annotation of the pod template by which ``kubectl rollout restart`` makes another one."""
 
@@ -79,7 +81,17 @@ def alive(pod: Object) -> bool:
 def arguments(found: Object) -> list[str]:
     """Of the manager's container in a Deployment; empty when it has none of that name."""
     template = (found.get("spec") or {}).get("template") or {}
-    return [str(each) for each in podstatus.container(template).get("args") or ()]
+    return arguments_of(podstatus.container(template))
+
+
+def arguments_of(container: Object) -> list[str]:
+    return [str(each) for each in container.get("args") or ()]
+
+
+def elects(container: Object) -> bool:
+    """Whether a manager with these arguments leads only when it is elected."""
+    given = flag(arguments_of(container), ELECT)
+    return given is None or BOOLEAN.get(given.lower(), True)
 
 
 def flag(args: list[str], name: str) -> str | None:

@@ -37,21 +37,22 @@ def doubly_owned(cluster: Cluster) -> list[str]:
     ]
 
 
-def suspects(cluster: Cluster, *, elects: bool) -> list[str]:
+def suspects(cluster: Cluster) -> list[str]:
     """The owned hosts that have been worked on since a second manager began to lead, at most
     :data:`MAX_SUSPECTS`. Raises ApiError.
 
     One may have emptied the drive that another had filled, and no BMC tells of that later. Managers
     that do not elect lead from their start on, the first beside the one that it replaced.
     """
-    leading = set(managers.leaders(cluster))
     pods = managers.pods(cluster)
-    if elects:
-        pods = [pod for pod in pods if podstatus.pod_name(pod) in leading]
-    started = sorted(View(pod).created for pod in pods)[1 if elects else 0 :]
+    alone = [pod for pod in pods if not managers.elects(podstatus.container(pod))]
+    leading = managers.leaders(cluster)
+    others = [pod for pod in pods if podstatus.pod_name(pod) in leading]
+    started = sorted(View(pod).created for pod in others)[1:]
+    started += sorted(View(pod).created for pod in alone)
     if not started:
         return []
-    since = started[0]
+    since = min(started)
     hosts = map(PhysicalHost, cluster.kube.list(PHYSICAL_HOST).items)
     found = (
         str(host.key)

@@ -12,7 +12,6 @@ from typing import Any
 from beskar7.api.kinds import DEPLOYMENT, LEASE, PHYSICAL_HOST, POD
 from beskar7.api.objects import Object
 from beskar7.claim_term import CLAIM_LEASE
-from beskar7.flags import BOOLEAN
 from beskar7.manifests.objects import GRACE, NAME
 from beskar7.operations import managers, podstatus
 from beskar7.operations.cluster import Cluster
@@ -24,7 +23,6 @@ from beskar7.operations.recover.report import Outcome, Report
 from beskar7.operations.waiting import NotReached
 from beskar7.term import MANAGER_LEASE
 
-ELECT = "leader-elect"
 UNELECTED = "--leader-elect=false"
 RECONCILES = "beskar7_controller_reconciliation_total"
 LEADERSHIP = {
@@ -81,7 +79,7 @@ class SplitBrain:
             "leaseNamespace": lease_namespace(self._cluster, deployment),
             "unelected": not _elects(deployment),
             "grace": _grace(deployment),
-            "suspects": suspects(self._cluster, elects=_elects(deployment)),
+            "suspects": suspects(self._cluster),
         }
 
     def _deployment(self) -> Object:
@@ -179,7 +177,11 @@ class SplitBrain:
             args = [str(arg) for arg in container.get("args") or ()]
             patch = [
                 {"op": "test", "path": path, "value": args},
-                {"op": "replace", "path": path, "value": managers.without_flag(args, ELECT)},
+                {
+                    "op": "replace",
+                    "path": path,
+                    "value": managers.without_flag(args, managers.ELECT),
+                },
             ]
             self._kube.patch(DEPLOYMENT, self._cluster.namespace, NAME, patch, type="json")
 
@@ -269,8 +271,7 @@ def _grace(deployment: Object) -> float:
 
 
 def _elects(deployment: Object) -> bool:
-    given = managers.flag(managers.arguments(deployment), ELECT)
-    return given is None or BOOLEAN.get(given.lower(), True)
+    return managers.elects(podstatus.container(deployment["spec"]["template"]))
 
 
 def _with_owner(pod: Object) -> str:

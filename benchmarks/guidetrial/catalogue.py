@@ -24,7 +24,12 @@ CLAIMS: tuple[Claim, ...] = (
     *claims_controller.CLAIMS,
     *claims_sizing.CLAIMS,
 )
-SUMS: tuple[Sum, ...] = (*claims_queue.SUMS, *claims_controller.SUMS, *claims_sizing.SUMS)
+SUMS: tuple[Sum, ...] = (
+    *claims_queue.SUMS,
+    *claims_alarms.SUMS,
+    *claims_controller.SUMS,
+    *claims_sizing.SUMS,
+)
 EXPERIMENTS: dict[str, Experiment] = {
     each.name: each
     for each in (

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from guidetrial.model import Claim, Part, Run
+from guidetrial.model import Claim, Part, Run, Sum
 from guidetrial.storms import fleet
 
 SLOW = (
     "faults=[{id: slow, kind: latency, latency: {distribution: lognormal, mean: 4s, sigma: 0.3}}]",
 )
-
-
-def ramp(name: str, rate: float) -> Run:
-    """``rate`` machines a second for two operations at once, which do 0.9 a second."""
-    return fleet(
-        name,
-        hosts=120,
-        seeds=2,
-        maxConcurrentOps=2,
-        workerCount=4,
-        maxQueueSize=50,
-        extra=(f"load.arrivals={{constant: {rate:g}/s}}",),
-    )
 
 
 def failing(share: int) -> Run:
@@ -34,11 +21,27 @@ def failing(share: int) -> Run:
 
 RUNS = (
     fleet("queue-at-95", hosts=53, maxConcurrentOps=5, workerCount=10, maxQueueSize=50),
-    ramp("ramp", 1.2),
-    ramp("slow-ramp", 0.9),
+    fleet(
+        "ramp",
+        hosts=80,
+        seeds=2,
+        maxConcurrentOps=1,
+        workerCount=2,
+        maxQueueSize=50,
+        extra=("load.arrivals={constant: 1.2/s}",),
+    ),
     fleet("slow-bmcs", hosts=20, extra=(*SLOW, "world.config.bmc.requestTimeout=30s")),
     failing(2),
     failing(20),
+)
+
+SUMS = (
+    Sum(
+        "filling",
+        "from 80 % to full are 10 of 50 places; with 6 machines a minute more than can be served "
+        "they are taken in 100 s, so that two minutes take a surplus below 5 a minute",
+        {"seconds": 100.0},
+    ),
 )
 
 CLAIMS = (
@@ -50,20 +53,20 @@ CLAIMS = (
         found_for="refuted",
         parts=(
             Part(
-                "in a storm of 60 machines there are two minutes between",
-                "queue-50:queue_warning_seconds",
+                "in a storm of 40 machines on 25 places there are two minutes between",
+                "queue-25:queue_warning_seconds",
                 ">=",
                 120.0,
             ),
             Part(
-                "when 1.2 machines a second come, and 0.9 can be served, there are",
+                "when 1.2 machines a second come, and 0.4 can be served, there are",
                 "ramp:queue_warning_seconds",
                 ">=",
                 120.0,
             ),
             Part(
-                "when hardly more come than can be served, there are",
-                "slow-ramp:queue_warning_seconds",
+                "where 6 machines a minute come more than can be served, there are",
+                "filling:seconds",
                 ">=",
                 120.0,
             ),

@@ -30,7 +30,7 @@ def burst(number: int) -> Run:
 
 
 RUNS = (
-    *(reconciles(number) for number in (1, 5, 10, 20)),
+    *(reconciles(number) for number in (1, 5, 10)),
     *(burst(number) for number in (20, 30, 60)),
 )
 SUMS = (
@@ -51,23 +51,23 @@ CLAIMS = (
         parts=(
             Part(
                 "40 hosts are served faster with 10 reconciles than with 1, by a tenth",
-                "reconciles-10:makespan_seconds",
+                "reconciles-10:queue_seconds.max",
                 "<",
-                "reconciles-1:makespan_seconds",
+                "reconciles-1:queue_seconds.max",
                 factor=0.9,
             ),
             Part(
                 "with 5 (one for 12) they are slower than with 10, by a fiftieth",
-                "reconciles-5:makespan_seconds",
+                "reconciles-5:queue_seconds.max",
                 ">",
-                "reconciles-10:makespan_seconds",
+                "reconciles-10:queue_seconds.max",
                 factor=1.02,
             ),
             Part("the middle tier keeps the rule", "reconcile-rule:middle", "<=", 10, unit=""),
             Part("the large one does at 200 hosts", "reconcile-rule:large", "<=", 10, unit=""),
         ),
-        also=tuple(f"reconciles-{n}" for n in (1, 5, 10, 20)),
-        shows=("claim_seconds.p95", "queue_seconds.p95", "makespan_seconds"),
+        also=tuple(f"reconciles-{n}" for n in (1, 5, 10)),
+        shows=("claim_seconds.p95", "queue_seconds.max", "ready_seconds.p95"),
     ),
     Claim(
         "fewer-reconciles",
@@ -78,9 +78,9 @@ CLAIMS = (
         parts=(
             Part(
                 "a storm takes less time",
-                "reconciles-5:makespan_seconds",
+                "reconciles-5:queue_seconds.max",
                 "<",
-                "reconciles-10:makespan_seconds",
+                "reconciles-10:queue_seconds.max",
                 factor=0.98,
             ),
             Part(
@@ -90,7 +90,7 @@ CLAIMS = (
                 "reconciles-10:claim_seconds.p95",
             ),
         ),
-        shows=("claim_seconds.p95", "writes_per_claim", "makespan_seconds"),
+        shows=("claim_seconds.p95", "writes_per_claim", "queue_seconds.max", "ready_seconds.p95"),
     ),
     Claim(
         "api-burst",
@@ -116,12 +116,12 @@ CLAIMS = (
             ),
             Part(
                 "the limit itself costs a storm nothing: within a tenth of the time without",
-                "burst-30:makespan_seconds",
+                "burst-30:ready_seconds.p95",
                 "<",
-                "ops-20:makespan_seconds",
+                "ops-20:ready_seconds.p95",
                 factor=1.1,
             ),
         ),
-        shows=("claim_seconds.p95", "queue_seconds.p95", "makespan_seconds"),
+        shows=("claim_seconds.p95", "queue_seconds.max", "ready_seconds.p95"),
     ),
 )

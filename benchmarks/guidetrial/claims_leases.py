@@ -71,25 +71,29 @@ CLAIMS = (
         parts=(
             Part(
                 "at 40 %, an API that hangs for 7 s each minute costs leaderships",
-                "renew-40-hang-7:leader_changes",
+                "renew-40-hang-7:leaderships_lost",
                 ">",
                 0,
                 unit="",
             ),
-            Part("at 67 %, it costs none", "renew-67-hang-7:leader_changes", "==", 0, unit=""),
+            Part("at 67 %, it costs none", "renew-67-hang-7:leaderships_lost", "==", 0, unit=""),
             Part(
                 "at 93 %, it costs some, or harm of another sort",
-                "renew-93-hang-7:leader_changes",
+                "renew-93-hang-7:leaderships_lost",
                 ">",
                 0,
                 unit="",
             ),
             Part(
-                "at 67 %, 11 s cost leaderships", "renew-67-hang-11:leader_changes", ">", 0, unit=""
+                "at 67 %, 11 s cost leaderships",
+                "renew-67-hang-11:leaderships_lost",
+                ">",
+                0,
+                unit="",
             ),
         ),
         also=tuple(f"renew-{share}-hang-{s}" for share in (40, 67, 93) for s in (3, 7, 11)),
-        shows=("leader_changes",),
+        shows=("leaderships_lost",),
     ),
     Claim(
         "lease-remedy",
@@ -100,14 +104,14 @@ CLAIMS = (
         parts=(
             Part(
                 "an API that hangs for 14 s costs leaderships with 15, 10 and 2 s",
-                "lease-15-10-2-hang-14:leader_changes",
+                "lease-15-10-2-hang-14:leaderships_lost",
                 ">",
                 0,
                 unit="",
             ),
             Part(
                 "it costs none with 30, 20 and 5 s",
-                "lease-30-20-5-hang-14:leader_changes",
+                "lease-30-20-5-hang-14:leaderships_lost",
                 "==",
                 0,
                 unit="",
@@ -120,7 +124,7 @@ CLAIMS = (
                 factor=1.1,
             ),
         ),
-        shows=("leader_changes", "failover_seconds.mean", "failover_seconds.max"),
+        shows=("leaderships_lost", "failover_seconds.mean", "failover_seconds.max"),
     ),
     Claim(
         "restart-patience",

@@ -40,11 +40,16 @@ class Results:
         self.experiments: dict[str, dict[str, Any]] = told.get("experiments", {})
         self.blocks: dict[str, Any] = told.get("blocks", {})
 
-    def lacks(self, experiment: Experiment) -> list[int]:
-        """The seeds that are still to be played; all when it was another experiment then."""
+    def lacks(self, experiment: Experiment, code: str = "") -> list[int]:
+        """The seeds that are still to be played; all when it was another experiment then.
+
+        With ``code``, also all when only some were played, and in another state of the code.
+        """
         row = self.experiments.get(experiment.name, {})
         done = row.get("seeds", {}) if row.get("definition") == digest(experiment) else {}
-        return [seed for seed in range(1, experiment.seeds + 1) if str(seed) not in done]
+        wanted = range(1, experiment.seeds + 1)
+        left = [seed for seed in wanted if str(seed) not in done]
+        return list(wanted) if left and code and row.get("code") != code else left
 
     def put(
         self, experiment: Experiment, seed: int, code: str, figures: Mapping[str, float]

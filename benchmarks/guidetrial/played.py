@@ -12,6 +12,7 @@ from typing import cast
 from prometheus_client.parser import text_string_to_metric_families
 
 from beskar7.api.kinds import LEASE
+from beskar7.manager import Manager
 from beskar7.term import MANAGER_LEASE
 from guidetrial.model import WORLDS, Run
 from scenarios.engine.evidence import Evidence
@@ -53,40 +54,47 @@ NEARLY = 0.8
 
 
 @dataclass(slots=True)
-class Queue:
-    """(time, waiting, places) as the managers' gauges had it; the leader's alone are not zero."""
+class Watch:
+    """What a scrape each second would tell: (time, waiting, places) of the queue, as the managers'
+    gauges had it, of which the leader's alone are not zero; and how often one that lived and led
+    no longer led at the next look."""
 
-    seen: list[tuple[float, float, float]] = field(default_factory=list)
+    queue: list[tuple[float, float, float]] = field(default_factory=list)
+    lost: int = 0
 
-    def watch(self, world: World) -> None:
-        """Look at it from now on, as a scrape would."""
+    def begin(self, world: World) -> None:
+        """Look at it from now on."""
         managers = cast(VirtualWorld, world)
 
         def look() -> None:
+            led: list[Manager] = []
             while True:
-                metrics = [manager.metrics for _, manager in managers.living()]
+                living = [manager for _, manager in managers.living()]
+                self.lost += sum(each in living and not each.leading for each in led)
+                led = [each for each in living if each.leading]
                 waiting = places = 0.0
-                for each in metrics:
-                    for family in each.queue_length.collect():
+                for each in living:
+                    for family in each.metrics.queue_length.collect():
                         waiting += sum(sample.value for sample in family.samples)
-                    for family in each.queue_capacity.collect():
+                    for family in each.metrics.queue_capacity.collect():
                         places = max(places, *(sample.value for sample in family.samples))
-                self.seen.append((world.runtime.now(), waiting, places))
+                self.queue.append((world.runtime.now(), waiting, places))
                 world.runtime.sleep(PERIOD)
 
-        world.runtime.spawn(look, name="guide-trial/queue")
+        world.runtime.spawn(look, name="guide-trial/watch")
 
     def figures(self) -> dict[str, float]:
         """``queue_warning_seconds``: from four fifths of the places taken until all were, at the
         first time (0: at once); only when it was ever full."""
-        shares = [(time, waiting / places) for time, waiting, places in self.seen if places]
+        shares = [(time, waiting / places) for time, waiting, places in self.queue if places]
         nearly = [time for time, share in shares if share >= NEARLY]
         full = [time for time, share in shares if share >= 1.0]
         found = {
-            "queue_peak": max((waiting for _, waiting, _ in self.seen), default=0.0),
+            "queue_peak": max((waiting for _, waiting, _ in self.queue), default=0.0),
             "queue_peak_share": max((share for _, share in shares), default=0.0),
             "queue_nearly_full_seconds": len(nearly) * PERIOD,
             "queue_full_seconds": len(full) * PERIOD,
+            "leaderships_lost": float(self.lost),
         }
         if full:
             found["queue_warning_seconds"] = full[0] - nearly[0]
@@ -100,22 +108,22 @@ def play_run(run: Run, seed: int) -> dict[str, float]:
         RuntimeError: it did not come to its end, or an invariant broke: it would tell nothing.
     """
     logging.disable(logging.CRITICAL)
-    queue = Queue()
+    watch = Watch()
     scenario = load(str(WORLDS / f"{run.world}.yaml"), list(run.sets))
-    result = play(scenario, seed, prepare=queue.watch)
+    result = play(scenario, seed, prepare=watch.begin)
     evidence = result.evidence
     if not result.passed:
         raise RuntimeError(f"{run.name}, seed {seed}: {result.verdict()}")
     measured = {name: result.metrics.get(name) for name in KEPT}
     found = {name: value for name, value in measured.items() if value is not None}
-    return found | queue.figures() | times(evidence) | operations(evidence) | counters(evidence)
+    return found | watch.figures() | times(evidence) | operations(evidence) | counters(evidence)
 
 
 def times(evidence: Evidence) -> dict[str, float]:
     """``makespan_seconds``: from the load's start to the last machine Provisioned.
     ``whole_seconds``: machine created -> Provisioned, its wait for a host included.
-    ``leader_changes_per_second``: terms of the manager's lease that began, from the first to the
-    last."""
+    ``leader_changes_per_second``: terms of the manager's lease, from the second one on, as the
+    first began with the world."""
     machines = machine_times(evidence)
     rows = [row.provisioned for row in machines if row.provisioned is not None]
     found = {"enrol_seconds": evidence.origin - evidence.began}
@@ -124,17 +132,16 @@ def times(evidence: Evidence) -> dict[str, float]:
         whole = [row.provisioned - row.created for row in machines if row.provisioned is not None]
         found["whole_seconds.p50"] = percentile(whole, 0.5)
         found["whole_seconds.p95"] = percentile(whole, 0.95)
-    terms: list[float] = []
-    holder = ""
+    begun: dict[tuple[str, str], float] = {}
     for record in evidence.history.writes:
         if record.kind == LEASE.kind and record.name == MANAGER_LEASE and record.outcome == "ok":
-            now = str(dig(record.object, "spec", "holderIdentity") or "")
-            if now and now != holder:
-                terms.append(record.time)
-            holder = now
-    found["leader_changes"] = float(len(terms) - 1)
+            holder = str(dig(record.object, "spec", "holderIdentity") or "")
+            if holder:
+                since = str(dig(record.object, "spec", "acquireTime"))
+                begun.setdefault((holder, since), record.time)
+    terms = sorted(begun.values())
     if len(terms) > 2:
-        found["leader_changes_per_second"] = (len(terms) - 1) / (terms[-1] - terms[0])
+        found["leader_changes_per_second"] = (len(terms) - 2) / (terms[-1] - terms[1])
     return found
 
 

@@ -47,7 +47,7 @@ def play_missing(
     """Play what the results lack, and keep each figure as soon as it is there."""
     clock = LiveRuntime().now
     for experiment in experiments:
-        for seed in results.lacks(experiment):
+        for seed in results.lacks(experiment, code):
             began = clock()
             results.put(experiment, seed, code, play(experiment, seed))
             results.save()

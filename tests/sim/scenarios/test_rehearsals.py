@@ -81,7 +81,8 @@ def test_the_remedy_is_followed_by_the_recovery(repaired: Result) -> None:
     parts = repaired.evidence.parts
     assert [part.name for part in parts] == ["cause", "symptom", "remedy", "recovery"]
     for before, after in itertools.pairwise(parts):
-        assert before.ended == after.began, "one act begins where the one before ends"
+        # To read the counters from which the next act counts takes a call of the API.
+        assert after.began == pytest.approx(before.ended, abs=0.1)
     assert {o for part in parts for o in outcomes(repaired, part.name).values()} <= (
         {"done", "came"} if promtool() else {"done", "came", "not judged"}
     )

@@ -150,6 +150,6 @@ class Watcher:
             bmc_requests=len(evidence.requests),
             bmc_writes=self.bmc_writes,
             acts_done=acts_done,
-            acts=len(evidence.scenario.acts),
+            acts=len(evidence.scenario.played),
             next_act=next_act,
         )

@@ -98,6 +98,13 @@ def run(args: argparse.Namespace) -> int:
     except DocumentError as error:
         say(voice, str(error))
         return BAD_INPUT
+    if scenario.rehearsal is not None:
+        say(
+            voice,
+            f"{args.scenario}: a rehearsal's times are not those of a disturbed run; "
+            "give a scenario without one",
+        )
+        return BAD_INPUT
     spans = Spans(args.held, args.restart)
     findings: list[Finding] = []
     try:

@@ -11,7 +11,8 @@ from beskar7.operations.recover import RecoveryRefused
 from beskar7.runtime import Runtime
 from scenarios.engine.rehearsal.kubectl_child import KubectlChild, installed
 from scenarios.engine.rehearsal.kubectl_commands import Kubectl
-from scenarios.engine.rehearsal.kubectl_play import KubectlError, perform
+from scenarios.engine.rehearsal.kubectl_play import perform
+from scenarios.engine.rehearsal.kubectl_waits import KubectlError
 from scenarios.engine.rehearsal.remedies import Recover
 from scenarios.engine.world import World, WorldError
 

@@ -13,7 +13,7 @@ import orjson
 
 from scenarios.engine.rehearsal.kubectl_commands import Apply, Kubectl
 from scenarios.engine.rehearsal.kubectl_line import ROLLOUT_PATIENCE
-from scenarios.engine.rehearsal.kubectl_play import KubectlError
+from scenarios.engine.rehearsal.kubectl_waits import KubectlError
 
 PATIENCE = ROLLOUT_PATIENCE + 10.0
 """Seconds of wall time until a kubectl that does not end is ended."""

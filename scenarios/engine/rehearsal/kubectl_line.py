@@ -11,20 +11,10 @@ from typing import NoReturn
 
 from beskar7.api.documents import parse
 from beskar7.api.durations import parse_duration
-from beskar7.api.kinds import (
-    BESKAR7_CLUSTER,
-    BESKAR7_MACHINE,
-    BESKAR7_MACHINE_TEMPLATE,
-    CONFIG_MAP,
-    GROUP,
-    LEASE,
-    PHYSICAL_HOST,
-    SECRET,
-    Kind,
-)
+from beskar7.api.kinds import BESKAR7_MACHINE, GROUP, LEASE, Kind
 from beskar7.api.objects import Object
 from beskar7.api.problems import DocumentError, closest
-from emulator.kube.workloads.objects import DEPLOYMENT, NODE, POD
+from emulator.kube.workloads.objects import DEPLOYMENT, POD
 from scenarios.engine.rehearsal.kubectl_commands import (
     Apply,
     Command,
@@ -33,12 +23,19 @@ from scenarios.engine.rehearsal.kubectl_commands import (
     Mark,
     Patch,
     PatchForm,
-    Place,
     RolloutRestart,
     RolloutStatus,
     Scale,
     SetEnv,
     SetResources,
+)
+from scenarios.engine.rehearsal.kubectl_words import (
+    WORDS,
+    kind_of,
+    one_place,
+    places_of,
+    quantities_of,
+    values_of,
 )
 
 MAX_LINE = 16 * 1024
@@ -46,24 +43,9 @@ ROLLOUT_PATIENCE = 300.0
 """Seconds that ``rollout status`` waits where no ``--timeout`` is given; kubectl waits for ever."""
 MAX_REPLICAS = 50
 """As for ``world.managers.replicas``."""
-WORDS: dict[str, Kind] = {
-    **dict.fromkeys(("configmap", "configmaps", "cm"), CONFIG_MAP),
-    **dict.fromkeys(("deployment", "deployments", "deploy", "deployment.apps"), DEPLOYMENT),
-    **dict.fromkeys(("lease", "leases"), LEASE),
-    **dict.fromkeys(("node", "nodes", "no"), NODE),
-    **dict.fromkeys(("pod", "pods", "po"), POD),
-    **dict.fromkeys(("secret", "secrets"), SECRET),
-    **{
-        word: kind
-        for kind in (PHYSICAL_HOST, BESKAR7_MACHINE, BESKAR7_CLUSTER, BESKAR7_MACHINE_TEMPLATE)
-        for word in (kind.kind.lower(), kind.plural, kind.qualified)
-    },
-}
-"""The kinds by what kubectl calls them."""
 DELETABLE = (LEASE, POD, BESKAR7_MACHINE)
 FLAGS = ("--overwrite", "--ignore-not-found", "--wait")
 """Switches: kubectl takes a value of theirs only behind an equals sign."""
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -111,47 +93,6 @@ def read_kubectl(line: str, manifests: Sequence[Object] = ()) -> Kubectl:
     raise ValueError(f'"kubectl {said}" is not a command that a scenario may give; {hint}')
 
 
-def _places(words: Sequence[str], namespace: str) -> tuple[Place, ...]:
-    """``TYPE NAME...`` or ``TYPE/NAME...``."""
-    if not words:
-        raise ValueError("names no object; write for example deployment/NAME")
-    if "/" not in words[0]:
-        if len(words) < 2:
-            raise ValueError(f"names no object of the kind {words[0]}")
-        return tuple(_place(words[0], name, namespace) for name in words[1:])
-    pairs = [word.split("/", 1) for word in words if "/" in word]
-    if len(pairs) < len(words):
-        raise ValueError("either TYPE NAME... or TYPE/NAME..., not both")
-    return tuple(_place(kind, name, namespace) for kind, name in pairs)
-
-
-def _kind(word: str) -> Kind:
-    kind = WORDS.get(word.lower())
-    if kind is None:
-        raise ValueError(
-            f'the kind "{word}" is not one that a scenario may touch; '
-            + closest(word.lower(), WORDS)
-        )
-    return kind
-
-
-def _place(word: str, name: str, namespace: str) -> Place:
-    kind = _kind(word)
-    for text, what in ((name, "name"), (namespace, "namespace")):
-        if len(text) > 253 or not _NAME.fullmatch(text):
-            raise ValueError(f'"{text[:80]}" is not the {what} of an object')
-    return Place(kind, namespace if kind.namespaced else "", name)
-
-
-def _one(words: Sequence[str], namespace: str, *kinds: Kind) -> Place:
-    places = _places(words, namespace)
-    if len(places) > 1:
-        raise ValueError(f"names {len(places)} objects; give one")
-    if kinds and places[0].kind not in kinds:
-        raise ValueError(f"is for {' or '.join(str(kind) for kind in kinds)} only")
-    return places[0]
-
-
 def _patch(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("patch")
     parser.add_argument("place", nargs="+")
@@ -159,7 +100,7 @@ def _patch(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser.add_argument("--type", choices=("strategic", "merge", "json"), default="strategic")
     parser.add_argument("--subresource", choices=("status",))
     found = parser.parse_intermixed_args(words)
-    place = _one(found.place, found.namespace)
+    place = one_place(found.place, found.namespace)
     form: PatchForm = found.type
     if form == "strategic" and place.kind.group == GROUP:
         raise ValueError(f"custom resources such as {place.kind} take --type=merge or json only")
@@ -188,14 +129,14 @@ def _scale(words: Sequence[str], _: Sequence[Object]) -> Command:
     text = found.replicas
     if not text.isascii() or not text.isdigit() or int(text[:6]) > MAX_REPLICAS:
         raise ValueError(f"--replicas={text[:20]} has to be from 0 to {MAX_REPLICAS}")
-    return Scale(_one(found.place, found.namespace, DEPLOYMENT), int(text))
+    return Scale(one_place(found.place, found.namespace, DEPLOYMENT), int(text))
 
 
 def _restart(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser = _parser("rollout restart")
     parser.add_argument("place", nargs="+")
     found = parser.parse_intermixed_args(words)
-    return RolloutRestart(_one(found.place, found.namespace, DEPLOYMENT))
+    return RolloutRestart(one_place(found.place, found.namespace, DEPLOYMENT))
 
 
 def _status(words: Sequence[str], _: Sequence[Object]) -> Command:
@@ -206,7 +147,7 @@ def _status(words: Sequence[str], _: Sequence[Object]) -> Command:
     timeout = parse_duration(found.timeout) if found.timeout else ROLLOUT_PATIENCE
     if not 0 < timeout <= ROLLOUT_PATIENCE:
         raise ValueError(f"--timeout={found.timeout} has to be at most {ROLLOUT_PATIENCE:g}s")
-    return RolloutStatus(_one(found.place, found.namespace, DEPLOYMENT), timeout)
+    return RolloutStatus(one_place(found.place, found.namespace, DEPLOYMENT), timeout)
 
 
 def _delete(words: Sequence[str], _: Sequence[Object]) -> Command:
@@ -223,10 +164,10 @@ def _delete(words: Sequence[str], _: Sequence[Object]) -> Command:
     if found.selector:
         if len(found.place) > 1 or "/" in found.place[0]:
             raise ValueError("gives names and a selector; give one of them")
-        kind = _kind(found.place[0])
+        kind = kind_of(found.place[0])
         _deletable(kind)
         return Delete((), kind=kind, namespace=found.namespace, selector=found.selector, **options)
-    places = _places(found.place, found.namespace)
+    places = places_of(found.place, found.namespace)
     for place in places:
         _deletable(place.kind)
     return Delete(places, **options)
@@ -244,26 +185,15 @@ def _mark(field: str) -> Callable[[Sequence[str], Sequence[Object]], Command]:
         parser.add_argument("--overwrite", choices=("true", "false"), default="false")
         found = parser.parse_intermixed_args(words)
         place = [word for word in found.words if "=" not in word and not word.endswith("-")]
-        values = _values(word for word in found.words if word not in place)
+        values = values_of(word for word in found.words if word not in place)
         return Mark(
-            _one(place, found.namespace),
+            one_place(place, found.namespace),
             "labels" if field == "label" else "annotations",
             values,
             found.overwrite == "true",
         )
 
     return read
-
-
-def _values(words: object) -> dict[str, str | None]:
-    """``KEY=VALUE`` and ``KEY-``."""
-    values: dict[str, str | None] = {}
-    for word in words:  # type: ignore[attr-defined] # any iterable of texts
-        key, equals, value = word.partition("=")
-        values[key if equals else key.removesuffix("-")] = value if equals else None
-    if not values:
-        raise ValueError("changes nothing; give KEY=VALUE, or KEY- to take one off")
-    return values
 
 
 def _apply(words: Sequence[str], manifests: Sequence[Object]) -> Command:
@@ -300,11 +230,11 @@ def _set_env(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser.add_argument("-c", "--containers", default="")
     found = parser.parse_intermixed_args(words)
     place = [word for word in found.words if "=" not in word and not word.endswith("-")]
-    values = _values(word for word in found.words if word not in place)
+    values = values_of(word for word in found.words if word not in place)
     for name in values:
         if not _ENV.fullmatch(name):
             raise ValueError(f'"{name[:80]}" is not the name of a variable')
-    return SetEnv(_one(place, found.namespace, DEPLOYMENT), values, found.containers)
+    return SetEnv(one_place(place, found.namespace, DEPLOYMENT), values, found.containers)
 
 
 def _set_resources(words: Sequence[str], _: Sequence[Object]) -> Command:
@@ -314,21 +244,11 @@ def _set_resources(words: Sequence[str], _: Sequence[Object]) -> Command:
     parser.add_argument("--limits", default="")
     parser.add_argument("--requests", default="")
     found = parser.parse_intermixed_args(words)
-    limits, requests = _quantities(found.limits), _quantities(found.requests)
+    limits, requests = quantities_of(found.limits), quantities_of(found.requests)
     if not limits and not requests:
         raise ValueError("changes nothing; give --limits=memory=256Mi or --requests=...")
-    place = _one(found.place, found.namespace, DEPLOYMENT)
+    place = one_place(found.place, found.namespace, DEPLOYMENT)
     return SetResources(place, limits, requests, found.containers)
-
-
-def _quantities(text: str) -> dict[str, str]:
-    found = {}
-    for pair in filter(None, text.split(",")):
-        name, _, quantity = pair.partition("=")
-        if name not in ("cpu", "memory") or not re.fullmatch(r"[0-9.]+(m|[KMG]i?)?", quantity):
-            raise ValueError(f'"{pair[:80]}" has to be such as cpu=500m or memory=256Mi')
-        found[name] = quantity
-    return found
 
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str], Sequence[Object]], Command], str]] = {

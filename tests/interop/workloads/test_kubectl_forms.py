@@ -17,7 +17,8 @@ from emulator.deployed import manifest
 from emulator.kube.workloads.objects import DEPLOYMENT
 from scenarios.engine.rehearsal.kubectl_child import KubectlChild
 from scenarios.engine.rehearsal.kubectl_line import read_kubectl
-from scenarios.engine.rehearsal.kubectl_play import KubectlError, perform
+from scenarios.engine.rehearsal.kubectl_play import perform
+from scenarios.engine.rehearsal.kubectl_waits import KubectlError
 
 pytestmark = pytest.mark.interop
 

@@ -26,9 +26,9 @@ from scenarios.engine.rehearsal.kubectl_line import (
     COMMANDS,
     MAX_LINE,
     ROLLOUT_PATIENCE,
-    WORDS,
     read_kubectl,
 )
+from scenarios.engine.rehearsal.kubectl_words import WORDS
 
 pytestmark = pytest.mark.unit
 SYSTEM = "beskar7-system"

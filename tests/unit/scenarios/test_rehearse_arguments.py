@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from scenarios import rehearse
+from scenarios.engine.loader import catalog, load
+from scenarios.runall import unfit_for_live
+from scenarios.sieve import command as sieve_command
 
 pytestmark = pytest.mark.unit
 
@@ -76,3 +79,22 @@ def test_a_folder_that_cannot_be_made_is_said(capsys: Any, tmp_path: Path) -> No
     )
     assert call(str(path), "--dir", str(tmp_path / "taken")) == 2
     assert f"--dir {tmp_path / 'taken'}: " in capsys.readouterr().err
+
+
+def test_a_rehearsal_is_nothing_for_the_sieve(capsys: Any) -> None:
+    parser = argparse.ArgumentParser()
+    sieve_command.register(parser.add_subparsers())
+    args = parser.parse_args(["sieve", "queue-overload"])
+    assert args.run(args) == 2
+    assert "give a scenario without one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [n for n in catalog() if load(n).rehearsal is not None])
+def test_each_rehearsal_of_the_catalog_names_its_heading_and_helps(name: str) -> None:
+    """With hints for whoever is lost, and quick enough to be played among all others."""
+    scenario = load(name)
+    script = scenario.rehearsal
+    assert script is not None
+    assert scenario.guide
+    assert len(script.hints) >= 2
+    assert unfit_for_live(scenario) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from beskar7.api.kinds import BESKAR7_MACHINE
 from beskar7.operations.leaks import leaks
-from beskar7.operations.leaks_verdict import LEAK, NO_LEAK, TASKS, UNCLEAR
+from beskar7.operations.leaks_verdict import LEAK, MEMORY, NO_LEAK, TASKS, UNCLEAR
 from scenarios.engine.loader import loads
 from scenarios.engine.virtual import VirtualWorld, run_virtual
 
@@ -100,6 +100,25 @@ def test_row_18_tasks_that_are_lost_are_found_in_the_manager_that_loses_them(
         assert bad.of == TASKS
         assert bad.per_hour == pytest.approx(1200.0, rel=0.05)
         assert verdicts[leaky].grown_tasks[0][0].startswith("lost")
+
+    in_world(body)
+
+
+def test_memory_that_is_lost_is_found_in_the_pod_that_loses_it(
+    in_world: Callable[..., Any],
+) -> None:
+    def body(world: VirtualWorld) -> None:
+        leaky = world.managers()[0][0]
+        client = f"beskar7-manager/{leaky}"
+        leak = {"id": "leak", "target": "api", "kind": "memory-leak", "rate": 0.5}
+        world.add_fault(leak | {"select": {"clients": [client]}})
+        found = leaks(world.cluster(), 100.0, 4.0)
+        assert found.verdict == LEAK
+        verdicts = {each.manager: each for each in found.managers}
+        assert [name for name, each in verdicts.items() if each.verdict == LEAK] == [leaky]
+        memory = verdicts[leaky].judgements[0]
+        assert (memory.of, memory.verdict) == (MEMORY, LEAK)
+        assert memory.per_hour == pytest.approx(0.5 * 3600 * 2**20, rel=0.05)
 
     in_world(body)
 

@@ -16,6 +16,8 @@ from scenarios.swarm.scene import Scene
 from scenarios.swarm.worlds import CROWD
 
 CHANCE = 0.06
+OFTEN = 0.12
+"""Of those that have to meet with something else to matter."""
 CROWDED = 0.7
 """Of a tiny queue in one of the few worlds that can fill it."""
 
@@ -34,7 +36,8 @@ def draw_rarities(draws: Draws, scene: Scene) -> Rarities:
         name = event.__name__.strip("_").replace("_", "-")
         dice = draws.of(f"rare/{name}")
         crowded = event is _the_queue_is_tiny and scene.hosts >= CROWD
-        if dice.chance(CROWDED if crowded else CHANCE):
+        chance = CROWDED if crowded else OFTEN if event in SELDOM_MET else CHANCE
+        if dice.chance(chance):
             before = len(found.faults)
             event(dice, scene, found)
             for number, fault in enumerate(found.faults[before:], start=1):
@@ -56,14 +59,17 @@ def _a_write_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
     """Each of the next few writes to BMCs takes effect, and none is acknowledged."""
     fault = {"kind": "reset", "perform": True, "count": dice.whole(1, 4)}
     # As often as not the one whose repetition would be seen by the machine's owner.
-    match = dice.pick(({"methods": ["POST", "PATCH"]}, {"methods": ["POST"], "path": "*Reset"}))
-    found.faults.append(fault | {"match": match, **_moment(dice, scene, 30.0)})
+    resets = {"methods": ["POST"], "path": "*Reset"}
+    match = dice.pick(({"methods": ["POST", "PATCH"]}, resets, resets))
+    found.faults.append(fault | {"match": match, "duration": span(dice.log(1.0, scene.window))})
 
 
 def _a_claim_succeeds_unseen(dice: Dice, scene: Scene, found: Rarities) -> None:
     select = {"kinds": ["PhysicalHost"], "verbs": ["update", "patch"]}
     fault = {"target": "api", "kind": "error", "status": 504, "perform": True, "select": select}
     moment = _moment(dice, scene, 30.0)
+    if dice.chance(0.6):  # when machines come at once, so do their claims
+        moment["start"] = "0s"
     found.faults.append(fault | {"count": dice.whole(1, 3), **moment})
     if dice.chance(0.7):  # and no watch tells of it either
         kind = dice.pick(("drop-watch", "lose-event"))
@@ -97,13 +103,16 @@ def _no_lease_is_renewed(dice: Dice, scene: Scene, found: Rarities) -> None:
     """Leaders lose what they hold, while everything else goes on."""
     select = {"kinds": ["Lease"], "verbs": list(WRITES)}
     fault = {"target": "api", "kind": "hang", "select": select, "perform": dice.chance(0.5)}
-    moment = _moment(dice, scene, 30.0)
+    # For as long as it takes to lose one that is renewed within 10 s or within 2.
+    moment = _moment(dice, scene) | {"duration": span(dice.log(2.0, 20.0))}
+    if dice.chance(0.5):
+        moment["start"] = "0s"
     found.faults.append(fault | moment)
-    if dice.chance(0.5):  # or so slowly that much is under way when they do
+    if dice.chance(0.6):  # and with much under way, as all else is slow
         slow = {
             "target": "api",
             "kind": "delay",
-            "latency": {"distribution": "constant", "mean": span(dice.log(0.1, 3.0))},
+            "latency": {"distribution": "constant", "mean": span(dice.log(0.3, 3.0))},
             "select": {"kinds": ["PhysicalHost", "Beskar7Machine"]},
         }
         found.faults.append(slow | moment)
@@ -157,4 +166,10 @@ EVENTS: tuple[Callable[[Dice, Scene, Rarities], None], ...] = (
     _the_queue_is_tiny,
     _one_bmc_drips_for_ever,
     _the_power_fails_in_mid_boot,
+)
+SELDOM_MET = (
+    _a_write_succeeds_unseen,
+    _a_claim_succeeds_unseen,
+    _claims_are_slow,
+    _no_lease_is_renewed,
 )

@@ -9,30 +9,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from beskar7.api.durations import parse_duration
 from beskar7.api.kinds import BESKAR7_MACHINE, HOST_CLAIM, LEASE, PHYSICAL_HOST
 from beskar7.claim_term import CLAIM_LEASE
-from beskar7.config import Tuning
 from emulator.bmc.log import BmcRecord
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.calls import NO_ANSWER, Call
 from scenarios.engine.evidence import Aftermath, Evidence
 from scenarios.engine.expand import elects_leader
-from scenarios.engine.history import (
-    LEASE_NAME,
-    MANAGER_AGENT,
-    Object,
-    consumer_uid,
-    dig,
-    phase,
-    state,
-)
+from scenarios.engine.history import MANAGER_AGENT, Object, consumer_uid, dig, phase, state
 from scenarios.engine.inside import Life
 from scenarios.engine.invariants.claims import REFUSED, belied, carried_out
 from scenarios.engine.invariants.operations import Header
+from scenarios.engine.invariants.terms import certain_spans, within
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
 
@@ -156,42 +147,17 @@ def _deeds(evidence: Evidence, aftermath: Aftermath) -> tuple[dict[str, Deeds], 
         elif record is not None and call.kind == BESKAR7_MACHINE.kind and sure:
             became = phase(record.object) == "Provisioned"
             deeds.provisioned += became and phase(record.previous) != "Provisioned"
-    leading = _leading(evidence, aftermath)
+    elects = elects_leader(evidence.scenario)
+    certain = certain_spans(evidence, aftermath)
     for request in [*evidence.requests, *aftermath.requests]:
-        if request.agent in found:
-            life = lives[request.agent.removeprefix(MANAGER_AGENT)]
-            heard = life.alive or request.end < last.get(request.agent, 0.0)
-            _request(found[request.agent], request, sure=heard and leading(request))
+        agent = request.agent
+        if agent in found:
+            life = lives[agent.removeprefix(MANAGER_AGENT)]
+            heard = life.alive or request.end < last.get(agent, 0.0)
+            # Who is not certain of its leadership cuts its calls, whatever is answered.
+            led = not elects or within(certain.get(agent, []), request.start, request.end)
+            _request(found[agent], request, sure=heard and led)
     return found, world
-
-
-def _leading(evidence: Evidence, aftermath: Aftermath) -> Callable[[BmcRecord], bool]:
-    """Whether a request's sender was certain of its leadership all the time until the answer.
-
-    Whoever is not, cuts its calls, and does not hear what is answered. A renewal makes certain
-    from its answer on, until the deadline after its start.
-    """
-    if not elects_leader(evidence.scenario):
-        return lambda request: True
-    world = evidence.scenario.world
-    text = world.managers.args.get("leader-elect-renew-deadline") or world.config.get(
-        "leaderElection.renewDeadline"
-    )
-    deadline = parse_duration(text) if text else Tuning().renew_deadline
-    certain: dict[str, list[tuple[float, float]]] = {}
-    for call in aftermath.look.calls:
-        if (call.kind, call.name, call.outcome) != (LEASE.kind, LEASE_NAME, "ok"):
-            continue
-        spans = certain.setdefault(call.client, [])
-        until = call.start + deadline
-        if spans and call.end < spans[-1][1]:
-            spans[-1] = spans[-1][0], until
-        elif call.end < until:
-            spans.append((call.end, until))
-    return lambda request: any(
-        start <= request.start and request.end < end
-        for start, end in certain.get(request.agent, ())
-    )
 
 
 Versions = dict[tuple[str, str], WriteRecord]

@@ -42,7 +42,7 @@ def test_a_flag_goes_in_every_form_and_nothing_else_does(
     before: list[str], form: list[str], after: list[str]
 ) -> None:
     # A bare flag is followed by a flag, or by the end: else the next word would be its value.
-    if len(form) == 1 and "=" not in form[0] and after and not after[0].startswith("-"):
+    while len(form) == 1 and "=" not in form[0] and after and not after[0].startswith("-"):
         after = after[1:]
     if before and before[-1] == "--log-level":
         before = [*before, "debug"]

@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from beskar7.api.meta import rfc3339
-from beskar7.api.resources import Beskar7Machine, PhysicalHost
-from beskar7.api.states import HostState
+from beskar7.api.resources import Beskar7Machine
 from beskar7.operations import sizing
+from beskar7.operations.capacity_groups import Demand, Group, demands_of, grouped
 from beskar7.operations.cluster import Cluster
 from beskar7.operations.doctor.deployment import replicas
 from beskar7.operations.doctor.gather import gather
 from beskar7.operations.doctor.installed import Installed
 from beskar7.operations.doctor.snapshot import Snapshot
 from beskar7.operations.podstatus import container
-from beskar7.operations.pool import Pool, Waiting, counted
+from beskar7.operations.pool import Pool, counted
 from beskar7.operations.quantities import quantity
 
 HOUR = 3600.0
-UNKNOWN = "unknown"
 NEAR_FULL = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Hosts that have something in common. ``use``: of those that could be used, None for none.
-
-    A host in Error is neither used nor there to be used.
-    """
-
-    total: int
-    available: int
-    used: int
-    error: int
-    other: int
-    use: float | None
-
-    @classmethod
-    def of(cls, hosts: Sequence[PhysicalHost]) -> Group:
-        error = sum(host.state == HostState.ERROR for host in hosts)
-        available = sum(host.state == HostState.AVAILABLE for host in hosts)
-        used = sum(host.consumer is not None and host.state != HostState.ERROR for host in hosts)
-        # Claimed a moment ago, it is still Available: its owner decides.
-        available -= sum(
-            host.consumer is not None and host.state == HostState.AVAILABLE for host in hosts
-        )
-        usable = len(hosts) - error
-        use = (usable - available) / usable if usable else None
-        return cls(len(hosts), available, used, error, usable - available - used, use)
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """Machines of a namespace that wait with the same ``hostRequirements``.
-
-    ``fitting``: hosts that meet them in whatever state, ``free`` those of them that are Available.
-    """
-
-    namespace: str
-    requirements: str
-    machines: int
-    fitting: int
-    free: int
-    hopeless: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +106,7 @@ def assess(
     peak = len(alive) if machines is None else machines
     hourly = busiest_hour(alive) if per_hour is None else per_hour
     whole = Group.of(pool.hosts)
-    demands = list(_demands(pool))
+    demands = list(demands_of(pool))
     length = snapshot.managers.total("beskar7_provisioning_queue_length")
     places = snapshot.managers.most("beskar7_provisioning_queue_capacity")
     needed = sizing.hosts(peak, whole.error)
@@ -165,9 +121,9 @@ def assess(
         states=pool.states(),
         pool=whole,
         groups={
-            "vendor": _grouped(pool.hosts, lambda host: host.manufacturer),
-            "zone": _grouped(pool.hosts, lambda host: host.zone),
-            "namespace": _grouped(pool.hosts, lambda host: host.namespace),
+            "vendor": grouped(pool.hosts, lambda host: host.manufacturer),
+            "zone": grouped(pool.hosts, lambda host: host.zone),
+            "namespace": grouped(pool.hosts, lambda host: host.namespace),
         },
         demands=demands,
         queue_length=length,
@@ -190,40 +146,6 @@ def busiest_hour(machines: Iterable[Beskar7Machine]) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
-
-
-def _grouped(hosts: Iterable[PhysicalHost], key: Callable[[PhysicalHost], str]) -> dict[str, Group]:
-    """None where all are of one group and nobody said which."""
-    found: dict[str, list[PhysicalHost]] = {}
-    for host in hosts:
-        found.setdefault(key(host) or UNKNOWN, []).append(host)
-    if set(found) == {UNKNOWN}:
-        return {}
-    return {name: Group.of(found[name]) for name in sorted(found)}
-
-
-def _demands(pool: Pool) -> Iterable[Demand]:
-    grouped: dict[tuple[str, str], list[Waiting]] = {}
-    for each in pool.waiting:
-        text = _told(each)
-        grouped.setdefault((each.machine.namespace, text), []).append(each)
-    for (namespace, text), waiting in sorted(grouped.items()):
-        wish = waiting[0].requirements
-        fitting = [host for host in pool.hosts if host.namespace == namespace and wish.met(host)]
-        free = [host for host in pool.available(namespace) if wish.met(host)]
-        yield Demand(namespace, text, len(waiting), len(fitting), len(free), waiting[0].hopeless)
-
-
-def _told(waiting: Waiting) -> str:
-    """The required part of its requirements; "any host" for none."""
-    wish = waiting.requirements
-    parts = [f"tag {tag}" for tag in wish.required_tags]
-    parts += [f"{name}={value}" for name, value in wish.required_labels]
-    if wish.min_cpu_cores:
-        parts.append(f"{wish.min_cpu_cores} cores")
-    if wish.min_memory_gib:
-        parts.append(f"{wish.min_memory_gib} GiB")
-    return ", ".join(parts) or "any host"
 
 
 def _sizes(snapshot: Snapshot, installed: Installed, hosts: int, per_hour: float) -> Iterable[Size]:

@@ -19,7 +19,8 @@ from beskar7.operations.options import (
 )
 
 if TYPE_CHECKING:
-    from beskar7.operations.capacity import Capacity, Group
+    from beskar7.operations.capacity import Capacity
+    from beskar7.operations.capacity_groups import Group
 
 MOST = 1_000_000
 

@@ -15,20 +15,16 @@ from beskar7.api.errors import (
     BadRequest,
     InternalError,
     MethodNotAllowed,
-    NotFound,
     TooManyRequests,
 )
 from beskar7.api.objects import Object
 from emulator.kube.api.http import Target, decode_body, json_response, read_body
 from emulator.kube.store.deletion import DeleteOptions
-from emulator.kube.store.failures import not_found
-from emulator.kube.store.metadata import rfc3339
 from emulator.kube.store.pipeline import Call
-from emulator.kube.store.selectors import compile_selectors
 from emulator.kube.tables.ages import parse_time
-from emulator.kube.workloads import channels, forward, proxy, usage
+from emulator.kube.workloads import channels, forward, proxy, usageroutes
 from emulator.kube.workloads.container import Container
-from emulator.kube.workloads.objects import NODE, POD, meta, spec, status
+from emulator.kube.workloads.objects import POD, meta, spec, status
 from emulator.kube.workloads.podlog import ContainerLog, Wanted, bounded, select
 
 if TYPE_CHECKING:
@@ -84,8 +80,8 @@ async def answer(
             raise MethodNotAllowed("metrics.k8s.io has no watch: ask again")
         namespace, plural, name = match.groups()
         if plural == "pods":
-            return _pods(workloads, asked, namespace or "", name or "")
-        return _nodes(workloads, asked, name or "")
+            return usageroutes.pods(workloads, asked, namespace or "", name or "")
+        return usageroutes.nodes(workloads, asked, name or "")
     return None
 
 
@@ -290,48 +286,3 @@ async def _evict(
     )
     body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
     return json_response(orjson.dumps(body), status=201)
-
-
-def _pods(workloads: Workloads, asked: Target, namespace: str, name: str) -> web.Response:
-    at = rfc3339(workloads.store.runtime.wall())
-    if name:
-        pod = workloads.store.get(POD, namespace, name).obj
-        found = _pod(workloads, pod, at)
-        if found is None:
-            raise NotFound(f'podmetrics.metrics.k8s.io "{namespace}/{name}" not found')
-        return json_response(orjson.dumps(found))
-    predicate = compile_selectors(
-        asked.query.get("labelSelector"),
-        asked.query.get("fieldSelector"),
-        frozenset(),
-    )
-    entries = workloads.store.list(POD, namespace, predicate)
-    items = [each for entry in entries if (each := _pod(workloads, entry.obj, at)) is not None]
-    return _listed("PodMetricsList", items)
-
-
-def _listed(kind: str, items: list[Object]) -> web.Response:
-    body = {"kind": kind, "apiVersion": usage.API_VERSION, "metadata": {}, "items": items}
-    return json_response(orjson.dumps(body))
-
-
-def _pod(workloads: Workloads, pod: Object, at: str) -> Object | None:
-    """None for a pod of which nothing is known: metrics-server leaves these out."""
-    if status(pod).get("phase") != "Running":
-        return None
-    used = workloads.pod_usage(meta(pod)["uid"])
-    return usage.pod_metrics(pod, used, at) if used else None
-
-
-def _nodes(workloads: Workloads, asked: Target, name: str) -> web.Response:
-    at = rfc3339(workloads.store.runtime.wall())
-    used = workloads.node_usage()
-    if name:
-        node = workloads.store.get(NODE, None, name).obj
-        if used is None:
-            raise not_found(NODE, name)
-        return json_response(orjson.dumps(usage.node_metrics(node, used, at)))
-    predicate = compile_selectors(asked.query.get("labelSelector"), None, frozenset())
-    entries = workloads.store.list(NODE, None, predicate) if used is not None else []
-    items = [usage.node_metrics(entry.obj, used or {}, at) for entry in entries]
-    return _listed("NodeMetricsList", items)

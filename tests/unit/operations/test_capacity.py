@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from beskar7.api.states import HostState
 from beskar7.operations import sizing
-from beskar7.operations.capacity import Group, assess
+from beskar7.operations.capacity import assess
+from beskar7.operations.capacity_groups import Group
 from beskar7.operations.pool import Pool
 
 pytestmark = pytest.mark.unit

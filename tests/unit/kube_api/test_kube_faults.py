@@ -81,6 +81,22 @@ def test_what_is_written_is_read_back(kind: str) -> None:
     assert ApiFault.from_dict(read.to_dict()) == read
 
 
+def test_a_leak_is_of_its_clients_and_of_its_time(world: World) -> None:
+    select = {"clients": ["beskar7-manager/a*"]}
+    leak = fault("memory-leak", rate=8, start=10, duration=20, select=select)
+
+    def body(_: InProcessKube) -> list[float]:
+        world.faults.add(leak)
+        found = []
+        for _ in range(4):
+            found.append(world.faults.leaking("beskar7-manager/a-1"))
+            assert world.faults.leaking("beskar7-manager/b-1") == 0.0
+            world.runtime.sleep(12.0)
+        return found
+
+    assert world.play(body) == [0.0, 8 * 2**20, 8 * 2**20, 0.0]
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

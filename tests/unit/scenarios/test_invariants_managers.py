@@ -66,6 +66,9 @@ def test_a_conflict_is_no_success(logs: Any) -> None:
     assert "outcome=conflict} is 0; it happened 1 times" in details(said)
     right = life(claims(1, "conflict"))
     assert details(counters_agree(logs.looked(calls=calls, a=right), RULES)) == ""
+    # The coordinator counts a conflict when it gives the claim back, not for each refusal.
+    handing = life(hands_over=True)
+    assert details(counters_agree(logs.looked(calls=calls, a=handing), RULES)) == ""
 
 
 def test_a_manager_may_have_died_before_any_call_was_answered(logs: Any) -> None:

@@ -185,9 +185,11 @@ def leader_writes_only(evidence: Evidence, rules: Rules) -> Judged:
     """
     if evidence.aftermath is None or not rules.leader_election:
         return Judged()
-    handed_over = (
-        "enable-claim-coordinator-leader-election" in evidence.scenario.world.managers.args
-    )
+    # By flags of the world, or by those that a rehearsal's remedy gave the managers.
+    lives = evidence.aftermath.look.lives.values()
+    handed_over = "enable-claim-coordinator-leader-election" in (
+        evidence.scenario.world.managers.args
+    ) or any(life.hands_over for life in lives)
     certain = certain_spans(evidence, evidence.aftermath)
     found: list[Violation] = []
     cases = 0

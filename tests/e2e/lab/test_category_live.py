@@ -1,4 +1,4 @@
-"""One of the guide's categories on real processes: wrong credentials, and kubectl puts them right."""
+"""A category of the guide on real processes: wrong credentials, and kubectl puts them right."""
 
 from __future__ import annotations
 

@@ -134,9 +134,9 @@ class Desk:
         texts = self.world.cluster().metrics()
         return [pod for pod, text in texts.items() if f'identity="{pod}"}} 1.0' in leads(text)]
 
-    def holder(self) -> str:
+    def holder(self, lease: str = NAME) -> str:
         try:
-            spec = self.kube.get(LEASE, NAMESPACE, NAME)["spec"]
+            spec = self.kube.get(LEASE, NAMESPACE, lease)["spec"]
         except NotFound:
             return ""
         return str(spec.get("holderIdentity") or "")

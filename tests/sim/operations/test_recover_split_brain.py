@@ -8,11 +8,14 @@ import pytest
 
 from beskar7.api.errors import ServiceUnavailable
 from beskar7.api.kinds import LEASE
+from beskar7.claim_term import CLAIM_LEASE
 from beskar7.flags import manager_settings
 from beskar7.manifests.objects import NAME
 from beskar7.manifests.rights import NAMESPACE
+from beskar7.manifests.webhooks import webhook_configurations
 from beskar7.operations import recover
 from beskar7.operations.recover import Manner, Outcome, RecoveryRefused
+from beskar7.operations.recover.damage import WEBHOOKS
 
 pytestmark = pytest.mark.sim
 
@@ -53,6 +56,28 @@ def test_one_leads_again_and_there_are_as_many_as_before(at_desk: Any) -> None:
         desk.until(lambda: desk.phases() == ["Provisioned"] * 2, "provisioned")
 
     at_desk(body, replicas=2)
+
+
+def test_both_leases_are_cleared_and_led_again_and_webhooks_are_thought_of(at_desk: Any) -> None:
+    """Row 19: fail-closed webhooks refuse writes while nobody serves them; no step makes any."""
+
+    def body(desk: Any) -> None:
+        for configuration in webhook_configurations(NAMESPACE):
+            if configuration["kind"] == WEBHOOKS.kind:
+                desk.kube.create(WEBHOOKS, configuration)
+        desk.until(lambda: desk.holder(CLAIM_LEASE) != "", "claims are led")
+        planned = recover.split_brain(desk.cluster(), Manner(dry_run=True, force=True))
+        assert "the webhooks refuse" in planned.steps[0].plan
+        assert f"delete Lease {NAME} and {CLAIM_LEASE}" in planned.steps[1].plan
+        report = recover.split_brain(desk.cluster(), Manner(force=True))
+        assert report.outcome is Outcome.DONE, report
+        assert desk.holder(CLAIM_LEASE) in desk.pods()
+        guarded = {"PhysicalHost", "Beskar7Machine", "Beskar7Cluster", "Beskar7MachineTemplate"}
+        assert not [write for write in desk.written() if write.split()[1] in guarded]
+        assert f"delete Lease {CLAIM_LEASE}" in desk.written()
+        whole(desk, 2)
+
+    at_desk(body, replicas=2, args={"enable-claim-coordinator-leader-election": "true"})
 
 
 def test_hosts_that_several_managers_worked_on_are_named(at_desk: Any) -> None:
@@ -141,6 +166,23 @@ def test_whoever_comes_next_carries_on_wherever_it_was_broken_off(at_desk: Any, 
             whole(desk, 2)
             number += 4
         assert broken_off >= 3
+        whole(desk, 2)
+
+    at_desk(body, replicas=2)
+
+
+def test_what_no_longer_holds_is_done_again(at_desk: Any) -> None:
+    """Somebody starts the managers while the operator who stopped them is away."""
+
+    def body(desk: Any) -> None:
+        split(desk)
+        assert desk.dies_at(4, recover.split_brain)  # as it notes that all are stopped
+        assert desk.replicas() == 0
+        desk.scale(2)
+        desk.until(lambda: len(desk.leaders()) == 2, "started by somebody")
+        report = recover.split_brain(desk.cluster())
+        assert report.outcome is Outcome.DONE, report
+        assert (report.steps[0].name, report.steps[0].outcome) == ("stop", "done")
         whole(desk, 2)
 
     at_desk(body, replicas=2)

@@ -27,6 +27,7 @@ CLAIMS: tuple[Claim, ...] = (
 SUMS: tuple[Sum, ...] = (
     *claims_queue.SUMS,
     *claims_alarms.SUMS,
+    *claims_bmcs.SUMS,
     *claims_controller.SUMS,
     *claims_sizing.SUMS,
 )

@@ -20,7 +20,7 @@ def failing(share: int) -> Run:
 
 
 RUNS = (
-    fleet("queue-at-95", hosts=53, maxConcurrentOps=5, workerCount=10, maxQueueSize=50),
+    fleet("queue-at-95", hosts=53, seeds=1, maxConcurrentOps=5, workerCount=10, maxQueueSize=50),
     fleet(
         "ramp",
         hosts=80,
@@ -49,7 +49,11 @@ CLAIMS = (
         "queue-warning",
         "A queue that is 80 % full (or 70, or 40 of 50) for two minutes warns before it is full.",
         "M R T C",
-        found="",
+        found=(
+            "A storm fills the queue at once, and a stream of 1.2 machines a second needs "
+            "{ramp:queue_warning_seconds} from 80 % to full. Two minutes are there only "
+            "where less than 5 machines a minute come too many."
+        ),
         found_for="refuted",
         parts=(
             Part(
@@ -77,7 +81,10 @@ CLAIMS = (
         "queue-critical",
         "At 95 % the queue rejects requests.",
         "T",
-        found="",
+        found=(
+            "At {queue-at-95:queue_peak} of 50 nothing was turned away; requests are "
+            "rejected when all places are taken, and not before."
+        ),
         found_for="refuted",
         parts=(
             Part("at 48 of 50 requests are turned away", "queue-at-95:rejections", ">", 0, unit=""),
@@ -88,7 +95,10 @@ CLAIMS = (
         "slow-bmc-alarm",
         "BMC operations with a P95 over 30 s are trouble.",
         "M T",
-        found="",
+        found=(
+            "A healthy mixed fleet has {ops-12:bmc_operation_seconds.p95}, one whose BMCs "
+            "answer 4 s late {slow-bmcs:bmc_operation_seconds.p95}."
+        ),
         found_for="confirmed",
         parts=(
             Part(
@@ -107,8 +117,12 @@ CLAIMS = (
         "retry-alarm",
         "A share of retries over 20 % is trouble.",
         "M",
-        found="",
-        found_for="confirmed",
+        found=(
+            "Quiet when 2 % of the writes fail; but a fifth of all writes failing for a "
+            "minute shows as {errors-20:failed_operations_share}, for the share is of all "
+            "operations, the looks at booting hosts included."
+        ),
+        found_for="conditional",
         parts=(
             Part("a healthy fleet has none", "ops-12:failed_operations_share", "==", 0, unit="%"),
             Part(

@@ -14,6 +14,7 @@ RUNS = (
     *(
         fleet(
             f"real-ops-{n}",
+            seeds=1,
             maxConcurrentOps=n,
             workerCount=2 * n,
             maxQueueSize=ROOM,
@@ -59,7 +60,12 @@ CLAIMS = (
         "ops-start",
         "Start with 8 to 12 BMC operations at once.",
         "C",
-        found="",
+        found=(
+            "Each doubling halves the time until the last BMC is at work, also beyond 12. "
+            "It matters little: with boots of real length 12 instead of 3 operations have "
+            "half of 40 machines ready after {real-ops-12:ready_seconds.p50} instead of "
+            "{real-ops-3:ready_seconds.p50}."
+        ),
         found_for="conditional",
         parts=(
             Part(
@@ -92,7 +98,12 @@ CLAIMS = (
         "worker-ratio",
         "Workers should be 1.5 to 2 times the operations at once.",
         "C",
-        found="",
+        found=(
+            "As many workers as operations are enough: {workers-8:queue_seconds.max} until "
+            "the last of 40 BMCs is at work, against {workers-16:queue_seconds.max} with "
+            "twice as many. Fewer cost in proportion, and the settings that the guide "
+            "itself recommends have fewer, as have the defaults."
+        ),
         found_for="conditional",
         parts=(
             Part(
@@ -133,7 +144,11 @@ CLAIMS = (
         "queue-ratio",
         "The queue should have at least 5 places for each operation at once.",
         "C",
-        found="",
+        found=(
+            "The settings keep the rule, and it is not needed: with 2 places for each "
+            "operation a storm is served as fast as with 30, for what is turned away comes "
+            "again before its turn."
+        ),
         found_for="conditional",
         parts=(
             Part(
@@ -159,7 +174,11 @@ CLAIMS = (
         "The queue should hold 2 to 3 times (configuration), or 1.5 times (main), what comes in "
         "the busiest hour.",
         "C M",
-        found="",
+        found=(
+            "A queue of 10 serves 40 machines at once as fast as one of 150, and loses "
+            "none, after {queue-10:rejections} requests that were turned away and came "
+            "again."
+        ),
         found_for="refuted",
         parts=(
             Part(
@@ -178,7 +197,7 @@ CLAIMS = (
         "queue-oversized",
         "A queue of which less than 20 % are ever used is too big.",
         "C",
-        found="",
+        found="Places that nobody takes cost nothing.",
         found_for="refuted",
         parts=(
             Part(
@@ -195,8 +214,12 @@ CLAIMS = (
         "capacity-remedy",
         "Against a full queue: 100 places and 8 workers.",
         "T",
-        found="",
-        found_for="conditional",
+        found=(
+            "Nothing is turned away, and the last BMC is at work after "
+            "{capacity-remedy:queue_seconds.max} instead of {default:queue_seconds.max}: "
+            "by the workers, not by the places (see queue-ratio)."
+        ),
+        found_for="confirmed",
         parts=(
             Part(
                 "a storm of 60 machines turns none away any more",

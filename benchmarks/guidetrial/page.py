@@ -60,7 +60,7 @@ def view(results: Results) -> View:
             wrong.append(f"{claim.id}: {error.args[0]}")
     blocks = [block_view(each, results, wrong) for each in read_expected()]
     try:
-        findings = [{"claim": each.claim, "text": fill(each.text, figures)} for each in FINDINGS]
+        findings = [{"anchor": each.anchor, "text": fill(each.text, figures)} for each in FINDINGS]
     except LookupError as error:
         findings = []
         wrong.append(f"findings: {error.args[0]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -57,12 +58,15 @@ from scenarios.engine.world import World, WorldError
 
 T = TypeVar("T")
 
+_QUIET = logging.NullHandler()
 LIMIT = 7 * 86400.0
 """Virtual seconds after which a run is given up; its own timeouts come long before."""
 
 
 def run_virtual(scenario: Scenario, seed: int, body: Callable[[World], T]) -> T:
     """Run ``body`` as the first task of a world in virtual time."""
+    # Without a handler Python prints what managers warn of amid the runner's own words.
+    logging.getLogger("beskar7").addHandler(_QUIET)
     runtime = VirtualRuntime(seed)
     return runtime.run(lambda: body(VirtualWorld(scenario, seed, runtime)), until=LIMIT)
 

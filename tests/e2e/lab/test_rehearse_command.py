@@ -161,8 +161,8 @@ def test_an_operator_repairs_it_with_kubectl_and_hands(rehearse: Any, tmp_path: 
 
 
 def test_ctrl_c_takes_the_lab_down(rehearse: Any) -> None:
-    screen = rehearse("--hints", "2")
-    screen.until("hint 2 of 2")
+    screen = rehearse()
+    screen.until("wait for the alarm")
     screen.process.send_signal(signal.SIGINT)
     assert screen.end() == 130
     screen.until("Not recovered: by the user")

@@ -151,7 +151,7 @@ def test_a_remedy_that_fails_is_told_in_kubectls_words(play: Any) -> None:
 def test_a_recovery_is_all_of_it_at_one_time(play: Any) -> None:
     """Hosts are being provisioned at first; when all machines have theirs, none is any more."""
     text = QUEUE.replace("{doctor: queue-drained, absent: true", "{hosts: Provisioning, min: 3")
-    result: Result = play(text.replace("60s", "20s"))
+    result: Result = play(text.replace("60s", "10s"))
     assert result.evidence.ending == "unmet"
     assert outcomes(result, "recovery")["machines Provisioned at least 16"] == "came"
     assert outcomes(result, "recovery")["hosts Provisioning at least 3"] == "missed"
@@ -160,7 +160,7 @@ def test_a_recovery_is_all_of_it_at_one_time(play: Any) -> None:
 class Somebody:
     """An operator in virtual time, who opens the queue when the alarm has come, or sleeps."""
 
-    patience = 30.0
+    patience = 12.0
 
     def __init__(self, world: World, *, sleeps: bool) -> None:
         self._world = world
@@ -198,6 +198,6 @@ def test_what_an_operator_did_is_the_remedy() -> None:
 def test_an_operator_who_does_nothing_has_not_recovered_it() -> None:
     evidence = rehearsed(sleeps=True)
     assert evidence.ending == "unmet"
-    assert "machines Provisioned at least 16 did not come within 30s" in evidence.reason
+    assert "machines Provisioned at least 16 did not come within 12s" in evidence.reason
     assert [part.name for part in evidence.parts][-2:] == ["remedy", "recovery"]
     assert evidence.parts[-2].steps == []

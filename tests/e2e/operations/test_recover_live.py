@@ -111,6 +111,28 @@ def test_a_queue_is_drained_and_goes_on(
     assert cluster.kube.get(CONFIG_MAP, NAMESPACE, "beskar7-config").get("data") == before
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_at_a_terminal_the_plan_is_shown_and_asked_for(
+    cluster: LiveCluster,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = cluster.kube.get(CONFIG_MAP, NAMESPACE, "beskar7-config")
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    code, out, _ = run("queue", "--force")
+    assert (code, out.splitlines()[-1]) == (1, "Do it? [y/N] recover queue: declined")
+    assert "step 1  drain: set provisioning.maxConcurrentOps to 0" in out
+    assert cluster.kube.get(CONFIG_MAP, NAMESPACE, "beskar7-config") == before
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    code, out, _ = run("queue", "--force")
+    assert code == 0
+    assert out.splitlines()[-1] == "recover queue: done"
+
+
 def test_mistakes_are_told_in_one_line(
     run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,8 @@ def trace(cluster: Cluster, key: ObjectKey, since: float) -> Trace:
         events = _events(cluster, host.namespace, host.name)
         told += kinds.events_of_host(key, host, times[host], events)
     start, end = _bounds(machine, told, now)
+    # A former bearer of its name may have had the same host a moment before it was created.
+    told = [entry for entry in told if entry.at >= start]
     entries = story(told + _leaders(cluster, lines, start, end))
     facts = Facts(
         now,
@@ -273,7 +275,7 @@ def _leaders(cluster: Cluster, lines: Sequence[LogLine], start: float, end: floa
             entry = kinds.from_event(event)
             if (event.get("involvedObject") or {}).get("kind") == LEASE.kind and entry:
                 told.append(entry)
-    return [entry for entry in told if start - 1 <= entry.at <= end]
+    return [entry for entry in told if start <= entry.at <= end]
 
 
 def _owners(machine: Beskar7Machine | None) -> tuple[str, ...]:

@@ -196,13 +196,17 @@ def events_of_host(
         entry = from_event(event)
         if entry is None:
             continue
-        if not any(entry.at < end + 1 and entry.until > start - 1 for start, end in owned):
+        during = [start for start, end in owned if entry.at < end + 1 and entry.until > start - 1]
+        if not during:
             continue
         reason, message = event.get("reason"), str(event.get("message") or "")
         words = [word.strip(",.") for word in message.split()]
         if reason in ("Claimed", "Released") and str(machine) not in words:
             continue
         kind = BOOTED if reason == "Provisioned" else entry.kind
+        if entry.at < during[0] - 1:
+            # Counted since an earlier owner's time: how often in this one's, nobody knows.
+            entry = replace(entry, at=entry.until, count=1)
         found.append(replace(entry, kind=kind, host=str(host)))
     return found
 

@@ -46,12 +46,13 @@ def segments(
 ) -> list[Segment]:
     """The way from ``start`` to ``end``, in order; neighbours differ in phase.
 
-    ``entries`` are in the order of time. ``told_from``: from when on logs and Events are known; a
-    time before that which nothing tells of is UNTOLD. The last segment reaches ``end`` exactly.
+    ``entries`` are in the order of time; only those of the way count. ``told_from``: from when on
+    logs and Events are known; a time before that which nothing tells of is UNTOLD. The last
+    segment reaches ``end`` exactly.
     """
     if end <= start:
         return []
-    known = [entry for entry in entries if entry.at <= end]
+    known = [entry for entry in entries if start <= entry.at <= end]
     marks = [(start, WAIT if told_from <= start else UNTOLD), *_marks(known, start)]
     operations = [
         (max(start, entry.began), min(end, entry.at))

@@ -135,7 +135,7 @@ def test_row_16_claims_under_contention(
         def meddle() -> None:
             """Changes hosts all the time, so that claims of a version fail."""
             number = 0
-            while not stop.wait(0.002):
+            while not stop.wait(0.004):
                 number += 1
                 for host in stage.kube.list(PHYSICAL_HOST, "default").items:
                     patch = {"metadata": {"annotations": {"meddled": str(number)}}}
@@ -263,6 +263,27 @@ def test_without_logs_events_and_objects_tell_what_they_can(on_stage: Callable[.
         assert sums(found)[time.QUEUE] == 0.0
 
     on_stage(body, config=", provisioning.maxConcurrentOps: 0")
+
+
+def test_a_machine_of_a_name_that_was_borne_before_has_a_story_of_its_own(
+    on_stage: Callable[..., Any],
+) -> None:
+    def body(stage: Stage) -> None:
+        former = stage.machine("worker-01")
+        stage.until(lambda: stage.phase("worker-01") == "Provisioned")
+        stage.kube.delete(BESKAR7_MACHINE, "default", "worker-01")
+        stage.until(lambda: stage.states() == ["Available"])
+        uid = stage.machine("worker-01")
+        stage.until(lambda: stage.phase("worker-01") == "Provisioned")
+        found = stage.trace("worker-01")
+        adds_up(found)
+        assert found.uid == uid != former
+        assert all(entry.at >= found.start for entry in found.entries)
+        assert [entry.kind for entry in found.entries].count(kinds.CLAIMED) == 1
+        assert sums(found)[time.BOOT] > 1.0
+        assert sums(found)[time.WAIT] < 2.0
+
+    on_stage(body, hosts=1)
 
 
 def test_without_a_leader_it_is_stuck(on_stage: Callable[..., Any]) -> None:

@@ -104,6 +104,14 @@ def test_row_16_a_hosts_events_are_of_the_time_in_which_it_was_the_machines() ->
     ]
 
 
+def test_an_event_that_counts_since_an_earlier_owners_time_is_told_at_its_last() -> None:
+    """A machine of the same name had the host before: its Claimed is the same Event, counted on."""
+    told = event("PhysicalHost", "b", "Claimed", "Claimed by machine default/worker-01", T - 100)
+    told |= {"lastTimestamp": rfc3339(T), "count": 2}
+    (found,) = kinds.events_of_host(KEY, ObjectKey("default", "b"), [(T + 0.3, T + 50)], [told])
+    assert (found.at, found.until, found.count) == (T, T, 1)
+
+
 LINES = [
     ("machine default/m hands its claim over", kinds.HANDED_OVER, "", "", 0.0),
     ("selecting host default/h for machine default/m", kinds.SELECTING, "default/h", "", 0.0),

@@ -90,6 +90,11 @@ def test_a_failed_boot_is_in_error_until_it_is_tried_again() -> None:
     }
 
 
+def test_what_was_before_its_way_is_of_another() -> None:
+    before = [entry(-9.0, kinds.CLAIMED, host="d/h"), entry(-5.0, kinds.BOOTED, host="d/h")]
+    assert phases([*before, *SMOOTH], 21.0) == phases(SMOOTH, 21.0)
+
+
 def test_what_nobody_told_is_no_queue() -> None:
     """The log of the manager that told the host to boot is gone with its pod."""
     entries = [

@@ -148,7 +148,7 @@ def _deeds(evidence: Evidence, aftermath: Aftermath) -> tuple[dict[str, Deeds], 
             became = phase(record.object) == "Provisioned"
             deeds.provisioned += became and phase(record.previous) != "Provisioned"
     elects = elects_leader(evidence.scenario)
-    certain = certain_spans(evidence, aftermath)
+    certain = certain_spans(evidence, aftermath, at_most=False)
     for request in [*evidence.requests, *aftermath.requests]:
         agent = request.agent
         if agent in found:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from beskar7.api.durations import parse_duration
-from beskar7.api.kinds import LEASE
-from beskar7.config import Tuning
+from beskar7.api.kinds import CONFIG_MAP, LEASE
+from beskar7.config import CONFIG_MAP_NAME, Tuning
 from scenarios.engine.evidence import Aftermath, Evidence
-from scenarios.engine.history import LEASE_NAME
+from scenarios.engine.history import LEASE_NAME, dig
 
 Spans = list[tuple[float, float]]
 """From when until when, by ``runtime.now()``, in order."""
 
 
-def certain_spans(evidence: Evidence, aftermath: Aftermath) -> dict[str, Spans]:
+def certain_spans(evidence: Evidence, aftermath: Aftermath, *, at_most: bool) -> dict[str, Spans]:
     """By User-Agent. A renewal makes certain from its answer on, until the deadline after its
-    start; the lease itself lasts longer."""
-    world = evidence.scenario.world
-    text = world.managers.args.get("leader-elect-renew-deadline") or world.config.get(
-        "leaderElection.renewDeadline"
-    )
-    deadline = parse_duration(text) if text else Tuning().renew_deadline
+    start; the lease itself lasts longer.
+
+    A manager keeps the deadline that was set when it began. Where that was changed, ``at_most``
+    takes the longest for all of them, else the shortest.
+    """
+    deadline = (max if at_most else min)(_deadlines(evidence))
     found: dict[str, Spans] = {}
     for call in aftermath.look.calls:
         if (call.kind, call.name, call.outcome) != (LEASE.kind, LEASE_NAME, "ok"):
@@ -36,3 +36,18 @@ def certain_spans(evidence: Evidence, aftermath: Aftermath) -> dict[str, Spans]:
 def within(spans: Spans, start: float, end: float) -> bool:
     """Whether one of the spans holds all the time from ``start`` to ``end``."""
     return any(since <= start and end < until for since, until in spans)
+
+
+def _deadlines(evidence: Evidence) -> list[float]:
+    """Of leader election, in seconds: the flag's, else all that the ConfigMap ever had."""
+    flag = evidence.scenario.world.managers.args.get("leader-elect-renew-deadline")
+    if flag:
+        return [parse_duration(flag)]
+    key = "leaderElection.renewDeadline"
+    texts = [evidence.scenario.world.config.get(key)]
+    texts += [
+        dig(record.object, "data", key)
+        for record in evidence.history.writes
+        if record.kind == CONFIG_MAP.kind and record.name == CONFIG_MAP_NAME
+    ]
+    return [parse_duration(text) if text else Tuning().renew_deadline for text in texts]

@@ -1,4 +1,4 @@
-"""single-owner and only-owner-acts: each on a log that holds, and on logs that break it."""
+"""Who owns a host, and who may write to it: on logs that hold, and on logs that break it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from scenarios.engine.invariants import Rules, judge
-from scenarios.engine.invariants.ownership import only_owner_acts, single_owner
+from scenarios.engine.invariants.ownership import (
+    leader_writes_only,
+    no_release_in_mid_write,
+    only_owner_acts,
+    single_owner,
+)
 
 pytestmark = pytest.mark.unit
 RULES = Rules()
@@ -160,3 +165,36 @@ def test_a_gap_in_the_log_makes_every_verdict_on_it_inconclusive(logs: Any) -> N
     assert verdicts["single-owner"].verdict == "inconclusive"
     assert "lacks 1 entries" in verdicts["single-owner"].reason
     assert verdicts["bmc-exclusive"].verdict == "held"
+
+
+@pytest.mark.parametrize(
+    ("since_renewal", "held"), [(5.0, True), (9.0, True), (11.0, False), (16.0, False)]
+)
+def test_what_is_written_has_to_be_sent_while_leadership_is_certain(
+    logs: Any, since_renewal: float, held: bool
+) -> None:
+    """Within the deadline of 10 s; the lease, which may have another holder after 15, is not it."""
+    logs.lease(0.0, "a", 15)
+    logs.host(since_renewal, "h1", state="Available")
+    judged = leader_writes_only(logs.looked(calls=logs.answered()), RULES)
+    assert judged.cases == 1
+    assert [violation.host for violation in judged.violations] == ([] if held else ["h1"])
+
+
+def test_a_host_is_given_back_between_two_writes_to_its_bmc(logs: Any) -> None:
+    logs.claimed("h1", "m1")
+    logs.request("h1", 2.0, 3.0, operation=FOR_OWNER)
+    logs.host(3.5, "h1", owner="")
+    assert no_release_in_mid_write(logs.evidence(), RULES).violations == []
+
+
+@pytest.mark.parametrize(("status", "held"), [(204, False), (0, True), (503, True)])
+def test_a_host_is_not_given_back_before_its_bmc_has_answered(
+    logs: Any, status: int, held: bool
+) -> None:
+    """Of what it left unanswered nobody can tell when its client gave it up."""
+    logs.claimed("h1", "m1")
+    logs.request("h1", 2.0, 4.0, operation=FOR_OWNER, status=status)
+    logs.host(3.5, "h1", owner="")
+    violations = no_release_in_mid_write(logs.evidence(), RULES).violations
+    assert [(v.host, v.machine) for v in violations] == ([] if held else [("h1", "m1")])

@@ -162,6 +162,13 @@ def test_a_host_that_boots_for_its_owner_is_not_reset_again(logs: Any) -> None:
     assert violation.detail == f"reset:ForceRestart 1.600 s after boot-started of {BOOT}"
 
 
+def test_neither_is_it_switched_off(logs: Any) -> None:
+    logs.claimed()
+    logs.event("h1", 2.4, "boot-started", BOOT)
+    logs.request("h1", 4.0, 4.5, "reset:ForceOff", operation=logs.provision("h1", "m1", "2"))
+    assert len(no_blind_reset(logs.evidence(), RULES).violations) == 1
+
+
 @pytest.mark.parametrize("what", ["boot-failed", "power-off", "media-ejected"])
 def test_a_boot_that_came_to_nothing_is_repeated(logs: Any, what: str) -> None:
     logs.claimed()

@@ -135,7 +135,7 @@ def test_row_16_claims_under_contention(
         def meddle() -> None:
             """Changes hosts all the time, so that claims of a version fail."""
             number = 0
-            while not stop.wait(0.004):
+            while not stop.wait(0.002):
                 number += 1
                 for host in stage.kube.list(PHYSICAL_HOST, "default").items:
                     patch = {"metadata": {"annotations": {"meddled": str(number)}}}

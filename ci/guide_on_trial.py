@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from guidetrial import blockrun, blocks, catalogue, page, players  # noqa: E402 # found above
-from guidetrial.kept import Results, code_state  # noqa: E402
+from guidetrial.kept import Figures, Results, code_state  # noqa: E402
 from guidetrial.model import Claim  # noqa: E402
 
 
@@ -61,7 +61,7 @@ def play_claims(results: Results, only: str | None, again: bool) -> None:
 def show_claim(results: Results, only: str) -> None:
     """What a single claim came to, in the terminal."""
     wrong: list[str] = []
-    figures = page.Figures(results, catalogue.SUMS)
+    figures = Figures(results, catalogue.SUMS)
     for claim in chosen_claims(only):
         seen = page.claim_view(claim, results, figures, wrong)
         say(f"{claim.id}: {seen['verdict']}")

@@ -17,24 +17,14 @@ def reconciles(number: int) -> Run:
     )
 
 
-def burst(number: int) -> Run:
-    return fleet(
-        f"burst-{number}",
-        maxConcurrentOps=20,
-        workerCount=40,
-        maxQueueSize=ROOM,
-        extra=(
-            "world.managers.args.kube-api-qps=20",
-            f"world.managers.args.kube-api-burst={number}",
-        ),
-    )
-
-
-RUNS = (
-    *(reconciles(number) for number in (1, 5, 10)),
-    *(burst(number) for number in (20, 30, 60)),
-)
+RUNS = (*(reconciles(number) for number in (1, 5, 10)),)
 SUMS = (
+    Sum(
+        "token-bucket",
+        "40 claims are 160 calls (4 each, docs/claims-figures.md); at 20 a second they take "
+        "(160 - burst) / 20: 7 s with a burst of 20, 6.5 s with 30, 5 s with 60",
+        {"of_20": 7.0, "of_30": 6.5, "of_60": 5.0},
+    ),
     Sum(
         "reconcile-rule",
         "hosts for one reconcile: 20/5, 100/10, 200/15",
@@ -47,8 +37,14 @@ CLAIMS = (
         "reconciles",
         "One concurrent reconcile for each 5 to 10 hosts.",
         "C M",
-        found="",
-        found_for="refuted",
+        found=(
+            "One reconcile serves 24 hosts as fast as ten "
+            "({reconciles-1:queue_seconds.max} and {reconciles-10:queue_seconds.max} until "
+            "the last BMC is at work); claims take {reconciles-1:claim_seconds.p95} "
+            "instead of {reconciles-10:claim_seconds.p95}. No reconcile waits for a BMC "
+            "here, so the number hardly matters. The large tier breaks the rule."
+        ),
+        found_for="conditional",
         parts=(
             Part(
                 "24 hosts are served faster with 10 reconciles than with 1, by a tenth",
@@ -74,8 +70,11 @@ CLAIMS = (
         "fewer-reconciles",
         "Against overload: 5 reconciles at once instead of 10.",
         "T",
-        found="",
-        found_for="refuted",
+        found=(
+            "Neither better nor worse than can be told: {reconciles-5:queue_seconds.max} "
+            "with 5, {reconciles-10:queue_seconds.max} with 10. It is no remedy here."
+        ),
+        found_for="conditional",
         parts=(
             Part(
                 "a storm takes less time",
@@ -97,32 +96,29 @@ CLAIMS = (
         "api-burst",
         "A burst of 1.5 times the requests a second that are allowed.",
         "C",
-        found="",
-        found_for="conditional",
+        found=(
+            "A burst is a sum that is saved once: 10 requests are half a second of seven. "
+            "What would help is more of it, or no limit, which is the default here."
+        ),
+        found_for="refuted",
         parts=(
             Part(
                 "40 claims at 20 requests a second are faster with a burst of 30 than of 20, by "
-                "a tenth (P95)",
-                "burst-30:claim_seconds.p95",
+                "a tenth",
+                "token-bucket:of_30",
                 "<",
-                "burst-20:claim_seconds.p95",
+                "token-bucket:of_20",
                 factor=0.9,
             ),
             Part(
                 "a burst of 60 hardly adds to that (less than a tenth)",
-                "burst-60:claim_seconds.p95",
+                "token-bucket:of_60",
                 ">",
-                "burst-30:claim_seconds.p95",
+                "token-bucket:of_30",
                 factor=0.9,
             ),
-            Part(
-                "the limit itself costs a storm nothing: within a tenth of the time without",
-                "burst-30:ready_seconds.p95",
-                "<",
-                "ops-20:ready_seconds.p95",
-                factor=1.1,
-            ),
         ),
-        shows=("claim_seconds.p95", "queue_seconds.max", "ready_seconds.p95"),
+        assumes="Calculated: the limit is of the HTTP client, which virtual time does not have. "
+        "Without the flags there is no limit here.",
     ),
 )

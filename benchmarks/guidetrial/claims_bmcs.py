@@ -122,7 +122,7 @@ CLAIMS = (
         "M T C R",
         found=(
             "It cannot fire: operations on one BMC are at least a rest apart, so with 10 s "
-            "they wait {lives-dell-10:cooldown_waits_per_second_max} times a second at "
+            "they wait {lives-dell-10:cooldown_waits_per_second_max|} times a second at "
             "most, and with 5 s, the shortest of both tables, less than 0.15."
         ),
         found_for="refuted",
@@ -158,7 +158,7 @@ CLAIMS = (
         found=(
             "BMCs get what is asked, and a storm on fresh hosts takes no longer than with "
             "the defaults ({overload-remedy:queue_seconds.max} against "
-            "{default:queue_seconds.max}), whose 3 workers do not use their 5 operations. "
+            "{default:queue_seconds.max}), whose 3 workers hold their 5 operations back. "
             "Hosts that are used again at once pay with the longer rest (see "
             "cooldown-tables)."
         ),

@@ -248,7 +248,7 @@ CLAIMS = (
         "stress-bound",
         "40 claims on 20 hosts: 20 are served, within 30 s.",
         "X",
-        found="Within {shortage-standard:p99}, in each mode.",
+        found="Within {shortage-leader:p99} at most, in each of three modes.",
         found_for="confirmed",
         parts=tuple(
             part

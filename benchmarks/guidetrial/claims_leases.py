@@ -45,8 +45,8 @@ CLAIMS = (
         found=(
             "A leader killed as soon as another has taken over makes "
             "{restarts:leader_changes_per_second}: the limit of 0.05 is just passed by the "
-            "worst crash loop that there can be, and 0.1 cannot be passed with a lease of "
-            "15 s. In between, nothing is told of an hour with a crash every half minute."
+            "worst series of kills, and 0.1 cannot be passed by any with a lease of 15 s. "
+            "Neither tells of an hour with a crash every half minute."
         ),
         found_for="conditional",
         parts=(

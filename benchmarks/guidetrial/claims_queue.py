@@ -101,8 +101,9 @@ CLAIMS = (
         found=(
             "As many workers as operations are enough: {workers-8:queue_seconds.max} until "
             "the last of 40 BMCs is at work, against {workers-16:queue_seconds.max} with "
-            "twice as many. Fewer cost in proportion, and the settings that the guide "
-            "itself recommends have fewer, as have the defaults."
+            "twice as many. Half as many make it {workers-4:queue_seconds.max}, and the "
+            "settings that the guide itself recommends have fewer than operations, as have "
+            "the defaults."
         ),
         found_for="conditional",
         parts=(

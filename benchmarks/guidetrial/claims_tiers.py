@@ -103,8 +103,7 @@ CLAIMS = (
         found=(
             "Each is faster than the one before: {dev:queue_seconds.max}, "
             "{staging:queue_seconds.max}, {production:queue_seconds.max} and "
-            "{large:queue_seconds.max} until the last of 24 BMCs is at work. Their "
-            "workers, not their operations, set the pace (see worker-ratio)."
+            "{large:queue_seconds.max} until the last of 24 BMCs is at work."
         ),
         found_for="confirmed",
         parts=(

@@ -24,7 +24,7 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         "cooldown-alarm",
         "Some alarms cannot do their work. BMCOverload cannot fire, as one BMC's operations wait "
-        "{lives-dell-10:cooldown_waits_per_second_max} times a second at most, and the limit is "
+        "{lives-dell-10:cooldown_waits_per_second_max|} times a second at most, and the limit is "
         "0.3; the queue's warning comes {ramp:queue_warning_seconds} before the queue is full, or "
         "with it, and waits two minutes to be sure; the share of conflicts in the daily check is "
         "always 100 % (block 24).",
@@ -39,9 +39,10 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         "worker-ratio",
         "Of the queue's settings workers matter, and places do not. Operations need as many "
-        "workers as there may be at once, not 1.5 to 2 times as many; the defaults and all "
-        "recommended profiles but one have fewer, and lose that share of their speed. A queue of "
-        "10 serves a storm as fast as one of 150.",
+        "workers as there may be at once, not 1.5 to 2 times as many; the defaults and most "
+        "recommended profiles have fewer, and half as many make a storm of 8 operations at once "
+        "last {workers-4:queue_seconds.max} instead of {workers-8:queue_seconds.max}. A queue of "
+        "10 places serves a storm as fast as one of 150.",
     ),
     Finding(
         "ops-start",

@@ -6,6 +6,8 @@ import re
 
 from guidetrial.estimate import Estimate, Figures, estimate
 
+SHORT = 0.1
+"""Seconds below which a time is written in milliseconds."""
 DIGITS = 3
 """Significant digits of a figure on the page."""
 FIGURE = re.compile(r"\{([\w.-]+:[\w.]+)(?:\|([^}]*))?\}")
@@ -30,13 +32,19 @@ def unit_of(measure: str) -> str:
     return ""
 
 
-def number(value: float, unit: str) -> str:
-    """A single number with its unit; percentages from shares."""
+def scaled(value: float, unit: str) -> tuple[float, str]:
+    """By what to multiply, and what to write behind: shares in percent, short times in ms."""
     if unit == "%":
-        return f"{plain(100 * value)} %"
-    if unit in ("s", "/s", "/min"):
-        return f"{plain(value)} {unit}" if unit == "s" else f"{plain(value)}{unit}"
-    return f"{plain(value)}{unit}"
+        return 100.0, " %"
+    if unit == "s":
+        return (1000.0, " ms") if 0 < abs(value) < SHORT else (1.0, " s")
+    return 1.0, unit
+
+
+def number(value: float, unit: str) -> str:
+    """A single number with its unit."""
+    scale, suffix = scaled(value, unit)
+    return plain(scale * value) + suffix
 
 
 def plain(value: float) -> str:
@@ -54,11 +62,9 @@ def ranged(found: Estimate, unit: str) -> str:
     """A mean and half its confidence interval."""
     if not found.half:
         return number(found.mean, unit)
-    scale = 100 if unit == "%" else 1
+    scale, suffix = scaled(found.mean, unit)
     half = plain(float(f"{scale * found.half:.2g}"))
-    middle = plain(scale * found.mean)
-    spaced = " " if unit in ("s", "%") else ""
-    return f"{middle} ± {half}{spaced}{unit}"
+    return f"{plain(scale * found.mean)} ± {half}{suffix}"
 
 
 def fill(text: str, figures: Figures) -> str:

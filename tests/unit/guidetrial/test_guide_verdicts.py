@@ -117,12 +117,14 @@ def test_results_are_kept_and_those_of_another_state_are_replaced(tmp_path: Path
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.01234, "s", "0.0123 s"),
+        (0.01234, "s", "12.3 ms"),
+        (12.34, "s", "12.3 s"),
         (0.25, "%", "25 %"),
         (1234.5, "Mi", "1234Mi"),
         (0.05, "/s", "0.05/s"),
         (0.0, "", "0"),
-        (0.000123, "s", "0.00012 s"),
+        (0.000123, "s", "0.123 ms"),
+        (0.000123, "", "0.00012"),
     ],
 )
 def test_figures_are_written_as_people_read_them(value: float, unit: str, text: str) -> None:

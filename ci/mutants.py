@@ -123,7 +123,9 @@ def table(chase: Chase) -> list[str]:
 
 def finder(found: str) -> str:
     """The invariant that told, or how the run ended."""
-    words = found.removeprefix("the run ended ").split()
+    if found.startswith("the run ended "):
+        return found.removeprefix("the run ended ").partition(":")[0]
+    words = found.split()
     return words[0].rstrip(":") if words else ""
 
 

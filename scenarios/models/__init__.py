@@ -1,0 +1,1 @@
+"""Queueing models of the controller on SimPy, and what theory and statistics say of them."""

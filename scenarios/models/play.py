@@ -1,0 +1,286 @@
+"""A scenario file played by the model: the same measures, a thousand times as fast as the code.
+
+What the model does not know is refused by name, so that nobody takes its silence for an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import simpy
+
+from beskar7.api.meta import ObjectKey
+from beskar7.api.resources import Beskar7Machine, PhysicalHost
+from beskar7.config import Tuning
+from beskar7.coordination.hostpool import HostPool
+from beskar7.coordination.requirements import Requirements
+from beskar7.flags import manager_settings
+from beskar7.runtime import VirtualRuntime
+from scenarios.engine.expand import (
+    arrival_offsets,
+    lifetime_of,
+    machine,
+    physical_host,
+    plan_hosts,
+)
+from scenarios.engine.measures import summarize
+from scenarios.engine.schema import (
+    Act,
+    CreateMachines,
+    DeleteMachines,
+    Scenario,
+)
+from scenarios.models.calibration import Calibration
+from scenarios.models.learn import Scripts, learn
+from scenarios.models.machines import ModelHost, model_hosts
+from scenarios.models.provisioning import ModelMachine, Provisioning, State
+
+WHICH = ("provisioned-first", "oldest-first", "waiting-first")
+DAY = 86400.0
+"""Seconds of model time after which a run that does not come to rest is broken off."""
+
+
+class NotModelled(Exception):
+    """The scenario has something that the model does not know; ``args[0]`` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRun:
+    """``metrics`` by the names of :mod:`scenarios.engine.measure_names`, as far as the model knows
+    them; beside them ``utilisation`` (share of the workers' time from the load's start to rest),
+    ``queue_max`` and ``rejections``. ``seconds``: from the load's start to rest."""
+
+    metrics: dict[str, float | None]
+    seconds: float
+    machines: list[ModelMachine] = field(repr=False)
+
+
+def check(scenario: Scenario) -> None:
+    """Raises NotModelled unless the model can play the scenario."""
+    unknown = [f"faults.{number} ({fault['kind']})" for number, fault in enumerate(scenario.faults)]
+    for number, act in enumerate(scenario.acts):
+        action = act.action
+        known = isinstance(action, CreateMachines) or (
+            isinstance(action, DeleteMachines) and action.which in WHICH
+        )
+        if not known or act.trigger.door is not None:
+            unknown.append(f"acts.{number} ({action})")
+    args = scenario.world.managers.args
+    if str(args.get("leader-elect", "true")) == "false":
+        unknown.append("world.managers.args.leader-elect")
+    if unknown:
+        raise NotModelled(f"the model does not know {', '.join(unknown)}; use --fidelity code")
+
+
+def simulate(
+    scenario: Scenario,
+    seed: int,
+    times: Calibration | None = None,
+    scripts: Scripts | None = None,
+) -> ModelRun:
+    """One run. Raises NotModelled, or NotLearned where the scripts have to be learned and cannot.
+
+    It draws from the streams that a run of the code at the same seed draws from.
+    """
+    check(scenario)
+    return _Playing(scenario, seed, times or Calibration(), scripts or learn(scenario)).run()
+
+
+class _Playing:
+    def __init__(
+        self, scenario: Scenario, seed: int, times: Calibration, scripts: Scripts
+    ) -> None:
+        self._scenario = scenario
+        self._runtime = VirtualRuntime(seed)
+        self._env = simpy.Environment()
+        world, load = scenario.world, scenario.load
+        tuning = manager_settings("model", world.managers.args).tuned(world.config)
+        hosts = model_hosts(scenario, seed, self._runtime, tuning, scripts)
+        self._hosts = {host.key: host for host in hosts}
+        self._pool = _pool(scenario, self._runtime)
+        self._tuning: Tuning = tuning
+        self._wanted = [
+            Requirements.of(Beskar7Machine(machine(load, number)))
+            for number in range(1, len(load.mix) + 1)
+        ]
+        self._model = Provisioning(
+            self._env, tuning, times, self._choose, self._put_back, self._changed
+        )
+        self._free = 0
+        self._claimed = self._provisioned = 0
+        self._acts = list(scenario.acts)
+        self._done = self._pending = 0
+        """Acts whose trigger held, and those of them whose delay is not over."""
+        self._began = 0.0
+        self._busy_before = 0.0
+        self._to_come = scenario.load.machines
+        self._going = 0
+        """Machines whose lifetime is still to end."""
+        self._numbers = iter(range(1, scenario.total_machines + 1))
+        self._lifetimes = self._runtime.rng("scenario/lifetimes")
+
+    def run(self) -> ModelRun:
+        env, model = self._env, self._model
+        hosts = list(self._hosts.values())
+        for host in hosts:
+            model.enrol(host)
+        while self._free < len(hosts):
+            env.step()
+        self._began = env.now
+        self._busy_before = model.station.busy.area
+        load = self._scenario.load
+        for offset in arrival_offsets(load, self._runtime.rng("scenario/arrivals")):
+            self._at(self._began + offset, self._comes)
+        for act in self._acts:
+            if act.trigger.at is not None:
+                self._at(self._began + act.trigger.at, self._look_at_acts)
+        limit = self._began + min(DAY, self._scenario.limits.timeout)
+        while not self._at_rest() and env.peek() < limit:
+            env.step()
+        return self._result()
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def _comes(self) -> None:
+        self._to_come -= 1
+        self._create()
+        self._look_at_acts()
+
+    def _create(self) -> None:
+        found = self._model.create(next(self._numbers))
+        lifetime = lifetime_of(self._scenario.load, self._lifetimes)
+        if lifetime is not None:
+            self._going += 1
+            self._at(self._env.now + lifetime, partial(self._goes, found))
+
+    def _goes(self, found: ModelMachine) -> None:
+        self._going -= 1
+        if found.deleted is None:
+            self._model.delete(found)
+        self._look_at_acts()
+
+    def _changed(self, found: ModelMachine) -> None:
+        if found.state is State.READY:
+            self._provisioned += 1
+        elif found.claimed == self._env.now:
+            self._claimed += 1
+        self._look_at_acts()
+
+    def _look_at_acts(self) -> None:
+        while self._done < len(self._acts) and self._due(self._acts[self._done]):
+            act = self._acts[self._done]
+            self._done += 1
+            self._pending += 1
+            self._at(self._env.now + act.trigger.delay, partial(self._perform, act))
+
+    def _due(self, act: Act) -> bool:
+        trigger = act.trigger
+        if trigger.at is not None:
+            return self._env.now >= self._began + trigger.at
+        if trigger.condition == "claimed":
+            return self._claimed >= trigger.count
+        if trigger.condition == "provisioned":
+            return self._provisioned >= trigger.count
+        return not self._to_come and not self._model.moving
+
+    def _perform(self, act: Act) -> None:
+        self._pending -= 1
+        action = act.action
+        if isinstance(action, CreateMachines):
+            for _ in range(action.count):
+                self._create()
+        elif isinstance(action, DeleteMachines):
+            for found in self._chosen(action)[: action.count]:
+                self._model.delete(found)
+
+    def _chosen(self, action: DeleteMachines) -> list[ModelMachine]:
+        alive = [found for found in self._model.machines if found.deleted is None]
+        if action.which == "provisioned-first":
+            alive.sort(key=lambda found: found.provisioned is None)
+        elif action.which == "waiting-first":
+            alive.sort(key=lambda found: found.host is not None)
+        return alive
+
+    def _at_rest(self) -> bool:
+        """Everything is done, and every machine is provisioned, gone, or waits in vain."""
+        open_acts = self._pending or self._done < len(self._acts)
+        return not (self._to_come or self._going or open_acts or self._model.moving)
+
+    # --- hosts --------------------------------------------------------------------------------
+
+    def _choose(self, found: ModelMachine) -> ModelHost | None:
+        wanted = self._wanted[(found.number - 1) % len(self._wanted)]
+        key = ObjectKey(self._scenario.load.namespace, f"machine-{found.number:03d}")
+        chosen = self._pool.choose(self._tuning.selection_algorithm, key, wanted)
+        if not chosen:
+            return None
+        self._pool.hold(chosen[0].key)
+        self._free -= 1
+        return self._hosts[chosen[0].key]
+
+    def _put_back(self, host: ModelHost) -> None:
+        self._free += 1
+        self._pool.let_go(host.key)
+        self._look_at_acts()
+
+    def _at(self, when: float, then: Callable[[], None]) -> None:
+        event = self._env.timeout(max(0.0, when - self._env.now))
+        event.callbacks.append(lambda _: then())
+
+    # --- what came of it ----------------------------------------------------------------------
+
+    def _result(self) -> ModelRun:
+        model = self._model
+        seconds = self._env.now - self._began
+        machines = model.machines
+        names = ("claim", "waited_claim", "provision", "ready", "release", "queue")
+        found: dict[str, list[float]] = {f"{name}_seconds": [] for name in names}
+        for one in machines:
+            if one.claimed is not None:
+                name = "waited_claim_seconds" if one.waited else "claim_seconds"
+                found[name].append(one.claimed - one.eligible)
+                if one.written is not None:
+                    found["queue_seconds"].append(one.written - one.claimed)
+                if one.provisioned is not None:
+                    found["provision_seconds"].append(one.provisioned - one.claimed)
+                    if not one.waited:
+                        found["ready_seconds"].append(one.provisioned - one.created)
+            if one.deleted is not None and one.released is not None:
+                found["release_seconds"].append(one.released - one.deleted)
+        metrics: dict[str, float | None] = {
+            "machines_created": float(len(machines)),
+            "machines_deleted": float(sum(one.deleted is not None for one in machines)),
+            "claimed": float(sum(one.claimed is not None for one in machines)),
+            "provisioned": float(sum(one.provisioned is not None for one in machines)),
+            "released": float(sum(one.released is not None for one in machines)),
+            "waiting": float(model.states[State.WAITS]),
+            "conflict_ratio": 0.0,
+            "rejections": float(model.rejections),
+            "queue_max": float(model.queue_max),
+            "utilisation": (model.station.busy.area - self._busy_before)
+            / max(1e-9, seconds * self._tuning.worker_count),
+        }
+        for name, values in found.items():
+            metrics.update({f"{name}.{key}": value for key, value in summarize(values).items()})
+        return ModelRun(metrics, seconds, machines)
+
+
+def _pool(scenario: Scenario, runtime: VirtualRuntime) -> HostPool:
+    """All hosts as enrolment leaves them."""
+    pool = HostPool(runtime)
+    for plan in plan_hosts(scenario.world.hosts):
+        raw = physical_host(scenario, plan, f"http://{plan.address}:8000")
+        raw["status"] = {
+            "state": "Available",
+            "ready": True,
+            "hardwareDetails": {
+                "cpuCores": plan.group.cores,
+                "memoryGiB": plan.group.memory_gib,
+            },
+        }
+        host = PhysicalHost(raw)
+        pool.update(host.key, host)
+        pool.hold(host.key)
+    return pool

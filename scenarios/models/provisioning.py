@@ -1,0 +1,322 @@
+"""A fleet that is provisioned, on SimPy: what the controller's policies make of BMCs' times.
+
+The controller's own code decides here too: the provisioning queue with its limits, cooldowns,
+priorities and ageing, and the choice of hosts. The vendors' times are the emulator's, from the
+same random streams, so a run shares its luck with a run of the code at the same seed. What is
+modelled are the API and the reconcilers, by the few times of :class:`Calibration`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
+from math import ceil
+from typing import NamedTuple
+
+import simpy
+
+from beskar7.config import Tuning
+from beskar7.coordination.operations import Operation, OperationKind, QueueFullError, QueueLimits
+from beskar7.coordination.queue import ProvisioningQueue
+from scenarios.models.calibration import Calibration
+from scenarios.models.machines import ModelHost
+from scenarios.models.station import Service, Station
+
+PRIORITIES = {OperationKind.PROVISION: 0, OperationKind.DEPROVISION: 1, OperationKind.INSPECT: 2}
+"""As the controller gives them (``beskar7/controllers/bmc_requests.py``)."""
+CLEAN_POLL = 0.5
+"""Seconds to the first look after a clean-up (``beskar7/controllers/cleaning.py``)."""
+FULL_RETRY = 5.0
+"""Seconds after which a host comes back that a full queue turned away."""
+FEW = 0.1
+"""Share of the workers that looks at hosts may take before each of them is played."""
+
+
+class State(Enum):
+    WANTS = auto()
+    """It has no host, and one may be free."""
+    WAITS = auto()
+    """No host is free that would do."""
+    BOOTS = auto()
+    READY = auto()
+    LEAVES = auto()
+    GONE = auto()
+
+
+MOVING = (State.WANTS, State.BOOTS, State.LEAVES)
+
+
+@dataclass(slots=True, eq=False)
+class ModelMachine:
+    """When a machine got how far, in the model's seconds; None for not at all.
+
+    ``eligible``: since when there was a host for it until its claim.
+    """
+
+    number: int
+    created: float
+    eligible: float
+    state: State = State.WANTS
+    waited: bool = False
+    """It met an empty pool."""
+    claimed: float | None = None
+    written: float | None = None
+    """The first write of its provisioning to the BMC."""
+    provisioned: float | None = None
+    deleted: float | None = None
+    released: float | None = None
+    host: ModelHost | None = field(default=None, repr=False)
+
+
+class Provisioning:
+    """One controller over some hosts. Drive it by :meth:`enrol`, :meth:`create`, :meth:`delete`.
+
+    ``choose`` takes one of the free hosts for a machine, None if none would do; ``put_back`` gives
+    it to the free ones. ``changed`` hears of each machine that is claimed, provisioned or gone.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        tuning: Tuning,
+        times: Calibration,
+        choose: Callable[[ModelMachine], ModelHost | None],
+        put_back: Callable[[ModelHost], None],
+        changed: Callable[[ModelMachine], None],
+    ) -> None:
+        self.machines: list[ModelMachine] = []
+        self.states: Counter[State] = Counter()
+        self.rejections = 0
+        self.queue_max = 0
+        self._env = env
+        self._tuning = tuning
+        self._times = times
+        self._choose = choose
+        self._put_back = put_back
+        self._changed = changed
+        limits = QueueLimits(
+            tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
+        )
+        self._queue = ProvisioningQueue(limits)
+        workers, suspects = tuning.worker_count, tuning.suspect_worker_count
+        self.station = Station(env, self._queue, workers, self._ended, suspects)
+        self._claiming: deque[tuple[ModelMachine, ModelHost | None]] = deque()
+        self._claimers = times.claimers
+        self._waiting: deque[ModelMachine] = deque()
+        self._owners: dict[str, ModelMachine] = {}
+        self._watched = 0
+        """Hosts that are looked at again and again."""
+
+    @property
+    def moving(self) -> int:
+        """Machines that are on their way to somewhere."""
+        return sum(self.states[state] for state in MOVING)
+
+    # --- machines -----------------------------------------------------------------------------
+
+    def create(self, number: int) -> ModelMachine:
+        now = self._env.now
+        machine = ModelMachine(number, created=now, eligible=now)
+        self.machines.append(machine)
+        self.states[State.WANTS] += 1
+        self._after(self._times.seen, partial(self._want, machine, None))
+        return machine
+
+    def delete(self, machine: ModelMachine) -> None:
+        machine.deleted = self._env.now
+        if machine.state is State.WAITS:
+            self._waiting.remove(machine)
+            self._move(machine, State.GONE)
+        elif machine.host is not None:
+            self._move(machine, State.LEAVES)
+            self._after(self._times.seen, partial(self._release, machine.host))
+
+    def _move(self, machine: ModelMachine, state: State) -> None:
+        self.states[machine.state] -= 1
+        self.states[state] += 1
+        machine.state = state
+
+    def _want(self, machine: ModelMachine, host: ModelHost | None) -> None:
+        """``host``: the one that became free for it."""
+        self._claiming.append((machine, host))
+        self._claim()
+
+    def _claim(self) -> None:
+        while self._claimers and self._claiming:
+            machine, host = self._claiming.popleft()
+            if machine.deleted is not None:
+                self._move(machine, State.GONE)
+                if host is not None:
+                    self._free(host)
+                continue
+            host = host or self._choose(machine)
+            if host is None:
+                machine.waited = True
+                self._move(machine, State.WAITS)
+                self._waiting.append(machine)
+                continue
+            self._claimers -= 1
+            self._after(self._times.claim, partial(self._claimed, machine, host))
+
+    def _claimed(self, machine: ModelMachine, host: ModelHost) -> None:
+        self._claimers += 1
+        machine.host = host
+        machine.claimed = self._env.now
+        self._owners[host.name] = machine
+        if machine.deleted is None:
+            self._move(machine, State.BOOTS)
+            self._after(self._times.handoff, partial(self._ask, host, OperationKind.PROVISION))
+        else:
+            self._move(machine, State.LEAVES)
+            self._after(self._times.seen, partial(self._release, host))
+        self._changed(machine)
+        self._claim()
+
+    def _provisioned(self, machine: ModelMachine) -> None:
+        if machine.deleted is None:
+            machine.provisioned = self._env.now
+            self._move(machine, State.READY)
+            self._changed(machine)
+
+    # --- hosts --------------------------------------------------------------------------------
+
+    def enrol(self, host: ModelHost) -> None:
+        """Inspect a host that is new; it is free after that."""
+        self._ask(host, OperationKind.INSPECT)
+
+    def _release(self, host: ModelHost) -> None:
+        host.turn += 1
+        if self._queue.withdraw(host.key):
+            self.station.jobs.leave()
+        self._ask(host, OperationKind.DEPROVISION)
+
+    def _clean(self, host: ModelHost) -> None:
+        machine = self._owners.pop(host.name)
+        machine.released = self._env.now
+        self._move(machine, State.GONE)
+        self._changed(machine)
+        self._free(host)
+
+    def _free(self, host: ModelHost) -> None:
+        """The host is anybody's; the first that waits and that it suits gets it."""
+        self._put_back(host)
+        for machine in self._waiting:
+            found = self._choose(machine)
+            if found is not None:
+                self._waiting.remove(machine)
+                self._move(machine, State.WANTS)
+                machine.eligible = self._env.now
+                self._after(self._times.seen, partial(self._want, machine, found))
+                return
+
+    # --- operations ---------------------------------------------------------------------------
+
+    def _ask(self, host: ModelHost, kind: OperationKind) -> None:
+        owner = self._owners.get(host.name)
+        if kind is OperationKind.PROVISION and (owner is None or owner.deleted is not None):
+            return  # Given back meanwhile.
+        operation = Operation(
+            host=host.key,
+            bmc=host.bmc,
+            kind=kind,
+            cooldown=host.cooldown,
+            work=partial(self._work, host, kind),
+            vendor=host.vendor,
+            priority=PRIORITIES[kind],
+            subject=_Asked(host, host.turn),
+        )
+        try:
+            self.station.submit(operation)
+        except QueueFullError:
+            self.rejections += 1
+            self._after(FULL_RETRY, partial(self._ask, host, kind))
+        self.queue_max = max(self.queue_max, self._queue.length)
+
+    def _work(self, host: ModelHost, kind: OperationKind) -> Service:
+        seconds, before_writing = host.lasts(kind)
+        if kind is OperationKind.PROVISION:
+            owner = self._owners.get(host.name)
+            if owner is not None and owner.written is None:
+                owner.written = self._env.now + before_writing
+        return Service(seconds)
+
+    def _ended(self, operation: Operation, service: Service) -> None:
+        host, turn = operation.subject
+        if turn != host.turn:
+            return  # It was asked for a former owner, and has lost the right to write.
+        if operation.kind is OperationKind.INSPECT:
+            self._after(self._times.told, partial(self._free, host))
+        elif operation.kind is OperationKind.PROVISION:
+            host.boot(self._env.now)
+            self._watch(host, self._tuning.boot_poll_interval)
+        else:
+            host.switch_off(self._env.now)
+            self._watch(host, CLEAN_POLL)
+
+    # --- looks --------------------------------------------------------------------------------
+
+    def _watch(self, host: ModelHost, seconds: float) -> None:
+        """Look at the host in so many seconds, and again until what was asked for has happened.
+
+        Looks that would see nothing are left out while there are so few that nobody waits for
+        them.
+        """
+        self._watched += 1
+        wait = self._times.told + seconds
+        poll = self._tuning.boot_poll_interval
+        left = host.settles_at - self._env.now - wait
+        if left > 0 and self._watched * host.mean_look < FEW * self._tuning.worker_count * poll:
+            cycle = self._times.told + poll + host.mean_look
+            wait += ceil(left / cycle) * cycle
+        self._after(wait, partial(self._look, _Look(self._env, host)))
+
+    def _look(self, look: _Look) -> None:
+        if look.stale:
+            self._watched -= 1
+        else:
+            self.station.look((look.lasts, partial(self._seen, look)))
+
+    def _seen(self, look: _Look) -> None:
+        self._watched -= 1
+        host = look.host
+        if look.stale:
+            return
+        if not look.settled:
+            self._watch(host, self._tuning.boot_poll_interval)
+        elif host.on:
+            self._after(self._times.finish, partial(self._provisioned, self._owners[host.name]))
+        else:
+            self._after(self._times.told, partial(self._clean, host))
+
+    def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        event = self._env.timeout(seconds)
+        event.callbacks.append(lambda _: then())
+
+
+class _Asked(NamedTuple):
+    host: ModelHost
+    turn: int
+
+
+class _Look:
+    """One look at a host that boots or goes off; ``stale`` once something else was begun."""
+
+    __slots__ = ("_env", "_turn", "host", "settled")
+
+    def __init__(self, env: simpy.Environment, host: ModelHost) -> None:
+        self.host = host
+        self.settled = False
+        self._env = env
+        self._turn = host.turn
+
+    @property
+    def stale(self) -> bool:
+        return self.host.turn != self._turn
+
+    def lasts(self) -> float:
+        """Seconds; what it will have seen is decided at its start."""
+        self.settled = self.host.settles_at <= self._env.now
+        return self.host.last_look() if self.settled else self.host.look()

@@ -1,0 +1,210 @@
+"""The provisioning queue with its workers, on SimPy: the controller's own queue decides.
+
+What :class:`beskar7.coordination.pool.OperationPool` does with tasks is done here by callbacks, so
+that a run costs microseconds an operation: workers, the operations that a silent BMC leaves
+beside them, and write slots.
+
+Looks at hosts that boot are most of what is done, and take no part in the queue's decisions but
+that they come first: they have a lane of their own here, which is ten times as fast.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import simpy
+
+from beskar7.coordination.operations import AGEING, Ending, Operation, QueueFullError
+from beskar7.coordination.pool import STALLED_AFTER
+from beskar7.coordination.queue import ProvisioningQueue
+from scenarios.models.meters import Meter
+
+
+class Service(NamedTuple):
+    """What an operation turns out to be when it is done; ``Operation.work`` draws it.
+
+    ``seconds`` until it is over. ``silent``: its BMC leaves it without an answer until then, so
+    after a while (``STALLED_AFTER``) it gives up its worker. ``answered`` as in ``Ending``.
+    """
+
+    seconds: float
+    answered: bool | None = True
+    silent: bool = False
+
+
+Ended = Callable[[Operation, Service], None]
+Look = tuple[Callable[[], float], Callable[[], None]]
+"""How long it takes, asked at its start; what follows its end."""
+LOOKS_FIRST = 2 * AGEING
+"""Seconds that a write has to have waited longer to come before a look: two steps of priority."""
+
+
+class Station:
+    """``workers`` tasks over one queue. ``ended`` hears of each operation's end.
+
+    ``suspect_workers`` bounds the operations beside the workers, as ``PoolSettings`` does.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        queue: ProvisioningQueue,
+        workers: int,
+        ended: Ended,
+        suspect_workers: int = 16,
+    ) -> None:
+        self.queue = queue
+        self.jobs = Meter(env)
+        """Operations that wait or are done."""
+        self.busy = Meter(env)
+        """Workers that do one."""
+        self._env = env
+        self._idle = workers
+        self._ended = ended
+        self._suspect_workers = suspect_workers
+        self._moved = self._begun = 0
+        """Beside the workers: begun by one, begun beside them."""
+        self._wakes_at = float("inf")
+        self._looks: deque[tuple[float, Look]] = deque()
+        """Due, and for want of a worker not begun."""
+        self._writes: deque[Operation] = deque()
+        """In the order of submission; those that are begun or withdrawn go when they come first."""
+
+    @property
+    def idle(self) -> int:
+        """Workers with nothing to do."""
+        return self._idle
+
+    def look(self, look: Look) -> None:
+        """Look at a BMC now, or as soon as a worker is free."""
+        if self._idle and not self._looks:
+            self._begin_look(look)
+        else:
+            self._looks.append((self._env.now, look))
+
+    def submit(self, operation: Operation) -> bool:
+        """As :meth:`ProvisioningQueue.submit`; raises QueueFullError."""
+        taken = self.queue.submit(operation, self._env.now)
+        if taken:
+            self.jobs.enter()
+            if operation.kind.writes:
+                self._writes.append(operation)
+            self._serve()
+        return taken
+
+    def serve(self) -> None:
+        """Look again: limits have changed."""
+        self._serve()
+
+    def _serve(self) -> None:
+        now = self._env.now
+        which = False if self._suspect_workers else None
+        while self._idle:
+            if self._looks and not self._writes_first():
+                self._begin_look(self._looks.popleft()[1])
+                continue
+            operation = self.queue.take(now, suspects=which)
+            if operation is None:
+                if not self._looks:
+                    break
+                self._begin_look(self._looks.popleft()[1])
+                continue
+            self._idle -= 1
+            self.busy.enter()
+            self._begin(operation, worker=True)
+        while self._begun < self._suspect_workers:
+            operation = self.queue.take(now, suspects=True)
+            if operation is None:
+                break
+            self._begun += 1
+            self._begin(operation, worker=False)
+        self._wake(which)
+
+    def _writes_first(self) -> bool:
+        """Whether a write has waited so long that it comes before the first look."""
+        while self._writes and not self.queue.holds(self._writes[0].host, self._writes[0].kind):
+            self._writes.popleft()
+        due = self._looks[0][0]
+        return bool(self._writes) and self._writes[0].submitted < due - LOOKS_FIRST
+
+    def _begin_look(self, look: Look) -> None:
+        self._idle -= 1
+        self.busy.enter()
+        lasts, then = look
+        self._after(lasts(), lambda _: self._looked(then))
+
+    def _looked(self, then: Callable[[], None]) -> None:
+        self._free_worker()
+        then()
+        if self._looks or self.queue.length:
+            self._serve()
+
+    def _begin(self, operation: Operation, *, worker: bool) -> None:
+        service: Service = operation.work()
+        run = _Run(operation, service, worker)
+        if worker and service.silent and service.seconds > STALLED_AFTER:
+            self._after(STALLED_AFTER, lambda _: self._stalled(run))
+        self._after(service.seconds, lambda _: self._over(run))
+
+    def _stalled(self, run: _Run) -> None:
+        """The operation goes on beside the workers, if there is room."""
+        if self._moved >= self._suspect_workers:
+            return
+        self._moved += 1
+        run.moved, run.worker = True, False
+        self._free_worker()
+        self.queue.yield_slot(run.operation)
+        self._serve()
+
+    def _over(self, run: _Run) -> None:
+        if run.worker:
+            self._free_worker()
+        elif run.moved:
+            self._moved -= 1
+        else:
+            self._begun -= 1
+        self.jobs.leave()
+        self.queue.complete(run.operation, self._env.now, Ending(run.service.answered))
+        self._ended(run.operation, run.service)
+        self._serve()
+
+    def _free_worker(self) -> None:
+        self._idle += 1
+        self.busy.leave()
+
+    def _wake(self, which: bool | None) -> None:
+        """When time alone makes something ready."""
+        now = self._env.now
+        looks = [self.queue.next_due(now, suspects=which)] if self._idle else []
+        if self._begun < self._suspect_workers:
+            looks.append(self.queue.next_due(now, suspects=True))
+        due = min((at for at in looks if at is not None), default=None)
+        if due is not None and due < self._wakes_at:
+            self._wakes_at = due
+            self._after(due - now, self._woken)
+
+    def _woken(self, _: simpy.Event) -> None:
+        if self._wakes_at <= self._env.now:
+            self._wakes_at = float("inf")
+            self._serve()
+
+    def _after(self, seconds: float, then: Callable[[simpy.Event], None]) -> None:
+        event = self._env.timeout(max(0.0, seconds))
+        event.callbacks.append(then)
+
+
+class _Run:
+    """An operation under way."""
+
+    __slots__ = ("moved", "operation", "service", "worker")
+
+    def __init__(self, operation: Operation, service: Service, worker: bool) -> None:
+        self.operation = operation
+        self.service = service
+        self.worker = worker
+        self.moved = False
+
+
+__all__ = ["QueueFullError", "Service", "Station"]

@@ -62,9 +62,7 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
     if count == 1:
         return Estimate(mean, math.inf, 1, confidence)
     quantile = float(stats.t.ppf(0.5 + confidence / 2, count - 1))
-    return Estimate(
-        mean, quantile * float(data.std(ddof=1)) / math.sqrt(count), count, confidence
-    )
+    return Estimate(mean, quantile * float(data.std(ddof=1)) / math.sqrt(count), count, confidence)
 
 
 def difference(

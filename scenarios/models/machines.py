@@ -94,9 +94,7 @@ def model_hosts(
     for host in spec.hosts:
         personality: Personality = spec.personalities[host.vendor].of(host.name, host.firmware)
         vendor = vendor_of(personality.manufacturer)
-        own = {
-            kind: _typical(rows) for (of, kind), rows in scripts.items() if of == host.vendor
-        }
+        own = {kind: _typical(rows) for (of, kind), rows in scripts.items() if of == host.vendor}
         timing = Timing(personality, runtime, host.name, spec.boot_scale, spec.latency_scale)
         hosts.append(
             ModelHost(

@@ -89,9 +89,7 @@ def simulate(
 
 
 class _Playing:
-    def __init__(
-        self, scenario: Scenario, seed: int, times: Calibration, scripts: Scripts
-    ) -> None:
+    def __init__(self, scenario: Scenario, seed: int, times: Calibration, scripts: Scripts) -> None:
         self._scenario = scenario
         self._runtime = VirtualRuntime(seed)
         self._env = simpy.Environment()

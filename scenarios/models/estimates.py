@@ -109,8 +109,8 @@ def replicate(
 def warm_up(series: Sequence[float]) -> int:
     """How many of the first observations of a steady-state run to leave out (MSER-5).
 
-    The cut that makes the mean of the rest most certain. Half of the series at most: a cut beyond
-    that says that the run was too short, and so does this, by the whole length.
+    The cut within the first half that makes the mean of the rest most certain. Where that is its
+    end, the series has not settled: the run was too short, which the whole length says.
     """
     batches = len(series) // BATCH
     if batches < 4:
@@ -121,8 +121,9 @@ def warm_up(series: Sequence[float]) -> int:
     sums = np.cumsum(means[::-1])[::-1]
     squares = np.cumsum((means**2)[::-1])[::-1]
     error = (squares - sums**2 / left) / left**2
-    best = int(np.argmin(error[: batches - 3]))
-    return len(series) if best > batches // 2 else best * BATCH
+    half = batches // 2
+    best = int(np.argmin(error[: half + 1]))
+    return len(series) if best == half else best * BATCH
 
 
 def quantile(values: Sequence[float], share: float) -> float:

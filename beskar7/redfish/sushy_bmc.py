@@ -167,7 +167,7 @@ def _subject(path: str) -> str:
 
 
 class SushyBmc:
-    """One BMC; discovery is done once and remembered."""
+    """One BMC; discovery is done once and remembered, until an answer makes one doubt it."""
 
     def __init__(
         self, connector: SushyConnector, target: BmcTarget, keep: Callable[[SushyBmc], None]
@@ -178,6 +178,14 @@ class SushyBmc:
         self._root: Any = None
         self._system_path = ""
         self._media_path = ""
+
+    def _asking(self) -> translated:
+        return translated(self.target.address, self._forget)
+
+    def _forget(self) -> None:
+        """Discover anew: one bad answer, or a new firmware's other paths, must not last."""
+        self._root = None
+        self._system_path = self._media_path = ""
 
     def _resource(self) -> Any:
         """The ComputerSystem, freshly read."""
@@ -206,11 +214,11 @@ class SushyBmc:
         return sorted(member["@odata.id"] for member in self._json(path)["Members"])
 
     def inventory(self) -> Inventory:
-        with translated(self.target.address):
+        with self._asking():
             return hardware.inventory(self._resource().json, self._json)
 
     def system(self) -> SystemState:
-        with translated(self.target.address):
+        with self._asking():
             body = self._resource().json
             boot = body.get("Boot") or {}
             return SystemState(
@@ -227,7 +235,7 @@ class SushyBmc:
         context = self.connector.context
         outcome = "error"
         try:
-            with translated(self.target.address):
+            with self._asking():
                 self._resource().reset_system(sushy.ResetType(reset_type))
             outcome = "success"
         finally:
@@ -235,7 +243,7 @@ class SushyBmc:
                 context.powered(reset_type, outcome)
 
     def boot_once(self, override: BootOverride) -> None:
-        with translated(self.target.address):
+        with self._asking():
             system = self._resource()
             firmware.check_boot(system.json)
             if not override.path and not override.option:
@@ -251,26 +259,26 @@ class SushyBmc:
             self.connector.patch(system.path, data=patch, etag=system._get_etag())
 
     def cd_boot_option(self) -> str:
-        with translated(self.target.address):
+        with self._asking():
             return firmware.cd_boot_option(self._resource().json, self._json)
 
     def bios_attribute(self, name: str) -> BiosAttribute | None:
-        with translated(self.target.address):
+        with self._asking():
             return firmware.bios_attribute(self._resource().json, self._json, name)
 
     def set_bios_attribute(self, name: str, value: str) -> None:
-        with translated(self.target.address):
+        with self._asking():
             path, patch = firmware.bios_patch(self._resource().json, self._json, name, value)
             self.connector.patch(path, data=patch)
 
     def boot_normally(self) -> None:
-        with translated(self.target.address):
+        with self._asking():
             self._resource().set_system_boot_options(
                 enabled=sushy.BootSourceOverrideEnabled.DISABLED
             )
 
     def media(self) -> str:
-        with translated(self.target.address):
+        with self._asking():
             device = self._find_media_device()
             # A BMC that does not say Inserted has in it what it names.
             if device is None or device.inserted is False:
@@ -278,7 +286,7 @@ class SushyBmc:
             return str(device.image or "")
 
     def insert_media(self, image: str) -> None:
-        with translated(self.target.address):
+        with self._asking():
             self._media_device().insert_media(image, inserted=True, write_protected=True)
             if self.connector.accepted:
                 # A host that starts before the image is in boots something else.
@@ -290,7 +298,7 @@ class SushyBmc:
         return device.inserted is not False and device.image == image
 
     def eject_media(self) -> None:
-        with translated(self.target.address):
+        with self._asking():
             self._media_device().eject_media()
 
     def close(self) -> None:

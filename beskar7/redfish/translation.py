@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -28,26 +29,39 @@ iDRAC's (sushy's connector), ResourceInUse is of the DMTF's Base registry.
 
 
 class translated:  # noqa: N801 # reads as a word in "with translated(address)"
-    """Turns sushy's errors, and what leaks through it, into :class:`BmcError`."""
+    """Turns sushy's errors, and what leaks through it, into :class:`BmcError`.
 
-    def __init__(self, address: str) -> None:
+    ``doubt`` is called where what was learned of the BMC earlier may be what is wrong.
+    """
+
+    def __init__(self, address: str, doubt: Callable[[], None] = lambda: None) -> None:
         self._address = address
+        self._doubt = doubt
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
-        if isinstance(error, sushy_errors.HTTPError):
-            raise _from_http(self._address, error) from error
-        if isinstance(error, sushy_errors.ConnectionError | requests.RequestException):
-            # The requests library's text names pools and object addresses; its cause is enough.
-            raise BmcUnreachable(
-                f"{self._address}: {_cause(error)}", lost_write=getattr(error, "lost_write", False)
-            ) from error
-        if isinstance(
-            error, sushy_errors.SushyError | ValueError | TypeError | KeyError | AttributeError
-        ):
-            # HTML, broken JSON, a list for an object: sushy lets them through (measured).
-            raise BmcFault(f"{self._address}: answer is not Redfish: {error}") from error
+        found = _port_error(self._address, error)
+        if isinstance(found or error, BmcFault | BmcRequestRefused):
+            self._doubt()
+        if found is not None:
+            raise found from error
+
+
+def _port_error(address: str, error: BaseException | None) -> BmcError | None:
+    """The port's own for it; None where it is that already, or none that BMCs cause."""
+    if isinstance(error, sushy_errors.HTTPError):
+        return _from_http(address, error)
+    if isinstance(error, sushy_errors.ConnectionError | requests.RequestException):
+        # The requests library's text names pools and object addresses; its cause is enough.
+        lost_write = getattr(error, "lost_write", False)
+        return BmcUnreachable(f"{address}: {_cause(error)}", lost_write=lost_write)
+    if isinstance(
+        error, sushy_errors.SushyError | ValueError | TypeError | KeyError | AttributeError
+    ):
+        # HTML, broken JSON, a list for an object: sushy lets them through (measured).
+        return BmcFault(f"{address}: answer is not Redfish: {error}")
+    return None
 
 
 def _from_http(address: str, error: Any) -> BmcError:

@@ -57,6 +57,12 @@ class LatencyModel:
         return rng.lognormvariate(math.log(median), self.sigma) if median > 0 else 0.0
 
 
+@dataclass(slots=True)
+class _Hooks:
+    before: Before | None
+    after: After | None
+
+
 class InProcessKube:
     """One client's port. Its calls take time before the commit and after it.
 
@@ -79,8 +85,7 @@ class InProcessKube:
     ) -> None:
         """``limit`` is asked before each request, but for watches, and may make it wait."""
         self.client = client
-        self.before = before
-        self.after = after
+        self._hooks = _Hooks(before, after)
         self._lens = lens
         self._limit = limit
         self._store = store
@@ -90,9 +95,17 @@ class InProcessKube:
         self._delivery_rng = runtime.rng(f"kube-delivery/{client}")
         self._faulty = None if faults is None else FaultyCalls(faults, runtime, client)
 
+    @property
+    def before(self) -> Before | None:
+        return self._hooks.before
+
+    @before.setter
+    def before(self, hook: Before | None) -> None:
+        self._hooks.before = hook
+
     def with_timeout(self, seconds: float) -> Self:
         """The same client with another patience, and no limit of requests, as the client over HTTP
-        has it (:meth:`beskar7.kube.client.KubeClient.with_timeout`)."""
+        has it (:meth:`beskar7.kube.client.KubeClient.with_timeout`). They share their hooks."""
         found = copy.copy(self)
         found._limit = None
         if self._faulty is not None:
@@ -325,13 +338,13 @@ class InProcessKube:
         self._runtime.trace("kube", f"{self.client} {verb} {kind} {where}")
         if self._limit is not None and verb != "watch":
             self._limit()
-        if self.before is not None:
-            delay = self.before(verb, kind, namespace or "", name)
+        if self._hooks.before is not None:
+            delay = self._hooks.before(verb, kind, namespace or "", name)
             if delay:
                 self._runtime.sleep(delay)
         answer = self._answered(verb, kind, namespace, name, run, aged)
-        if self.after is not None:
-            self.after(verb, kind, namespace or "", name)
+        if self._hooks.after is not None:
+            self._hooks.after(verb, kind, namespace or "", name)
         return answer
 
     def _answered(

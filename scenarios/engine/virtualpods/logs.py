@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from beskar7.logs import ConsoleFormatter, JsonFormatter, LogSettings
 from beskar7.runtime.virtual import VirtualProcess
@@ -20,6 +21,18 @@ Speaker = Callable[[], tuple[VirtualProcess, str, LogSettings] | None]
 """Who runs at this moment: process, pod, how it is to log; None if it is no manager."""
 
 
+class _Before(NamedTuple):
+    """The logger as it was before the first world listened."""
+
+    level: int
+    effective: int
+    propagate: bool
+
+
+_attached: list[PodLogs] = []
+_before: list[_Before] = []
+
+
 class PodLogs(logging.Handler):
     """Hears the managers from :meth:`attach` to :meth:`close`, beside whoever hears them else."""
 
@@ -27,35 +40,37 @@ class PodLogs(logging.Handler):
         super().__init__()
         self._speaker = speaker
         self._lines: dict[str, deque[tuple[float, str]]] = {}
-        self._level = logging.WARNING
-        self._propagate = True
-        self._attached = False
         self.addFilter(SubjectFilter())
 
     def attach(self) -> None:
         """What is below the level that was asked for so far goes to the pods' logs alone."""
         own = logging.getLogger(OWN)
-        self._level, self._propagate = own.getEffectiveLevel(), own.propagate
-        self._own_level = own.level
-        own.setLevel(logging.DEBUG)
-        own.propagate = False
+        if not _attached:
+            _before.append(_Before(own.level, own.getEffectiveLevel(), own.propagate))
+            own.setLevel(logging.DEBUG)
+            own.propagate = False
+        _attached.append(self)
         for name in (OWN, BORROWED):
             logging.getLogger(name).addHandler(self)
-        self._attached = True
 
     def close(self) -> None:
-        if self._attached:
-            self._attached = False
-            own = logging.getLogger(OWN)
-            own.setLevel(self._own_level)
-            own.propagate = self._propagate
+        if self in _attached:
             for name in (OWN, BORROWED):
                 logging.getLogger(name).removeHandler(self)
+            _attached.remove(self)
+            if not _attached:
+                own = logging.getLogger(OWN)
+                before = _before.pop()
+                own.setLevel(before.level)
+                own.propagate = before.propagate
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name.startswith(OWN) and self._propagate and record.levelno >= self._level:
-            logging.getLogger().handle(record)
+        # Worlds may overlap; one of them passes on what others than pods are to hear.
+        if self is _attached[0] and record.name.startswith(OWN):
+            before = _before[0]
+            if before.propagate and record.levelno >= before.effective:
+                logging.getLogger().handle(record)
         found = self._speaker()
         if found is None:
             return

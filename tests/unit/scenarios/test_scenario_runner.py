@@ -93,7 +93,7 @@ acts:
     kinds = [incident.kind for incident in ran.evidence.incidents]
     assert kinds == [
         *("load", "create", "kill-manager", "start-manager", "add-fault"),
-        *("delete", "create", "clear-fault"),
+        *("settled", "delete", "settled", "create", "clear-fault"),
     ]
     provisioned = sorted(
         record.time

@@ -105,16 +105,17 @@ class OperatorScreen:
         return f"[+{now - (self._briefed if self._briefed is not None else now):6.1f} s]"
 
     def _watch_writes(self, play: Play, evidence: Evidence) -> None:
-        """Tell who changed what, and count it as a repair if it was not refused."""
+        """Tell who changed what, and count it as a repair if it was not refused.
+
+        What is written before the alarm is the cause's own doing.
+        """
         writes = evidence.history.writes
-        for record in writes[self._writes :]:
+        fresh = writes[self._writes :] if self._briefed is not None else ()
+        for record in fresh:
             if not by_operator(record):
                 continue
             told = described(record)
-            if self._briefed is None:
-                self._say(f"(before the alarm) {told}")
-            else:
-                self._say(f"{self._at()} {told}")
+            self._say(f"{self._at()} {told}")
             if record.outcome == "ok":
                 self._repaired(play, told, record.time)
         self._writes = len(writes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from beskar7.api.kinds import EVENT
+from beskar7.api.kinds import EVENT, SECRET
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.history import MANAGER_AGENT
 from scenarios.engine.targets import CLIENT
@@ -35,8 +35,8 @@ def described(record: WriteRecord) -> str:
     said = f"{who}: {record.verb.replace('_', ' ')} {record.kind} {where}{record.name}"
     if record.outcome != "ok":
         return f"{said}, refused: {record.outcome}"
-    if record.verb == "delete" or record.previous is None:
-        return said
+    if record.verb == "delete" or record.previous is None or record.kind == SECRET.kind:
+        return said  # What is in a Secret is not in the log.
     changes = list(_changes(record.previous, record.object or {}, ()))
     shown = ", ".join(changes[:SHOWN_FIELDS])
     more = f" and {len(changes) - SHOWN_FIELDS} more" if len(changes) > SHOWN_FIELDS else ""

@@ -27,13 +27,19 @@ SCENARIO = """\
 name: drained
 guide: 2. Provisioning Queue Issues
 world:
-  hosts: {count: 3, scale: {boot: 0.005, latency: 0.05}}
+  hosts: {count: 4, scale: {boot: 0.005, latency: 0.05}}
   managers: {replicas: 1}
-  config: {provisioning.bmcCooldownPeriod: 1s, provisioning.maxConcurrentOps: "0"}
-load: {machines: 3}
+  config: {provisioning.bmcCooldownPeriod: 1s, provisioning.maxConcurrentOps: "5"}
+load: {machines: 1}
 faults:
   - {id: rack-switch, kind: hang, select: {hosts: [host-003]}}
 rehearsal:
+  cause:
+    - at: 0s
+      kubectl: >-
+        patch configmap beskar7-config -n beskar7-system
+        -p '{"data":{"provisioning.maxConcurrentOps":"0"}}'
+    - {at: 1s, create_machines: {count: 3}}
   symptom:
     - {doctor: queue-drained, within: 60s}
     - {hosts: Provisioning, min: 2, within: 60s}
@@ -43,7 +49,7 @@ rehearsal:
         patch configmap beskar7-config -n beskar7-system
         -p '{"data":{"provisioning.maxConcurrentOps":"5"}}'
   recovery:
-    - {machines: Provisioned, min: 3, within: 60s}
+    - {machines: Provisioned, min: 4, within: 60s}
   hints: [Somebody has closed a door., Look at provisioning.maxConcurrentOps.]
 """
 OPEN = (

@@ -146,6 +146,16 @@ def test_a_repair_is_told_with_what_it_changed() -> None:
     assert described(record) == told
 
 
+def test_of_a_secret_only_the_writing_is_told() -> None:
+    record = WriteRecord(
+        *(1, 1.0, "kubectl/v1.31 (linux)", "patch", "ok", "Secret", "default", "bmc"),
+        *("u", "2"),
+        object={"metadata": {"name": "bmc"}},
+        previous={"metadata": {"name": "bmc"}},
+    )
+    assert described(record) == "kubectl: patch Secret bmc"
+
+
 def parts() -> list[Part]:
     return [
         Part("cause", 10.0, 10.0, [Step("break it", at=10.0, outcome="done")]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from beskar7.api.problems import DocumentError
@@ -143,8 +143,10 @@ def _tell(rows: Sequence[Row], args: argparse.Namespace, chosen: int) -> None:
         sys.stdout.write(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     console = Console(highlight=False)
+    # Whole names, however narrow the terminal: one is what the next command takes.
+    widest = max((len(row.scenario) for row in rows), default=0)
     table = Table(
-        "scenario",
+        Column("scenario", min_width=widest, no_wrap=True),
         "the guide's",
         "verdict",
         *("symptom", "recovery", "wall", "in the world"),

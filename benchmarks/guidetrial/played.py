@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -107,7 +106,6 @@ def play_run(run: Run, seed: int) -> dict[str, float]:
     Raises:
         RuntimeError: it did not come to its end, or an invariant broke: it would tell nothing.
     """
-    logging.disable(logging.CRITICAL)
     watch = Watch()
     scenario = load(str(WORLDS / f"{run.world}.yaml"), list(run.sets))
     result = play(scenario, seed, prepare=watch.begin)

@@ -68,9 +68,10 @@ class PodLogs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # Worlds may overlap; one of them passes on what others than pods are to hear.
         if self is _attached[0] and record.name.startswith(OWN):
-            before = _before[0]
-            if before.propagate and record.levelno >= before.effective:
-                logging.getLogger().handle(record)
+            before, root = _before[0], logging.getLogger()
+            # Without a handler there Python would print it.
+            if root.handlers and before.propagate and record.levelno >= before.effective:
+                root.handle(record)
         found = self._speaker()
         if found is None:
             return

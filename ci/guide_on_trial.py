@@ -15,7 +15,6 @@ input, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -100,7 +99,6 @@ def main(arguments: list[str] | None = None) -> int:
         wrong = page.stale(results)
         print(*wrong, sep="\n", end="\n" if wrong else "")
         return 1 if wrong else 0
-    logging.disable(logging.CRITICAL)
     try:
         if args.claims:
             play_claims(results, args.only, args.again)

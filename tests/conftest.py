@@ -1,9 +1,12 @@
-"""How generated tests run: without a limit per example, and the same in CI every time."""
+"""How all tests run: generated ones without a limit per example, CI repeatably, logs on."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is no defect, so an example has no deadline; pytest-timeout bounds the test.
@@ -11,3 +14,10 @@ from hypothesis import settings
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.register_profile("repeat", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("repeat" if os.environ.get("CI") == "true" else "explore")
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_on() -> Iterator[None]:
+    """Commands that play thousands of runs switch it off; the tests after them are to hear it."""
+    yield
+    logging.disable(logging.NOTSET)

@@ -16,6 +16,7 @@ from beskar7.operations.options import (
     console,
     open_cluster,
     print_json,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -36,22 +37,19 @@ def register(commands: Any) -> None:
         "cluster.",
     )
     parser.add_argument(
-        "--machines", type=_count, metavar="N", help="at once, to plan for (default: those of now)"
+        "--machines",
+        type=whole_number(0, MOST),
+        metavar="N",
+        help="at once, to plan for (default: those of now)",
     )
     parser.add_argument(
         "--per-hour",
-        type=_count,
+        type=whole_number(0, MOST),
         metavar="N",
         help="provisionings of the busiest hour (default: by when the machines were created)",
     )
     add_cluster_options(parser)
     parser.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MOST}")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from beskar7.operations import (
 )
 from beskar7.operations.check_config import Verdict, check
 from beskar7.operations.doctor import command as doctor_command
+from beskar7.operations.options import whole_number
 
 DEFAULT_IMAGE = "beskar7/manager:latest"
 
@@ -40,7 +41,7 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--image", default=DEFAULT_IMAGE)
     parser.add_argument("--namespace", default="beskar7-system")
-    parser.add_argument("--replicas", type=_replicas, default=2, metavar="N")
+    parser.add_argument("--replicas", type=whole_number(0, 100), default=2, metavar="N")
     parser.add_argument("--config", type=Path, help="file with the ConfigMap to put in, checked")
     parser.add_argument(
         "--arg",
@@ -68,12 +69,6 @@ def register(commands: Any) -> None:
     recover_command.register(commands)
     profile_command.register(commands)
     leaks_command.register(commands)
-
-
-def _replicas(text: str) -> int:
-    if not text.isdigit() or not 0 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 100")
-    return int(text)
 
 
 def _argument(text: str) -> tuple[str, str]:

@@ -68,6 +68,19 @@ def bounded_number(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number, within bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text[:20]) <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least} to {most}"
+            )
+        return int(text)
+
+    return read
+
+
 @contextmanager
 def open_cluster(args: argparse.Namespace) -> Iterator[LiveCluster]:
     """The cluster that the options name.

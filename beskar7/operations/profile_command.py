@@ -20,6 +20,7 @@ from beskar7.operations.options import (
     bounded_number,
     open_cluster,
     print_json,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ def register(commands: Any) -> None:
         "cluster, or refused; 130 interrupted (and cleaned up).",
     )
     parser.add_argument(
-        "--machines", type=_machines, default=10, metavar="N", help="default: %(default)s"
+        "--machines",
+        type=whole_number(1, MAX_MACHINES),
+        default=10,
+        metavar="N",
+        help="default: %(default)s",
     )
     parser.add_argument(
         "--minutes",
@@ -69,12 +74,6 @@ def register(commands: Any) -> None:
     )
     add_cluster_options(parser)
     parser.set_defaults(run=run)
-
-
-def _machines(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_MACHINES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_MACHINES}")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from beskar7.operations.options import (
     bounded_duration,
     open_cluster,
     print_json,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def register(commands: Any) -> None:
     )
     added.add_argument(
         "--ops",
-        type=_operations,
+        type=whole_number(1, 50),
         metavar="N",
         help="operations at once afterwards, 1 to 50 (default: as before)",
     )
@@ -89,12 +90,6 @@ def _common(parser: argparse.ArgumentParser, call: Callable[..., Report]) -> Non
     )
     add_cluster_options(parser)
     parser.set_defaults(run=run, call=call)
-
-
-def _operations(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 50:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 50")
-    return int(text)
 
 
 def _split_brain(cluster: Cluster, args: argparse.Namespace, manner: Manner) -> Report:

@@ -167,8 +167,7 @@ class BmcRequests:
             vendor=vendor.name,
             work=lambda: self._run(operation, host, resumed, grant),
             revoke=grant.revoke,
-            # Reads are short and tell what to do next; cleaning gives a host back to the pool.
-            priority={OperationKind.PROVISION: 0, OperationKind.DEPROVISION: 1}.get(kind, 2),
+            priority=kind.priority,
             not_before=now + delay,
             attempt=attempt,
         )

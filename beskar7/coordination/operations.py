@@ -30,6 +30,11 @@ class OperationKind(StrEnum):
     def writes(self) -> bool:
         return self in (OperationKind.PROVISION, OperationKind.DEPROVISION)
 
+    @property
+    def priority(self) -> int:
+        """Reads are short and tell what to do next; cleaning gives a host back to the pool."""
+        return {OperationKind.PROVISION: 0, OperationKind.DEPROVISION: 1}.get(self, 2)
+
 
 @dataclass(slots=True, eq=False)
 class Operation:

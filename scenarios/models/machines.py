@@ -25,13 +25,12 @@ class ModelHost:
 
     __slots__ = (
         *("_scripts", "_timing", "bmc", "cooldown", "key", "name"),
-        *("mean_look", "on", "rack", "settles_at", "turn", "vendor"),
+        *("mean_look", "on", "settles_at", "turn", "vendor"),
     )
 
     def __init__(
         self,
         key: ObjectKey,
-        rack: str,
         bmc: str,
         vendor: str,
         cooldown: float,
@@ -41,7 +40,6 @@ class ModelHost:
     ) -> None:
         self.key = key
         self.name = key.name
-        self.rack = rack
         self.bmc = bmc
         self.vendor = vendor
         self.cooldown = cooldown
@@ -99,7 +97,6 @@ def model_hosts(
         hosts.append(
             ModelHost(
                 ObjectKey(scenario.load.namespace, host.name),
-                host.rack,
                 host.address,
                 vendor.name,
                 tuning.cooldown(vendor),

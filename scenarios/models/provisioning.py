@@ -19,18 +19,14 @@ from typing import NamedTuple
 import simpy
 
 from beskar7.config import Tuning
+from beskar7.controllers.cleaning import CLEAN_POLL
+from beskar7.controllers.host import QUEUE_FULL_DELAY
 from beskar7.coordination.operations import Operation, OperationKind, QueueFullError, QueueLimits
 from beskar7.coordination.queue import ProvisioningQueue
 from scenarios.models.calibration import Calibration
 from scenarios.models.machines import ModelHost
 from scenarios.models.station import Service, Station
 
-PRIORITIES = {OperationKind.PROVISION: 0, OperationKind.DEPROVISION: 1, OperationKind.INSPECT: 2}
-"""As the controller gives them (``beskar7/controllers/bmc_requests.py``)."""
-CLEAN_POLL = 0.5
-"""Seconds to the first look after a clean-up (``beskar7/controllers/cleaning.py``)."""
-FULL_RETRY = 5.0
-"""Seconds after which a host comes back that a full queue turned away."""
 FEW = 0.1
 """Share of the workers that looks at hosts may take before each of them is played."""
 
@@ -225,14 +221,14 @@ class Provisioning:
             cooldown=host.cooldown,
             work=partial(self._work, host, kind),
             vendor=host.vendor,
-            priority=PRIORITIES[kind],
+            priority=kind.priority,
             subject=_Asked(host, host.turn),
         )
         try:
             self.station.submit(operation)
         except QueueFullError:
             self.rejections += 1
-            self._after(FULL_RETRY, partial(self._ask, host, kind))
+            self._after(QUEUE_FULL_DELAY, partial(self._ask, host, kind))
         self.queue_max = max(self.queue_max, self._queue.length)
 
     def _work(self, host: ModelHost, kind: OperationKind) -> Service:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import simpy
 
-from beskar7.coordination.operations import AGEING, Ending, Operation, QueueFullError
+from beskar7.coordination.operations import AGEING, Ending, Operation
 from beskar7.coordination.pool import STALLED_AFTER
 from beskar7.coordination.queue import ProvisioningQueue
 from scenarios.models.meters import Meter
@@ -72,11 +72,6 @@ class Station:
         self._writes: deque[Operation] = deque()
         """In the order of submission; those that are begun or withdrawn go when they come first."""
 
-    @property
-    def idle(self) -> int:
-        """Workers with nothing to do."""
-        return self._idle
-
     def look(self, look: Look) -> None:
         """Look at a BMC now, or as soon as a worker is free."""
         if self._idle and not self._looks:
@@ -93,10 +88,6 @@ class Station:
                 self._writes.append(operation)
             self._serve()
         return taken
-
-    def serve(self) -> None:
-        """Look again: limits have changed."""
-        self._serve()
 
     def _serve(self) -> None:
         now = self._env.now
@@ -205,6 +196,3 @@ class _Run:
         self.service = service
         self.worker = worker
         self.moved = False
-
-
-__all__ = ["QueueFullError", "Service", "Station"]

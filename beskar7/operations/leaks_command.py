@@ -19,6 +19,7 @@ from beskar7.operations.options import (
     bounded_number,
     open_cluster,
     print_json,
+    progress,
 )
 
 if TYPE_CHECKING:
@@ -74,16 +75,8 @@ def run(args: argparse.Namespace) -> int:
             f"leaks: --every {args.every:g} is longer than --minutes {args.minutes:g}: "
             "one sample is no trend"
         )
-    voice = Console(stderr=True, highlight=False)
-    with open_cluster(args) as cluster, voice.status("looking") as status:
-
-        def progress(text: str) -> None:
-            if voice.is_terminal:
-                status.update(escape(text))
-            else:
-                voice.print(escape(text), soft_wrap=True)
-
-        found = leaks(cluster, args.minutes * 60.0, args.every, progress)
+    with open_cluster(args) as cluster, progress("looking") as tell:
+        found = leaks(cluster, args.minutes * 60.0, args.every, tell)
     if args.output == "json":
         print_json(found.to_json())
     else:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.errors import ApiError
@@ -101,6 +102,21 @@ def open_cluster(args: argparse.Namespace) -> Iterator[LiveCluster]:
         raise UsageError(_line(error)) from None
     finally:
         cluster.close()
+
+
+@contextmanager
+def progress(first: str) -> Iterator[Callable[[str], None]]:
+    """Tells on standard error what is being done: in one line of a terminal, else in lines."""
+    voice = Console(stderr=True, highlight=False)
+    with voice.status(first) as status:
+
+        def tell(text: str) -> None:
+            if voice.is_terminal:
+                status.update(escape(text))
+            else:
+                voice.print(escape(text), soft_wrap=True)
+
+        yield tell
 
 
 def console() -> Console:

@@ -20,6 +20,7 @@ from beskar7.operations.options import (
     bounded_number,
     open_cluster,
     print_json,
+    progress,
     whole_number,
 )
 
@@ -90,17 +91,9 @@ def run(args: argparse.Namespace) -> int:
         args.force,
         args.dry_run,
     )
-    voice = Console(stderr=True, highlight=False)
-    with open_cluster(args) as cluster, voice.status("beginning") as status:
-
-        def progress(text: str) -> None:
-            if voice.is_terminal:
-                status.update(escape(text))
-            else:
-                voice.print(escape(text))
-
+    with open_cluster(args) as cluster, progress("beginning") as tell:
         try:
-            found = profile(cluster, plan, progress)
+            found = profile(cluster, plan, tell)
         except Refused as error:
             raise UsageError(f"profile: {error}") from None
     if args.output == "json":

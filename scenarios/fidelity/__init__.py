@@ -1,0 +1,1 @@
+"""One scenario at three levels: model, code in virtual time, live."""

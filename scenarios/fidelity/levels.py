@@ -1,0 +1,44 @@
+"""Plays one scenario at any of three levels, for whoever compares, plans or sweeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from beskar7.runtime import LiveRuntime
+from scenarios.engine.clocks import Clock
+from scenarios.engine.schema import Scenario
+from scenarios.engine.trial import play
+from scenarios.models.calibration import Calibration
+from scenarios.models.play import simulate
+
+Fidelity = Literal["model", "code", "live"]
+LEVELS: tuple[Fidelity, ...] = ("model", "code", "live")
+"""From the fastest to the truest. ``code`` is the controller in virtual time."""
+CLOCKS: dict[Fidelity, Clock] = {"code": "virtual", "live": "live"}
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One run. ``metrics`` by the names of :mod:`scenarios.engine.measure_names`, None where there
+    was nothing to measure; a model leaves out what it does not know. ``shortfalls``: what broke a
+    promise or a check, in words (a model judges nothing)."""
+
+    fidelity: Fidelity
+    seed: int
+    metrics: dict[str, float | None]
+    wall_seconds: float
+    shortfalls: tuple[str, ...] = ()
+
+
+def play_at(
+    fidelity: Fidelity, scenario: Scenario, seed: int, times: Calibration | None = None
+) -> Played:
+    """Run it once. ``times`` is the model's alone. Raises NotModelled or NotLearned (model)."""
+    if fidelity == "model":
+        now = LiveRuntime().now
+        began = now()
+        metrics = simulate(scenario, seed, times).metrics
+        return Played(fidelity, seed, metrics, now() - began)
+    result = play(scenario, seed, CLOCKS[fidelity])
+    return Played(fidelity, seed, result.metrics, result.wall_seconds, tuple(result.shortfalls()))

@@ -45,11 +45,11 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
 
     Raises:
         BmcBusy: the host was in the middle of a boot, and is switched off first.
-        BmcFault: the BMC did not take the override or the image that it accepted, or the host
-            restarted meanwhile.
+        BmcFault: the BMC does not say whether the host is on, did not take the override or the
+            image that it accepted, or the host restarted meanwhile.
         BmcRequestRefused: the BMC offers no way to boot so.
     """
-    system = bmc.system()
+    system = _state(bmc)
     media = bmc.media() if plan.image else ""
     if plan.image and resumed and _begun(system, media, plan):
         return
@@ -79,6 +79,18 @@ def provision(bmc: Bmc, plan: BootPlan, *, resumed: bool) -> None:
             raise BmcFault("the host restarted before its image was in")
     # A host that is on would go on running what it runs: it has to be reset (U9).
     bmc.power("ForceRestart" if system.on else "On")
+
+
+def _state(bmc: Bmc) -> SystemState:
+    """What the host does now, for who decides by it whether to switch it on or off.
+
+    Raises:
+        BmcFault: the BMC does not say; another answer may.
+    """
+    system = bmc.system()
+    if not system.power:
+        raise BmcFault("the BMC does not say whether the host is on")
+    return system
 
 
 def _begun(system: SystemState, media: str, plan: BootPlan) -> bool:
@@ -134,8 +146,12 @@ def verify(bmc: Bmc, plan: BootPlan) -> BootStatus:
 
 
 def deprovision(bmc: Bmc, plan: BootPlan) -> None:
-    """Power off, no media, no pending one-time boot, no kernel parameters for the next owner."""
-    system = bmc.system()
+    """Power off, no media, no pending one-time boot, no kernel parameters for the next owner.
+
+    Raises:
+        BmcFault: the BMC does not say whether the host is on.
+    """
+    system = _state(bmc)
     if system.on or system.power.startswith("Powering"):
         bmc.power("ForceOff")
     if system.one_time_boot_pending:

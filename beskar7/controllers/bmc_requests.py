@@ -152,9 +152,8 @@ class BmcRequests:
         tuning = self._env.tuning()
         now = self._env.runtime.now()
         if kind is OperationKind.VERIFY:
+            # Known before a worker can begin.
             self._verifying_since.setdefault(host.key, now)
-        else:
-            self._verifying_since.pop(host.key, None)
         vendor = vendor_of(host.manufacturer)
         grant = Grant(self._env.runtime, self._fence)
         operation = Operation(
@@ -184,6 +183,8 @@ class BmcRequests:
         finally:
             if not taken:
                 self._grants.drop(host.key, grant)
+            elif kind is not OperationKind.VERIFY:
+                self._verifying_since.pop(host.key, None)
 
     def cut(self) -> None:
         """Leave every BMC at once: others may use them from now on."""

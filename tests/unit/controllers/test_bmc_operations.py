@@ -267,6 +267,22 @@ def test_verify_waits_for_the_boot_and_notices_missing_media():
         bmc_operations.verify(FakeBmc(power_state="On"), ISO)
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda bmc: bmc_operations.provision(bmc, ISO, resumed=False),
+        lambda bmc: bmc_operations.deprovision(bmc, ISO),
+    ],
+    ids=["provision", "deprovision"],
+)
+def test_power_that_a_bmc_does_not_tell_is_not_taken_for_off(operation):
+    """Else a host that runs is neither switched off nor reset."""
+    bmc = FakeBmc(power_state="")
+    with pytest.raises(BmcFault, match="does not say whether the host is on"):
+        operation(bmc)
+    assert bmc.boots == []
+
+
 @pytest.mark.parametrize("lost_answer", [False, True])
 def test_deprovision_interrupted_anywhere_leaves_the_host_off_and_empty(lost_answer):
     start = {"power_state": "On", "image": IMAGE, "override": "Once", "target": "Cd"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from beskar7.api.kinds import Kind
 from beskar7.claim_leadership import ClaimLeadership
 from beskar7.config import LeaseSettings, Tuning
 from beskar7.configuration import Configuration
@@ -48,6 +49,8 @@ class Manager:
         self._patient = patient or (lambda _: kube)
         self._term: Term | None = None
         self._first_term = True
+        self._told: dict[Kind, int] = {}
+        """What its terms' caches were told, see :class:`Reflector`."""
         self._stopping = False
         self._recorder = EventRecorder(kube, runtime, "beskar7-manager", settings.identity)
         self.configuration = Configuration(
@@ -146,6 +149,7 @@ class Manager:
             claims.leadership if claims is not None else None,
             self._tracer,
             first=self._first_term,
+            told=self._told,
         )
         self._first_term = False
         self.metrics.leader.labels(self._settings.identity).set(1)

@@ -18,6 +18,7 @@ from beskar7.api.kinds import (
     LEASE,
     PHYSICAL_HOST,
     SECRET,
+    Kind,
 )
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
@@ -89,7 +90,9 @@ class Term:
         tracer: Tracer | None = None,
         *,
         first: bool = True,
+        told: dict[Kind, int] | None = None,
     ) -> None:
+        """``told`` as for :class:`Reflector`, from this manager's terms before."""
         self._runtime = runtime
         self._kube = kube
         self._first = first
@@ -101,7 +104,7 @@ class Term:
         """Set: what runs by the clock has to stop."""
         self._configuration = configuration
         self.ready = False
-        self._caches = SharedCaches(kube, runtime, owner=settings.identity)
+        self._caches = SharedCaches(kube, runtime, owner=settings.identity, told=told)
         self._owners = SharedCaches(kube, runtime, owner=f"{settings.identity}/owners")
         """Kinds of Cluster API, which need not be installed."""
         self._recorder = EventRecorder(kube, runtime, "beskar7-controller", settings.identity)

@@ -13,15 +13,25 @@ from beskar7.runtime import Deadline, Runtime
 
 
 class SharedCaches:
-    """Caches by kind, of one namespace or (None) of all; ``owner`` names the random streams."""
+    """Caches by kind, of one namespace or (None) of all; ``owner`` names the random streams.
+
+    ``told`` as for :class:`Reflector`: who makes caches anew hands it from one to the next.
+    """
 
     def __init__(
-        self, kube: Kube, runtime: Runtime, namespace: str | None = None, *, owner: str = ""
+        self,
+        kube: Kube,
+        runtime: Runtime,
+        namespace: str | None = None,
+        *,
+        owner: str = "",
+        told: dict[Kind, int] | None = None,
     ) -> None:
         self._kube = kube
         self._runtime = runtime
         self._namespace = namespace
         self._owner = owner
+        self._told = {} if told is None else told
         self._lock = runtime.lock()
         self._reflectors: dict[Kind, Reflector] = {}
         self._started = False
@@ -32,7 +42,12 @@ class SharedCaches:
             reflector = self._reflectors.get(kind)
             if reflector is None:
                 reflector = Reflector(
-                    self._kube, self._runtime, kind, self._namespace, owner=self._owner
+                    self._kube,
+                    self._runtime,
+                    kind,
+                    self._namespace,
+                    owner=self._owner,
+                    told=self._told,
                 )
                 self._reflectors[kind] = reflector
                 if self._started:

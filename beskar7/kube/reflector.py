@@ -10,7 +10,13 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from beskar7.api.errors import ApiError, Expired, Timeout, TooManyRequests
+from beskar7.api.errors import (
+    ApiError,
+    Expired,
+    ServiceUnavailable,
+    Timeout,
+    TooManyRequests,
+)
 from beskar7.api.kinds import Kind
 from beskar7.kube.backoff import Backoff, Exponential
 from beskar7.kube.cache import Cache
@@ -38,6 +44,10 @@ RETRY = Exponential(base=0.2, maximum=10.0, jitter=0.5)
 RESUMES = 5
 """Failures in a row after which the watch is not resumed: the list may tell more."""
 
+LAGS = 8
+"""Failures in a row after which a list is believed that is older than what was told before: half
+a minute, for which a server may lag behind the others."""
+
 
 class Reflector:
     """One kind, of one namespace or (None) of all, into one :class:`Cache`."""
@@ -54,8 +64,13 @@ class Reflector:
         relist_seconds: float = RELIST_SECONDS,
         retry: Exponential = RETRY,
         owner: str = "",
+        told: dict[Kind, int] | None = None,
     ) -> None:
-        """``owner``, the process, keeps its random numbers apart from those of its like."""
+        """``owner``, the process, keeps its random numbers apart from those of its like.
+
+        ``told``: the newest version that the server has told of each kind, which outlives this
+        reflector, so that its successor does not go back in time.
+        """
         self.kind = kind
         self.cache = cache or Cache(runtime, kind)
         self._kube = kube
@@ -69,6 +84,7 @@ class Reflector:
         self._stopping = runtime.event()
         self._stream: Iterator[WatchEvent] | None = None
         self._resource_version = ""
+        self._told = {} if told is None else told
         self._task: Task | None = None
         self.lists = 0
         self.watches = 0
@@ -114,14 +130,22 @@ class Reflector:
         return 0.0
 
     def _list(self) -> None:
-        self._take(self._read())
+        """Fill the cache. A server that lags behind is asked again; in the end it may have been
+        put back to an older state, and is believed."""
+        found = self._read()
+        if self._is_older(found) and self._backoff.failures < LAGS:
+            raise ServiceUnavailable(f"the list of {self.kind} is older than what was told before")
+        self._take(found)
 
     def _relist(self) -> None:
         """Repair the cache, unless the list is older than what the watch has told already."""
         found = self._read()
-        known, read = version_number(self._resource_version), version_number(found.resource_version)
-        if known is None or read is None or read >= known:
+        if not self._is_older(found):
             self._take(found)
+
+    def _is_older(self, found: ObjectList) -> bool:
+        read = version_number(found.resource_version)
+        return read is not None and read < self._told.get(self.kind, -1)
 
     def _read(self) -> ObjectList:
         found = self._kube.list(self.kind, self._namespace)
@@ -133,8 +157,15 @@ class Reflector:
 
     def _take(self, found: ObjectList) -> None:
         self.cache.replace(found.items, found.resource_version)
-        self._resource_version = found.resource_version
+        self._advance(found.resource_version)
         self._recovered()
+
+    def _advance(self, version: str) -> None:
+        self._resource_version = version
+        number = version_number(version)
+        if number is not None:
+            # Set, not raised: see :meth:`_list`.
+            self._told[self.kind] = number
 
     def _watch(self) -> tuple[float, int]:
         """Follow one watch to its end; how many seconds it lasted, and its events."""
@@ -153,7 +184,8 @@ class Reflector:
                 return 0.0, 0
             for event in self._stream:
                 self.cache.apply(event.type, event.object)
-                self._resource_version = resource_version_of(event.object) or self._resource_version
+                if version := resource_version_of(event.object):
+                    self._advance(version)
                 if not events:
                     self._recovered()
                     self._backoff.reset()

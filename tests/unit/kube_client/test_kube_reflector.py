@@ -396,3 +396,39 @@ def test_a_list_that_is_older_than_the_watch_repairs_nothing(world: Any) -> None
         reflector.stop()
 
     runtime.run(main, until=10_000)
+
+
+def test_a_new_reflector_does_not_go_back_behind_what_the_last_one_was_told(world: Any) -> None:
+    """A manager that leads anew, on a server that lags: past changes are no news."""
+    runtime = VirtualRuntime(1)
+
+    def main() -> None:
+        kube = world(runtime).kube()
+        kube.create(CONFIG_MAP, config("a", "1"))
+        old = kube.list(CONFIG_MAP, "default")
+        known: dict[Any, int] = {}
+        first = Reflector(kube, runtime, CONFIG_MAP, "default", told=known)
+        first.start()
+        assert first.wait_synced(5)
+        kube.patch(CONFIG_MAP, "default", "a", {"data": {"value": "2"}})
+        runtime.sleep(1)
+        first.stop()
+        real, kube.list = kube.list, lambda *_, **__: old
+        second = Reflector(kube, runtime, CONFIG_MAP, "default", told=known)
+        told: list[Any] = []
+        second.cache.on_change(lambda before, after: told.append(after))
+        second.start()
+        assert not second.wait_synced(5)
+        kube.list = real
+        assert second.wait_synced(15)
+        assert [each["data"]["value"] for each in told] == ["2"]
+        second.stop()
+        # A server that stays behind was put back, and is believed.
+        kube.list = lambda *_, **__: old
+        third = Reflector(kube, runtime, CONFIG_MAP, "default", told=known)
+        third.start()
+        assert third.wait_synced(60)
+        assert third.cache.get("default", "a")["data"]["value"] == "1"
+        third.stop()
+
+    runtime.run(main, until=10_000)

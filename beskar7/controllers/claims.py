@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from beskar7.api.errors import Conflict, NotFound
@@ -71,10 +71,10 @@ class Claims:
 
     def known(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """A host that this machine owns by what the cache says; None proves nothing."""
-        for host in self._named(machine.key):
-            if host.consumer_uid == machine.uid:
-                return host
-        return None
+        return kept(machine, self._held(machine))
+
+    def _held(self, machine: Beskar7Machine) -> list[PhysicalHost]:
+        return [host for host in self._named(machine.key) if host.consumer_uid == machine.uid]
 
     def owned(self, machine: Beskar7Machine) -> list[PhysicalHost]:
         """The hosts whose consumerRef names this machine, as the API server has them.
@@ -234,6 +234,22 @@ class Claims:
             self._let_go(host, f"machine {machine.key}")
         return [host.key for host in released]
 
+    def release_others(self, machine: Beskar7Machine, host: PhysicalHost) -> None:
+        """Release what this machine owns beside ``host``, which its status names already.
+
+        A claim of a manager that is dead may be carried out after another one has looked for the
+        machine's hosts, and has claimed a second one. What the status names is decided by
+        one conditional write, so that two managers do not each let go of the other's.
+
+        Raises:
+            TemporaryError: a BMC write in this machine's name is under way.
+        """
+        if machine.host_name != host.name:
+            return
+        for other in self._held(machine):
+            if other.key != host.key:
+                self._let_go(self._env.copy(other), f"machine {machine.key}, which has {host.name}")
+
     def release_orphans(self, machine: ObjectKey, uid: str) -> None:
         """Release hosts whose owner had this name but is gone; ``uid`` of who bears it now, or "".
 
@@ -262,6 +278,12 @@ class Claims:
 
     def _count(self, machine: Beskar7Machine, outcome: str, reason: str) -> None:
         self._env.metrics.claim_attempts.labels(machine.namespace, outcome, reason).inc()
+
+
+def kept(machine: Beskar7Machine, hosts: Iterable[PhysicalHost]) -> PhysicalHost | None:
+    """Of several hosts the one that the machine's status names, or the first by name."""
+    named = sorted(hosts, key=lambda host: (host.name != machine.host_name, host.name))
+    return named[0] if named else None
 
 
 def _stream(machine: ObjectKey) -> str:

@@ -17,7 +17,7 @@ from beskar7.api.resources import (
     reference,
 )
 from beskar7.api.states import HostState
-from beskar7.controllers.claims import Claims
+from beskar7.controllers.claims import Claims, kept
 from beskar7.controllers.environment import Environment
 from beskar7.controllers.handover import Handover
 from beskar7.controllers.underway import ClaimsUnderWay
@@ -134,6 +134,7 @@ class MachineReconciler:
         if host is None:
             return self._wait_for_host(machine)
         self.settled(machine.key, machine.uid)
+        self._claims.release_others(machine, host)
         machine.status["hostRef"] = reference(PHYSICAL_HOST, host)
         self._env.condition(machine, conditions.PHYSICAL_HOST_ASSOCIATED, True)
         self._mirror(machine, host)
@@ -150,9 +151,9 @@ class MachineReconciler:
             return known
         handed_over = self._handover.find(machine.key)
         if handed_over is None and not new:
-            owned = self._claims.owned(machine)
-            if owned:
-                return owned[0]
+            owned = kept(machine, self._claims.owned(machine))
+            if owned is not None:
+                return owned
         if machine.provider_id and handed_over is None:
             # A node runs, or ran, under this ID: another host would be another machine (U8).
             raise HostLost(f"providerID is {machine.provider_id}, and no host names this machine")

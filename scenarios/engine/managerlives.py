@@ -10,6 +10,7 @@ from beskar7.manifests.rights import NAMESPACE
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.workloads.objects import POD, meta, status
 from emulator.kube.workloads.podstatus import identity
+from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import dig
 
 KILLED = 137
@@ -57,6 +58,14 @@ def pod_lives(writes: Iterable[WriteRecord]) -> list[PodLife]:
         if _removed(record) and key in found and found[key].end is None:
             found[key] = _ended(found[key], record.time, {"exitCode": KILLED})
     return sorted(found.values(), key=lambda life: (life.start, life.identity))
+
+
+def killed_at(evidence: Evidence) -> dict[str, float]:
+    """When each manager that did not end in order ended, by identity."""
+    lives = pod_lives(evidence.history.writes)
+    ends = {life.identity: life.end for life in lives if life.failed and life.end is not None}
+    killed = (i for i in evidence.incidents if i.kind == "kill-manager")
+    return ends | {incident.subject: incident.time for incident in killed}
 
 
 def _removed(record: WriteRecord) -> bool:

@@ -17,7 +17,7 @@ from scenarios.engine.history import (
 )
 from scenarios.engine.invariants.operations import Operation, group
 from scenarios.engine.machinetimes import machine_times
-from scenarios.engine.managerlives import PodLife, pod_lives
+from scenarios.engine.managerlives import killed_at, pod_lives
 from scenarios.engine.measure_names import DISTRIBUTIONS, STATISTICS
 from scenarios.engine.rehearsal.record import seconds_of
 
@@ -87,19 +87,15 @@ def samples(evidence: Evidence) -> dict[str, list[float]]:
         if operation.header.kind:
             end = max(request.end for request in operation.requests)
             found["bmc_operation_seconds"].append(end - operation.requests[0].start)
-    found["failover_seconds"] = _failovers(evidence, pod_lives(evidence.history.writes))
+    found["failover_seconds"] = _failovers(evidence)
     found["handover_seconds"] = _handovers(evidence)
     return found
 
 
-def _failovers(evidence: Evidence, lives: Sequence[PodLife]) -> list[float]:
+def _failovers(evidence: Evidence) -> list[float]:
     """For each holder of the lease that was killed or failed: until somebody else holds it."""
-    ends = {life.identity: life.end for life in lives if life.failed and life.end is not None}
-    for incident in evidence.incidents:
-        if incident.kind == "kill-manager":
-            ends[incident.subject] = incident.time
     found = []
-    for identity, end in sorted(ends.items(), key=lambda item: item[1]):
+    for identity, end in sorted(killed_at(evidence).items(), key=lambda item: item[1]):
         hold = evidence.history.lease_at(end)
         if hold is None or hold.holder != identity:
             continue

@@ -10,6 +10,7 @@ from emulator.bmc.log import BmcRecord
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import dig
 from scenarios.engine.invariants.operations import Operation, group, group_all
+from scenarios.engine.invariants.terms import lost_terms
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
 CLOSE_NOTICE_SECONDS = 0.1
@@ -85,18 +86,10 @@ def _known_end(
     """When ``before`` was over, as far as the manager of ``after`` can know.
 
     A request that was under way when its manager's lease ran out may be answered long after, and
-    the one that leads by then cannot tell. Its own term is what it can count from.
+    the one that leads by then, be it the same again, cannot tell. Its own term is what it can
+    count from.
     """
-    sender = before.manager
-    if sender == after.manager:
-        return max(request.end for request in requests)
-    takeovers = [
-        new.time
-        for old, new in pairwise(evidence.history.leases)
-        if old.holder == sender
-        and new.holder not in ("", sender)
-        and new.time >= old.time + old.duration
-    ]
+    takeovers = [time for time in lost_terms(evidence, before.manager) if time <= after.touched]
     return max(
         min(
             request.end,

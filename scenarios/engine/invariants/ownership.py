@@ -8,17 +8,23 @@ from scenarios.engine.evidence import Evidence
 from scenarios.engine.fitness import lacking, requirements
 from scenarios.engine.history import (
     MANAGER_AGENT,
+    Ownership,
     consumer_uid,
     deleting,
     state,
 )
 from scenarios.engine.invariants.operations import Header
-from scenarios.engine.invariants.terms import certain_spans, within
+from scenarios.engine.invariants.terms import certain_spans, lost_terms, within
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
+from scenarios.engine.managerlives import killed_at
 
 
 def single_owner(evidence: Evidence, rules: Rules) -> Judged:
-    """No host passes from one owner to another unfreed; no machine owns two hosts at once."""
+    """No host passes from one owner to another unfreed; no machine owns two hosts at once.
+
+    A claim may reach the API once its manager is dead, and after another one has looked for hosts
+    of that machine: nobody can know of it. But then one of both hosts has to be given back.
+    """
     history = evidence.history
     found: list[Violation] = []
     ownerships = history.ownerships()
@@ -43,6 +49,9 @@ def single_owner(evidence: Evidence, rules: Rules) -> Judged:
     for index, ownership in enumerate(ownerships):
         for other in (ownerships[i] for i in by_owner.get(ownership.owner, [])):
             if other.end_seq is None or other.end_seq > ownership.start_seq:
+                both = other.end_seq is None and ownership.end_seq is None
+                if not both and _claimed_by_the_dead(evidence, other, ownership):
+                    continue
                 found.append(
                     Violation(
                         "single-owner",
@@ -55,6 +64,17 @@ def single_owner(evidence: Evidence, rules: Rules) -> Judged:
                 )
         by_owner.setdefault(ownership.owner, []).append(index)
     return Judged(found, len(ownerships))
+
+
+def _claimed_by_the_dead(evidence: Evidence, *claims: Ownership) -> bool:
+    """Whether one of the claims was carried out when its manager was no more."""
+    dead = killed_at(evidence)
+    seqs = {claim.start_seq for claim in claims}
+    return any(
+        record.time > dead.get(record.client.removeprefix(MANAGER_AGENT), float("inf"))
+        for record in evidence.history.writes
+        if record.seq in seqs
+    )
 
 
 def requirements_met(evidence: Evidence, rules: Rules) -> Judged:
@@ -212,7 +232,7 @@ def no_release_in_mid_write(evidence: Evidence, rules: Rules) -> Judged:
     """No host is given back while its manager waits for the answer to a write in its owner's name.
 
     What a BMC answers is known to its client; of what it left unanswered neither knows when the
-    other gave up.
+    other gave up. Nor does a manager whose term was over in between: it left all its calls.
     """
     writes: dict[tuple[str, str, str], list[BmcRecord]] = {}
     for request in evidence.requests:
@@ -229,7 +249,10 @@ def no_release_in_mid_write(evidence: Evidence, rules: Rules) -> Judged:
                 continue
             cases += 1
             for request in writes.get((track.name, after.client, owner), ()):
-                if request.start < after.time < request.end:
+                if request.start < after.time < request.end and not any(
+                    request.start <= lost <= after.time
+                    for lost in lost_terms(evidence, after.client.removeprefix(MANAGER_AGENT))
+                ):
                     name = evidence.history.machine_name(owner) or owner
                     text = (
                         f"given back by {after.client} {request.end - after.time:.3f} s before "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from beskar7.api.durations import parse_duration
 from beskar7.api.kinds import CONFIG_MAP, LEASE
 from beskar7.config import CONFIG_MAP_NAME, Tuning
@@ -31,6 +33,15 @@ def certain_spans(evidence: Evidence, aftermath: Aftermath, *, at_most: bool) ->
         elif call.end < until:
             spans.append((call.end, until))
     return found
+
+
+def lost_terms(evidence: Evidence, manager: str) -> list[float]:
+    """When somebody, maybe the same manager, took the lease that had run out in its hands."""
+    return [
+        new.time
+        for old, new in pairwise(evidence.history.leases)
+        if old.holder == manager and new.holder and new.time >= old.time + old.duration
+    ]
 
 
 def within(spans: Spans, start: float, end: float) -> bool:

@@ -59,11 +59,7 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
     kinds = {kind for window in evidence.faults for kind in window.kinds.values()}
     reads = kinds.isdisjoint(OLD_READS)
     done = carried_out([*evidence.history.writes, *evidence.aftermath.writes])
-    hosts: dict[tuple[str, str], list[Operation]] = {}
-    for call in look.calls:
-        operation = _operation(call, done, reads=reads)
-        if operation is not None:
-            hosts.setdefault((call.name, call.uid), []).append(operation)
+    hosts = _operations(look.calls, done, reads=reads)
     found: list[Violation] = []
     for (name, _), operations in hosts.items():
         try:
@@ -82,7 +78,9 @@ Effects = dict[tuple[str, str, str], list[tuple[float, str]]]
 def carried_out(writes: Iterable[WriteRecord]) -> Effects:
     found: Effects = {}
     for record in writes:
-        if record.kind == PHYSICAL_HOST.kind and record.outcome == "ok" and record.object:
+        if record.kind != PHYSICAL_HOST.kind or record.verb != "update":
+            continue  # the status says nothing about the owner
+        if record.outcome == "ok" and record.object:
             key = (record.client, record.name, consumer_uid(record.object))
             found.setdefault(key, []).append((record.time, record.resource_version))
     return found
@@ -98,20 +96,37 @@ def belied(call: Call, done: Effects) -> bool:
     return any(call.start <= time <= call.end for time, _ in effects)
 
 
-def _operation(call: Call, done: Effects, *, reads: bool) -> Operation | None:
-    if call.kind != PHYSICAL_HOST.kind or call.verb not in ("get", "update"):
-        return None  # the status says nothing about the owner
-    if call.verb == "get":
-        if not reads or call.outcome != "ok":
-            return None
-        return Operation(call.client, call.start, call.end, None, call.owner)
-    put = Put(call.owner, call.claimed_by)
-    if call.outcome == "ok":
-        return Operation(call.client, call.start, call.end, put, None)
-    effects = done.get((call.client, call.name, call.owner), ())
-    if any(call.start <= time for time, _ in effects):
-        return Operation(call.client, call.start, UNKNOWN, put, None)
-    return None
+def _operations(
+    calls: Iterable[Call], done: Effects, *, reads: bool
+) -> dict[tuple[str, str], list[Operation]]:
+    """What clients asked of each host, by its name and uid."""
+    hosts: dict[tuple[str, str], list[Operation]] = {}
+    answered: set[str] = set()
+    lost: dict[tuple[str, str, str], list[Call]] = {}
+    for call in calls:
+        if call.kind != PHYSICAL_HOST.kind or call.verb not in ("get", "update"):
+            continue
+        operations = hosts.setdefault((call.name, call.uid), [])
+        put = Put(call.owner, call.claimed_by) if call.verb == "update" else None
+        if call.outcome != "ok":
+            if put is not None:
+                lost.setdefault((call.client, call.name, call.owner), []).append(call)
+        elif put is not None:
+            answered.add(call.version)
+            operations.append(Operation(call.client, call.start, call.end, put, None))
+        elif reads:
+            operations.append(Operation(call.client, call.start, call.end, None, call.owner))
+    for key, unheard in lost.items():
+        for time, version in done.get(key, ()):
+            # Whose of several like calls it was makes no difference but when it may have been.
+            possible = [call for call in unheard if call.start <= time]
+            if version not in answered and possible:
+                call = min(possible, key=lambda call: call.start)
+                put = Put(call.owner, call.claimed_by)
+                hosts[call.name, call.uid].append(
+                    Operation(call.client, call.start, UNKNOWN, put, None)
+                )
+    return hosts
 
 
 def _first(name: str, operations: list[Operation], evidence: Evidence) -> Violation:

@@ -73,10 +73,24 @@ def test_a_refused_claim_asks_nothing_of_the_host(logs: Any) -> None:
 def test_a_claim_without_an_answer_counts_if_it_was_carried_out(logs: Any) -> None:
     lost = call(0, NO_ANSWER, "uid-m1", outcome="", client="beskar7-manager/a")
     seen = call(50, 51, "uid-m1", "get", client="b")
+    logs.host(-9.0, "h1")
     (violation,) = judged(logs, lost, seen)
     assert "b was answered that it read owner" in violation.detail
     logs.host(20.0, "h1", owner="m1")
     assert judged(logs, lost, seen) == []
+
+
+def test_many_claims_without_an_answer_count_once_if_one_was_carried_out(logs: Any) -> None:
+    """Each as one that may have happened, they would entangle the history beyond judging."""
+    tries = [
+        call(float(at), NO_ANSWER, "uid-m1", outcome="", client="beskar7-manager/a")
+        for at in range(40)
+    ]
+    seen = call(90, 91, "uid-m1", "get", client="b")
+    logs.host(-9.0, "h1")
+    logs.host(20.0, "h1", owner="m1")
+    assert judged(logs, *tries, seen) == []
+    assert judged(logs, *tries, seen, call(92, 93, "uid-m2", "get", client="b"))
 
 
 def test_reads_do_not_count_while_the_api_shows_the_past(logs: Any) -> None:

@@ -169,6 +169,10 @@ def _with(document: Document, path: Path, value: object) -> Document:
     return copy
 
 
+SHORTEST = 0.001
+"""Seconds below which no duration is tried: no reader sees a difference, nor can all be written."""
+
+
 def _below(value: int) -> list[int]:
     return [less for less in dict.fromkeys((0, 1, value // 2, value - 1)) if 0 <= less < value]
 
@@ -180,12 +184,12 @@ def _simpler(text: str) -> list[str]:
         seconds = parse_duration(text)
     except ValueError:
         return []
-    if seconds <= 0.0:
+    if seconds <= SHORTEST:
         return []
     unit = 10.0 ** math.floor(math.log10(seconds))
     halves = [unit, seconds / 2, math.floor(seconds / unit) * unit]
-    found = [format_duration(float(f"{less:.3g}")) for less in halves if less < seconds]
-    return [less for less in dict.fromkeys(found) if less != text and parse_duration(less) > 0]
+    kept = [float(f"{less:.3g}") for less in halves if SHORTEST <= less < seconds]
+    return [less for less in dict.fromkeys(map(format_duration, kept)) if less != text]
 
 
 def values(document: object) -> int:

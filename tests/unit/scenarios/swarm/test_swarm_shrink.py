@@ -115,3 +115,18 @@ def test_no_single_element_of_what_is_left_can_go(seed: int, data: Any) -> None:
     assert whole == before, "the document that was given is left as it was"
     assert ids(found) - {None} == needed
     assert values(found) == len(needed)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 900))
+def test_durations_become_as_short_as_they_can_be_written(milliseconds: int) -> None:
+    found = document(1)
+    found["faults"][0]["duration"] = f"{milliseconds}ms"
+
+    def fails(other: Document) -> bool:
+        faults = other.get("faults", [])
+        return len(faults) == 1 and "duration" in faults[0]
+
+    shrinker = Shrinker(found, fails, 500)
+    shrinker.shrink()
+    assert parse_duration(shrinker.document["faults"][0]["duration"]) == 0.001

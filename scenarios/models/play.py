@@ -11,20 +11,10 @@ from functools import partial
 
 import simpy
 
-from beskar7.api.meta import ObjectKey
-from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.config import Tuning
-from beskar7.coordination.hostpool import HostPool
-from beskar7.coordination.requirements import Requirements
 from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
-from scenarios.engine.expand import (
-    arrival_offsets,
-    lifetime_of,
-    machine,
-    physical_host,
-    plan_hosts,
-)
+from scenarios.engine.expand import arrival_offsets, lifetime_of
 from scenarios.engine.measures import summarize
 from scenarios.engine.schema import (
     Act,
@@ -33,9 +23,11 @@ from scenarios.engine.schema import (
     Scenario,
 )
 from scenarios.models.calibration import Calibration
+from scenarios.models.claiming import Claims, LoneClaims
 from scenarios.models.learn import Scripts, learn
-from scenarios.models.machines import ModelHost, model_hosts
-from scenarios.models.provisioning import ModelMachine, Provisioning, State
+from scenarios.models.machines import model_hosts
+from scenarios.models.modelmachine import ModelMachine, State
+from scenarios.models.provisioning import Provisioning
 
 WHICH = ("provisioned-first", "oldest-first", "waiting-first")
 DAY = 86400.0
@@ -93,20 +85,15 @@ class _Playing:
         self._scenario = scenario
         self._runtime = VirtualRuntime(seed)
         self._env = simpy.Environment()
-        world, load = scenario.world, scenario.load
+        world = scenario.world
         tuning = manager_settings("model", world.managers.args).tuned(world.config)
         hosts = model_hosts(scenario, seed, self._runtime, tuning, scripts)
         self._hosts = {host.key: host for host in hosts}
-        self._pool = _pool(scenario, self._runtime)
         self._tuning: Tuning = tuning
-        self._wanted = [
-            Requirements.of(Beskar7Machine(machine(load, number)))
-            for number in range(1, len(load.mix) + 1)
-        ]
-        self._model = Provisioning(
-            self._env, tuning, times, self._choose, self._put_back, self._changed
+        self._claims: Claims = LoneClaims(
+            self._env, scenario, self._runtime, tuning, times, self._hosts
         )
-        self._free = 0
+        self._model = Provisioning(self._env, tuning, times, self._claims, self._changed)
         self._claimed = self._provisioned = 0
         self._acts = list(scenario.acts)
         self._done = self._pending = 0
@@ -124,7 +111,7 @@ class _Playing:
         hosts = list(self._hosts.values())
         for host in hosts:
             model.enrol(host)
-        while self._free < len(hosts):
+        while self._claims.free < len(hosts):
             env.step()
         self._began = env.now
         self._busy_before = model.station.busy.area
@@ -206,23 +193,6 @@ class _Playing:
         open_acts = self._pending or self._done < len(self._acts)
         return not (self._to_come or self._going or open_acts or self._model.moving)
 
-    # --- hosts --------------------------------------------------------------------------------
-
-    def _choose(self, found: ModelMachine) -> ModelHost | None:
-        wanted = self._wanted[(found.number - 1) % len(self._wanted)]
-        key = ObjectKey(self._scenario.load.namespace, f"machine-{found.number:03d}")
-        chosen = self._pool.choose(self._tuning.selection_algorithm, key, wanted)
-        if not chosen:
-            return None
-        self._pool.hold(chosen[0].key)
-        self._free -= 1
-        return self._hosts[chosen[0].key]
-
-    def _put_back(self, host: ModelHost) -> None:
-        self._free += 1
-        self._pool.let_go(host.key)
-        self._look_at_acts()
-
     def _at(self, when: float, then: Callable[[], None]) -> None:
         event = self._env.timeout(max(0.0, when - self._env.now))
         event.callbacks.append(lambda _: then())
@@ -263,22 +233,3 @@ class _Playing:
         for name, values in found.items():
             metrics.update({f"{name}.{key}": value for key, value in summarize(values).items()})
         return ModelRun(metrics, seconds, machines)
-
-
-def _pool(scenario: Scenario, runtime: VirtualRuntime) -> HostPool:
-    """All hosts as enrolment leaves them."""
-    pool = HostPool(runtime)
-    for plan in plan_hosts(scenario.world.hosts):
-        raw = physical_host(scenario, plan, f"http://{plan.address}:8000")
-        raw["status"] = {
-            "state": "Available",
-            "ready": True,
-            "hardwareDetails": {
-                "cpuCores": plan.group.cores,
-                "memoryGiB": plan.group.memory_gib,
-            },
-        }
-        host = PhysicalHost(raw)
-        pool.update(host.key, host)
-        pool.hold(host.key)
-    return pool

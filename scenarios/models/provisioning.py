@@ -8,10 +8,8 @@ modelled are the API and the reconcilers, by the few times of :class:`Calibratio
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from functools import partial
 from math import ceil
 from typing import NamedTuple
@@ -24,54 +22,23 @@ from beskar7.controllers.host import QUEUE_FULL_DELAY
 from beskar7.coordination.operations import Operation, OperationKind, QueueFullError, QueueLimits
 from beskar7.coordination.queue import ProvisioningQueue
 from scenarios.models.calibration import Calibration
+from scenarios.models.claiming import Claims
 from scenarios.models.machines import ModelHost
+from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.station import Service, Station
 
 FEW = 0.1
 """Share of the workers that looks at hosts may take before each of them is played."""
 
 
-class State(Enum):
-    WANTS = auto()
-    """It has no host, and one may be free."""
-    WAITS = auto()
-    """No host is free that would do."""
-    BOOTS = auto()
-    READY = auto()
-    LEAVES = auto()
-    GONE = auto()
-
-
 MOVING = (State.WANTS, State.BOOTS, State.LEAVES)
-
-
-@dataclass(slots=True, eq=False)
-class ModelMachine:
-    """When a machine got how far, in the model's seconds; None for not at all.
-
-    ``eligible``: since when there was a host for it until its claim.
-    """
-
-    number: int
-    created: float
-    eligible: float
-    state: State = State.WANTS
-    waited: bool = False
-    """It met an empty pool."""
-    claimed: float | None = None
-    written: float | None = None
-    """The first write of its provisioning to the BMC."""
-    provisioned: float | None = None
-    deleted: float | None = None
-    released: float | None = None
-    host: ModelHost | None = field(default=None, repr=False)
 
 
 class Provisioning:
     """One controller over some hosts. Drive it by :meth:`enrol`, :meth:`create`, :meth:`delete`.
 
-    ``choose`` takes one of the free hosts for a machine, None if none would do; ``put_back`` gives
-    it to the free ones. ``changed`` hears of each machine that is claimed, provisioned or gone.
+    ``claims`` gives hosts to machines, and takes back those that are clean. ``changed`` hears of
+    each machine that is claimed, provisioned or gone.
     """
 
     def __init__(
@@ -79,8 +46,7 @@ class Provisioning:
         env: simpy.Environment,
         tuning: Tuning,
         times: Calibration,
-        choose: Callable[[ModelMachine], ModelHost | None],
-        put_back: Callable[[ModelHost], None],
+        claims: Claims,
         changed: Callable[[ModelMachine], None],
     ) -> None:
         self.machines: list[ModelMachine] = []
@@ -90,8 +56,8 @@ class Provisioning:
         self._env = env
         self._tuning = tuning
         self._times = times
-        self._choose = choose
-        self._put_back = put_back
+        self._claims = claims
+        claims.claimant = self
         self._changed = changed
         limits = QueueLimits(
             tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
@@ -99,17 +65,14 @@ class Provisioning:
         self._queue = ProvisioningQueue(limits)
         workers, suspects = tuning.worker_count, tuning.suspect_worker_count
         self.station = Station(env, self._queue, workers, self._ended, suspects)
-        self._claiming: deque[tuple[ModelMachine, ModelHost | None]] = deque()
-        self._claimers = times.claimers
-        self._waiting: deque[ModelMachine] = deque()
         self._owners: dict[str, ModelMachine] = {}
         self._watched = 0
         """Hosts that are looked at again and again."""
 
     @property
     def moving(self) -> int:
-        """Machines that are on their way to somewhere."""
-        return sum(self.states[state] for state in MOVING)
+        """Machines that are on their way to somewhere, and freed hosts that may move some."""
+        return sum(self.states[state] for state in MOVING) + self._claims.under_way
 
     # --- machines -----------------------------------------------------------------------------
 
@@ -118,63 +81,38 @@ class Provisioning:
         machine = ModelMachine(number, created=now, eligible=now)
         self.machines.append(machine)
         self.states[State.WANTS] += 1
-        self._after(self._times.seen, partial(self._want, machine, None))
+        self._claims.want(machine)
         return machine
 
     def delete(self, machine: ModelMachine) -> None:
         machine.deleted = self._env.now
-        if machine.state is State.WAITS:
-            self._waiting.remove(machine)
-            self._move(machine, State.GONE)
-        elif machine.host is not None:
-            self._move(machine, State.LEAVES)
+        if machine.host is None:
+            self._claims.leave(machine)
+        else:
+            self.move(machine, State.LEAVES)
             self._after(self._times.seen, partial(self._release, machine.host))
 
-    def _move(self, machine: ModelMachine, state: State) -> None:
+    def move(self, machine: ModelMachine, state: State) -> None:
         self.states[machine.state] -= 1
         self.states[state] += 1
         machine.state = state
 
-    def _want(self, machine: ModelMachine, host: ModelHost | None) -> None:
-        """``host``: the one that became free for it."""
-        self._claiming.append((machine, host))
-        self._claim()
-
-    def _claim(self) -> None:
-        while self._claimers and self._claiming:
-            machine, host = self._claiming.popleft()
-            if machine.deleted is not None:
-                self._move(machine, State.GONE)
-                if host is not None:
-                    self._free(host)
-                continue
-            host = host or self._choose(machine)
-            if host is None:
-                machine.waited = True
-                self._move(machine, State.WAITS)
-                self._waiting.append(machine)
-                continue
-            self._claimers -= 1
-            self._after(self._times.claim, partial(self._claimed, machine, host))
-
-    def _claimed(self, machine: ModelMachine, host: ModelHost) -> None:
-        self._claimers += 1
+    def claimed(self, machine: ModelMachine, host: ModelHost) -> None:
         machine.host = host
         machine.claimed = self._env.now
         self._owners[host.name] = machine
         if machine.deleted is None:
-            self._move(machine, State.BOOTS)
+            self.move(machine, State.BOOTS)
             self._after(self._times.handoff, partial(self._ask, host, OperationKind.PROVISION))
         else:
-            self._move(machine, State.LEAVES)
+            self.move(machine, State.LEAVES)
             self._after(self._times.seen, partial(self._release, host))
         self._changed(machine)
-        self._claim()
 
     def _provisioned(self, machine: ModelMachine) -> None:
         if machine.deleted is None:
             machine.provisioned = self._env.now
-            self._move(machine, State.READY)
+            self.move(machine, State.READY)
             self._changed(machine)
 
     # --- hosts --------------------------------------------------------------------------------
@@ -192,21 +130,10 @@ class Provisioning:
     def _clean(self, host: ModelHost) -> None:
         machine = self._owners.pop(host.name)
         machine.released = self._env.now
-        self._move(machine, State.GONE)
+        self.move(machine, State.GONE)
+        # Who waits has it before anybody asks whether all is at rest.
+        self._claims.offer(host)
         self._changed(machine)
-        self._free(host)
-
-    def _free(self, host: ModelHost) -> None:
-        """The host is anybody's; the first that waits and that it suits gets it."""
-        self._put_back(host)
-        for machine in self._waiting:
-            found = self._choose(machine)
-            if found is not None:
-                self._waiting.remove(machine)
-                self._move(machine, State.WANTS)
-                machine.eligible = self._env.now
-                self._after(self._times.seen, partial(self._want, machine, found))
-                return
 
     # --- operations ---------------------------------------------------------------------------
 
@@ -244,7 +171,7 @@ class Provisioning:
         if turn != host.turn:
             return  # It was asked for a former owner, and has lost the right to write.
         if operation.kind is OperationKind.INSPECT:
-            self._after(self._times.told, partial(self._free, host))
+            self._after(self._times.told, partial(self._claims.offer, host))
         elif operation.kind is OperationKind.PROVISION:
             host.boot(self._env.now)
             self._watch(host, self._tuning.boot_poll_interval)

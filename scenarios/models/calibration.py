@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from emulator.kube.inprocess import LatencyModel
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Means, in seconds.
+    """Means, in seconds, and of the API the distributions of its times.
 
-    ``seen``: from a write of an object to a reconcile that acts on it. ``claim``: for which a
-    worker is busy with one claim; ``claimers`` of them work at once. ``handoff``: from the claim
+    ``api``: each half of a call, and how far a watch is behind a write. ``processor``: of which a
+    manager has one for all reconciles: for which one of them needs it. Virtual time has none.
+
+    ``seen``: from a write of an object to a reconcile that acts on it. ``handoff``: from the claim
     to the moment in which the provisioning queue is asked. ``told``: from the end of an operation
     to what follows from it. ``finish``: from the last look at a BMC to the machine's new phase.
     """
 
+    api: LatencyModel = field(default_factory=LatencyModel)
+    processor: float = 0.0
     seen: float = 0.0045
-    claim: float = 0.0040
-    claimers: int = 10
     handoff: float = 0.0060
     told: float = 0.0035
     finish: float = 0.0080

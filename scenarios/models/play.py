@@ -23,7 +23,8 @@ from scenarios.engine.schema import (
     Scenario,
 )
 from scenarios.models.calibration import Calibration
-from scenarios.models.claiming import Claims, LoneClaims
+from scenarios.models.claiming import Claims, OptimisticClaims
+from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.learn import Scripts, learn
 from scenarios.models.machines import model_hosts
 from scenarios.models.modelmachine import ModelMachine, State
@@ -90,8 +91,15 @@ class _Playing:
         hosts = model_hosts(scenario, seed, self._runtime, tuning, scripts)
         self._hosts = {host.key: host for host in hosts}
         self._tuning: Tuning = tuning
-        self._claims: Claims = LoneClaims(
-            self._env, scenario, self._runtime, tuning, times, self._hosts
+        records = HostRecords(self._env, scenario, self._hosts, Wishes(scenario))
+        self._claims: Claims = OptimisticClaims(
+            self._env,
+            self._runtime,
+            records,
+            tuning,
+            times,
+            scenario.load.namespace,
+            ["manager-1"],
         )
         self._model = Provisioning(self._env, tuning, times, self._claims, self._changed)
         self._claimed = self._provisioned = 0
@@ -111,7 +119,7 @@ class _Playing:
         hosts = list(self._hosts.values())
         for host in hosts:
             model.enrol(host)
-        while self._claims.free < len(hosts):
+        while self._claims.records.free < len(hosts):
             env.step()
         self._began = env.now
         self._busy_before = model.station.busy.area
@@ -200,7 +208,7 @@ class _Playing:
     # --- what came of it ----------------------------------------------------------------------
 
     def _result(self) -> ModelRun:
-        model = self._model
+        model, records = self._model, self._claims.records
         seconds = self._env.now - self._began
         machines = model.machines
         names = ("claim", "waited_claim", "provision", "ready", "release", "queue")
@@ -224,7 +232,9 @@ class _Playing:
             "provisioned": float(sum(one.provisioned is not None for one in machines)),
             "released": float(sum(one.released is not None for one in machines)),
             "waiting": float(model.states[State.WAITS]),
-            "conflict_ratio": 0.0,
+            "claim_attempts": float(records.attempts),
+            "conflicts": float(records.conflicts),
+            "conflict_ratio": records.conflicts / records.attempts if records.attempts else None,
             "rejections": float(model.rejections),
             "queue_max": float(model.queue_max),
             "utilisation": (model.station.busy.area - self._busy_before)

@@ -8,7 +8,7 @@ their backoff are the controller's own; the times are those of API calls and wat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -195,9 +195,8 @@ class Manager:
         if not ranked:
             self._wait(machine)
             return
-        if self._tried:
-            ranked.sort(key=lambda host: self._tried[host.key])
-        self._try_next(machine, iter(ranked), self._tuning.claim_retry_limit)
+        order = _untried_first(ranked, dict(self._tried))
+        self._try_next(machine, order, self._tuning.claim_retry_limit)
 
     def _wait(self, machine: ModelMachine) -> None:
         """That it waits is written, too."""
@@ -307,3 +306,14 @@ class Manager:
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
         after(self._env, seconds, then)
+
+
+def _untried_first(
+    ranked: list[PhysicalHost], tried: Mapping[ObjectKey, int]
+) -> Iterator[PhysicalHost]:
+    """Sorted by how many try them; but the first is often all that is asked for."""
+    best = next((host for host in ranked if host.key not in tried), None)
+    if best is not None:
+        yield best
+    rest = [host for host in ranked if host is not best]
+    yield from sorted(rest, key=lambda host: tried.get(host.key, 0))

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import simpy
 
 from beskar7.runtime import Random
 from emulator.kube.inprocess import LatencyModel
-
-
-def after(env: simpy.Environment, seconds: float, then: Callable[[], None]) -> None:
-    event = env.timeout(seconds)
-    event.callbacks.append(lambda _: then())
 
 
 class ApiPort:

@@ -16,9 +16,11 @@ from beskar7.config import parse_tuning
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.measures import summarize
 from scenarios.engine.schema import HostsSpec, LoadSpec, Scenario, WorldSpec
-from scenarios.models.apiport import ApiPort, after
+from scenarios.models.actor import World
+from scenarios.models.apiport import ApiPort
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims, OptimisticClaims
+from scenarios.models.events import after
 from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.machines import ModelHost, model_hosts
 from scenarios.models.modelmachine import ModelMachine, State
@@ -36,7 +38,7 @@ class _Storm:
         self.claimed_ones = 0
         self._env = env
         self._claims = claims
-        claims.claimant = self
+        claims.world.claimant = self
 
     def create(self, number: int) -> None:
         now = self._env.now
@@ -75,11 +77,11 @@ def storm(
     records = HostRecords(env, scenario, fleet, Wishes(scenario))
     for record in records.by_key.values():
         records.offer(record)
-    names = [f"manager-{number}" for number in range(1, managers + 1)]
-    if mode != "shards":
-        names = names[:1]
-    claims = OptimisticClaims(env, runtime, records, tuning, times, "default", names)
+    world = World(env, runtime, records, tuning, times, scenario.load.namespace)
+    claims = OptimisticClaims(world, managers if mode == "shards" else 0)
     found = _Storm(env, claims)
+    if mode != "shards":
+        claims.leads("manager-1", ())
     for first in range(1, min(CREATORS, machines) + 1):
         port = ApiPort(env, runtime.rng(f"model/api/creator-{first}"), times.api, 0.0)
         at = 0.0

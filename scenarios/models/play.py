@@ -22,6 +22,7 @@ from scenarios.engine.schema import (
     DeleteMachines,
     Scenario,
 )
+from scenarios.models.actor import World
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims, OptimisticClaims
 from scenarios.models.hostrecords import HostRecords, Wishes
@@ -91,16 +92,11 @@ class _Playing:
         hosts = model_hosts(scenario, seed, self._runtime, tuning, scripts)
         self._hosts = {host.key: host for host in hosts}
         self._tuning: Tuning = tuning
-        records = HostRecords(self._env, scenario, self._hosts, Wishes(scenario))
-        self._claims: Claims = OptimisticClaims(
-            self._env,
-            self._runtime,
-            records,
-            tuning,
-            times,
-            scenario.load.namespace,
-            ["manager-1"],
+        self._records = HostRecords(self._env, scenario, self._hosts, Wishes(scenario))
+        claims_world = World(
+            self._env, self._runtime, self._records, tuning, times, scenario.load.namespace
         )
+        self._claims: Claims = OptimisticClaims(claims_world)
         self._model = Provisioning(self._env, tuning, times, self._claims, self._changed)
         self._claimed = self._provisioned = 0
         self._acts = list(scenario.acts)
@@ -117,9 +113,10 @@ class _Playing:
     def run(self) -> ModelRun:
         env, model = self._env, self._model
         hosts = list(self._hosts.values())
+        self._claims.leads("manager-1", ())
         for host in hosts:
             model.enrol(host)
-        while self._claims.records.free < len(hosts):
+        while self._records.free < len(hosts):
             env.step()
         self._began = env.now
         self._busy_before = model.station.busy.area
@@ -208,7 +205,7 @@ class _Playing:
     # --- what came of it ----------------------------------------------------------------------
 
     def _result(self) -> ModelRun:
-        model, records = self._model, self._claims.records
+        model, records = self._model, self._records
         seconds = self._env.now - self._began
         machines = model.machines
         names = ("claim", "waited_claim", "provision", "ready", "release", "queue")

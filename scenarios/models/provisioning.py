@@ -57,7 +57,7 @@ class Provisioning:
         self._tuning = tuning
         self._times = times
         self._claims = claims
-        claims.claimant = self
+        claims.world.claimant = self
         self._changed = changed
         limits = QueueLimits(
             tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
@@ -72,7 +72,7 @@ class Provisioning:
     @property
     def moving(self) -> int:
         """Machines that are on their way to somewhere, and freed hosts that may move some."""
-        return sum(self.states[state] for state in MOVING) + self._claims.under_way
+        return sum(self.states[state] for state in MOVING) + self._claims.world.under_way
 
     # --- machines -----------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ class Provisioning:
         machine.released = self._env.now
         self.move(machine, State.GONE)
         # Who waits has it before anybody asks whether all is at rest.
-        self._claims.offer(host)
+        self._claims.world.offer(host)
         self._changed(machine)
 
     # --- operations ---------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class Provisioning:
         if turn != host.turn:
             return  # It was asked for a former owner, and has lost the right to write.
         if operation.kind is OperationKind.INSPECT:
-            self._after(self._times.told, partial(self._claims.offer, host))
+            self._after(self._times.told, partial(self._claims.world.offer, host))
         elif operation.kind is OperationKind.PROVISION:
             host.boot(self._env.now)
             self._watch(host, self._tuning.boot_poll_interval)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import simpy
 
-from beskar7.config import parse_tuning
+from beskar7.config import LeaseSettings, parse_tuning
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.measures import summarize
 from scenarios.engine.schema import HostsSpec, LoadSpec, Scenario, WorldSpec
@@ -20,6 +20,7 @@ from scenarios.models.actor import World
 from scenarios.models.apiport import ApiPort
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims, OptimisticClaims
+from scenarios.models.coordinating import HandedOverClaims
 from scenarios.models.events import after
 from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.machines import ModelHost, model_hosts
@@ -78,10 +79,8 @@ def storm(
     for record in records.by_key.values():
         records.offer(record)
     world = World(env, runtime, records, tuning, times, scenario.load.namespace)
-    claims = OptimisticClaims(world, managers if mode == "shards" else 0)
+    claims = _claims(world, mode, managers)
     found = _Storm(env, claims)
-    if mode != "shards":
-        claims.leads("manager-1", ())
     for first in range(1, min(CREATORS, machines) + 1):
         port = ApiPort(env, runtime.rng(f"model/api/creator-{first}"), times.api, 0.0)
         at = 0.0
@@ -102,3 +101,16 @@ def storm(
         "conflict_ratio": records.conflicts / records.attempts,
         "claims_per_second": len(took) / env.now,
     }
+
+
+def _claims(world: World, mode: Mode, managers: int) -> Claims:
+    if mode == "shards":
+        return OptimisticClaims(world, managers)
+    if mode == "standard":
+        claims = OptimisticClaims(world)
+        claims.leads("manager-1", ())
+        return claims
+    handed = HandedOverClaims(world, LeaseSettings(), lambda name: False)
+    handed.leads("manager-1", ())
+    handed.coordinates(f"manager-{min(2, managers)}")
+    return handed

@@ -146,7 +146,13 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 def weight(machine: ObjectKey, host: ObjectKey) -> str:
     """Rendezvous: the host of the greatest weight is the machine's first choice."""
-    return _digest(f"{machine} {host}")
+    return _weights(machine)(host)
+
+
+def _weights(machine: ObjectKey) -> Callable[[ObjectKey], str]:
+    """A claim weighs dozens of hosts for one machine."""
+    head = f"{machine} "
+    return lambda host: _digest(f"{head}{host.namespace}/{host.name}")
 
 
 class Order:
@@ -224,8 +230,12 @@ class Order:
                 found.append(key)
                 if len(found) == wanted:
                     break
-        if self._algorithm.ranked:
-            found.sort(key=lambda key: weight(machine, key), reverse=True)
+        if not self._algorithm.ranked:
+            return found[:limit]
+        weigh = _weights(machine)
+        if limit == 1:  # As most are: the greatest of many needs no sorting.
+            return [max(found, key=weigh)] if found else []
+        found.sort(key=weigh, reverse=True)
         return found[:limit]
 
 

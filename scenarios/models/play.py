@@ -26,6 +26,7 @@ from scenarios.models.actor import World
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims, OptimisticClaims
 from scenarios.models.hostrecords import HostRecords, Wishes
+from scenarios.models.events import after
 from scenarios.models.learn import Scripts, learn
 from scenarios.models.machines import model_hosts
 from scenarios.models.modelmachine import ModelMachine, State
@@ -199,8 +200,7 @@ class _Playing:
         return not (self._to_come or self._going or open_acts or self._model.moving)
 
     def _at(self, when: float, then: Callable[[], None]) -> None:
-        event = self._env.timeout(max(0.0, when - self._env.now))
-        event.callbacks.append(lambda _: then())
+        after(self._env, when - self._env.now, then)
 
     # --- what came of it ----------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from beskar7.coordination.operations import Operation, OperationKind, QueueFullE
 from beskar7.coordination.queue import ProvisioningQueue
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims
+from scenarios.models.events import after
 from scenarios.models.machines import ModelHost
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.station import Service, Station
@@ -31,7 +32,7 @@ FEW = 0.1
 """Share of the workers that looks at hosts may take before each of them is played."""
 
 
-MOVING = (State.WANTS, State.BOOTS, State.LEAVES)
+MOVING = frozenset((State.WANTS, State.BOOTS, State.LEAVES))
 
 
 class Provisioning:
@@ -51,6 +52,7 @@ class Provisioning:
     ) -> None:
         self.machines: list[ModelMachine] = []
         self.states: Counter[State] = Counter()
+        self._moving = 0
         self.rejections = 0
         self.queue_max = 0
         self._env = env
@@ -72,7 +74,7 @@ class Provisioning:
     @property
     def moving(self) -> int:
         """Machines that are on their way to somewhere, and freed hosts that may move some."""
-        return sum(self.states[state] for state in MOVING) + self._claims.world.under_way
+        return self._moving + self._claims.world.under_way
 
     # --- machines -----------------------------------------------------------------------------
 
@@ -81,6 +83,7 @@ class Provisioning:
         machine = ModelMachine(number, created=now, eligible=now)
         self.machines.append(machine)
         self.states[State.WANTS] += 1
+        self._moving += 1
         self._claims.want(machine)
         return machine
 
@@ -95,6 +98,7 @@ class Provisioning:
     def move(self, machine: ModelMachine, state: State) -> None:
         self.states[machine.state] -= 1
         self.states[state] += 1
+        self._moving += (state in MOVING) - (machine.state in MOVING)
         machine.state = state
 
     def claimed(self, machine: ModelMachine, host: ModelHost) -> None:
@@ -215,8 +219,7 @@ class Provisioning:
             self._after(self._times.told, partial(self._clean, host))
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
-        event = self._env.timeout(seconds)
-        event.callbacks.append(lambda _: then())
+        after(self._env, seconds, then)
 
 
 class _Asked(NamedTuple):

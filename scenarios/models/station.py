@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import simpy
@@ -19,6 +20,7 @@ import simpy
 from beskar7.coordination.operations import AGEING, Ending, Operation
 from beskar7.coordination.pool import STALLED_AFTER
 from beskar7.coordination.queue import ProvisioningQueue
+from scenarios.models.events import after
 from scenarios.models.meters import Meter
 
 
@@ -124,7 +126,7 @@ class Station:
         self._idle -= 1
         self.busy.enter()
         lasts, then = look
-        self._after(lasts(), lambda _: self._looked(then))
+        self._after(lasts(), partial(self._looked, then))
 
     def _looked(self, then: Callable[[], None]) -> None:
         self._free_worker()
@@ -136,8 +138,8 @@ class Station:
         service: Service = operation.work()
         run = _Run(operation, service, worker)
         if worker and service.silent and service.seconds > STALLED_AFTER:
-            self._after(STALLED_AFTER, lambda _: self._stalled(run))
-        self._after(service.seconds, lambda _: self._over(run))
+            self._after(STALLED_AFTER, partial(self._stalled, run))
+        self._after(service.seconds, partial(self._over, run))
 
     def _stalled(self, run: _Run) -> None:
         """The operation goes on beside the workers, if there is room."""
@@ -176,14 +178,13 @@ class Station:
             self._wakes_at = due
             self._after(due - now, self._woken)
 
-    def _woken(self, _: simpy.Event) -> None:
+    def _woken(self) -> None:
         if self._wakes_at <= self._env.now:
             self._wakes_at = float("inf")
             self._serve()
 
-    def _after(self, seconds: float, then: Callable[[simpy.Event], None]) -> None:
-        event = self._env.timeout(max(0.0, seconds))
-        event.callbacks.append(then)
+    def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        after(self._env, seconds, then)
 
 
 class _Run:

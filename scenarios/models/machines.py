@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from beskar7.api.meta import ObjectKey
 from beskar7.config import Tuning
@@ -83,29 +84,53 @@ class ModelHost:
         self.on = False
 
 
-def model_hosts(
-    scenario: Scenario, seed: int, runtime: Runtime, tuning: Tuning, scripts: Scripts
-) -> list[ModelHost]:
-    """The scenario's hosts in their order."""
-    spec = FleetSpec.from_dict(fleet_spec(scenario, seed))
-    hosts = []
+@dataclass(frozen=True, slots=True)
+class HostKind:
+    """What is the same of a host in every run."""
+
+    key: ObjectKey
+    bmc: str
+    vendor: str
+    cooldown: float
+    personality: Personality
+    scripts: Mapping[OperationKind, tuple[str, ...]]
+    boot_scale: float
+    latency_scale: float
+
+    def made(self, runtime: Runtime) -> ModelHost:
+        """The host of one run, with that run's luck."""
+        timing = Timing(
+            self.personality, runtime, self.key.name, self.boot_scale, self.latency_scale
+        )
+        mean_look = self.personality.latency_of("system").mean * self.latency_scale
+        return ModelHost(
+            self.key, self.bmc, self.vendor, self.cooldown, timing, self.scripts, mean_look
+        )
+
+
+def host_kinds(scenario: Scenario, tuning: Tuning, scripts: Scripts) -> tuple[HostKind, ...]:
+    """Of the scenario's hosts, in their order."""
+    spec = FleetSpec.from_dict(fleet_spec(scenario, 0))
+    by_vendor: dict[str, dict[OperationKind, tuple[str, ...]]] = {}
+    for (name, kind), rows in scripts.items():
+        by_vendor.setdefault(name, {})[kind] = _typical(rows)
+    kinds = []
     for host in spec.hosts:
         personality: Personality = spec.personalities[host.vendor].of(host.name, host.firmware)
         vendor = vendor_of(personality.manufacturer)
-        own = {kind: _typical(rows) for (of, kind), rows in scripts.items() if of == host.vendor}
-        timing = Timing(personality, runtime, host.name, spec.boot_scale, spec.latency_scale)
-        hosts.append(
-            ModelHost(
+        kinds.append(
+            HostKind(
                 ObjectKey(scenario.load.namespace, host.name),
                 host.address,
                 vendor.name,
                 tuning.cooldown(vendor),
-                timing,
-                own,
-                personality.latency_of("system").mean * spec.latency_scale,
+                personality,
+                by_vendor[host.vendor],
+                spec.boot_scale,
+                spec.latency_scale,
             )
         )
-    return hosts
+    return tuple(kinds)
 
 
 def _typical(rows: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:

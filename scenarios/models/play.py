@@ -28,7 +28,7 @@ from scenarios.models.claiming import Claims, OptimisticClaims
 from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.events import after
 from scenarios.models.learn import Scripts, learn
-from scenarios.models.machines import model_hosts
+from scenarios.models.machines import host_kinds
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.provisioning import Provisioning
 
@@ -77,22 +77,44 @@ def simulate(
 ) -> ModelRun:
     """One run. Raises NotModelled, or NotLearned where the scripts have to be learned and cannot.
 
-    It draws from the streams that a run of the code at the same seed draws from.
+    For many runs of one scenario make a :class:`Model` once. It draws from the streams that a run
+    of the code at the same seed draws from.
     """
-    check(scenario)
-    return _Playing(scenario, seed, times or Calibration(), scripts or learn(scenario)).run()
+    return Model(scenario, times, scripts).run(seed)
+
+
+class Model:
+    """A scenario made ready for any number of runs, which have nothing to do with each other.
+
+    Raises what :func:`simulate` raises.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        times: Calibration | None = None,
+        scripts: Scripts | None = None,
+    ) -> None:
+        check(scenario)
+        world = scenario.world
+        self.scenario = scenario
+        self.times = times or Calibration()
+        self.tuning: Tuning = manager_settings("model", world.managers.args).tuned(world.config)
+        self.hosts = host_kinds(scenario, self.tuning, scripts or learn(scenario))
+
+    def run(self, seed: int) -> ModelRun:
+        return _Playing(self, seed).run()
 
 
 class _Playing:
-    def __init__(self, scenario: Scenario, seed: int, times: Calibration, scripts: Scripts) -> None:
+    def __init__(self, model: Model, seed: int) -> None:
+        scenario, tuning, times = model.scenario, model.tuning, model.times
         self._scenario = scenario
         self._runtime = VirtualRuntime(seed)
         self._env = simpy.Environment()
-        world = scenario.world
-        tuning = manager_settings("model", world.managers.args).tuned(world.config)
-        hosts = model_hosts(scenario, seed, self._runtime, tuning, scripts)
+        hosts = [kind.made(self._runtime) for kind in model.hosts]
         self._hosts = {host.key: host for host in hosts}
-        self._tuning: Tuning = tuning
+        self._tuning = tuning
         self._records = HostRecords(self._env, scenario, self._hosts, Wishes(scenario))
         claims_world = World(
             self._env, self._runtime, self._records, tuning, times, scenario.load.namespace
@@ -120,7 +142,7 @@ class _Playing:
         while self._records.free < len(hosts):
             env.step()
         self._began = env.now
-        self._busy_before = model.station.busy.area
+        self._busy_before = model.station.busy.area + model.unseen
         load = self._scenario.load
         for offset in arrival_offsets(load, self._runtime.rng("scenario/arrivals")):
             self._at(self._began + offset, self._comes)
@@ -234,7 +256,7 @@ class _Playing:
             "conflict_ratio": records.conflicts / records.attempts if records.attempts else None,
             "rejections": float(model.rejections),
             "queue_max": float(model.queue_max),
-            "utilisation": (model.station.busy.area - self._busy_before)
+            "utilisation": (model.station.busy.area + model.unseen - self._busy_before)
             / max(1e-9, seconds * self._tuning.worker_count),
         }
         for name, values in found.items():

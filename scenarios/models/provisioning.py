@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from math import ceil
+from math import ceil, sqrt
 from typing import NamedTuple
 
 import simpy
@@ -28,8 +28,9 @@ from scenarios.models.machines import ModelHost
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.station import Service, Station
 
-FEW = 0.1
-"""Share of the workers that looks at hosts may take before each of them is played."""
+SPREAD = 2.5
+"""Looks that go on at a time are as good as never this many standard deviations above their mean
+(they are as good as a Poisson process): with so many workers idle none of them waits."""
 
 
 MOVING = frozenset((State.WANTS, State.BOOTS, State.LEAVES))
@@ -68,8 +69,13 @@ class Provisioning:
         workers, suspects = tuning.worker_count, tuning.suspect_worker_count
         self.station = Station(env, self._queue, workers, self._ended, suspects)
         self._owners: dict[str, ModelMachine] = {}
-        self._watched = 0
-        """Hosts that are looked at again and again."""
+        self._looking = 0.0
+        """Workers that the looks at hosts keep busy on average."""
+        self._left_out: dict[_Look, None] = {}
+        """Those that are not played, as nobody waits for them."""
+        self.unseen = 0.0
+        """Seconds of the looks that were left out."""
+        self.station.crowded = self._take_up
 
     @property
     def moving(self) -> int:
@@ -188,26 +194,59 @@ class Provisioning:
     def _watch(self, host: ModelHost, seconds: float) -> None:
         """Look at the host in so many seconds, and again until what was asked for has happened.
 
-        Looks that would see nothing are left out while there are so few that nobody waits for
-        them.
+        Looks that would see nothing are left out while so many workers are idle that none waits;
+        as soon as they are not, every look is played.
         """
-        self._watched += 1
-        wait = self._times.told + seconds
         poll = self._tuning.boot_poll_interval
-        left = host.settles_at - self._env.now - wait
-        if left > 0 and self._watched * host.mean_look < FEW * self._tuning.worker_count * poll:
-            cycle = self._times.told + poll + host.mean_look
-            wait += ceil(left / cycle) * cycle
-        self._after(wait, partial(self._look, _Look(self._env, host)))
+        look = _Look(self._env, host, host.mean_look / poll)
+        self._looking += look.load
+        self._need_room()
+        due = self._env.now + self._times.told + seconds
+        left = host.settles_at - due
+        if left > 0.0 and self.station.idle >= self.station.kept_free:
+            look.first, look.cycle = due, self._times.told + poll + host.mean_look
+            self._left_out[look] = None
+            due += ceil(left / look.cycle) * look.cycle
+        self._look_at(look, due)
 
-    def _look(self, look: _Look) -> None:
+    def _look_at(self, look: _Look, due: float) -> None:
+        look.due = due
+        self._after(due - self._env.now, partial(self._look, look, due))
+
+    def _take_up(self) -> None:
+        """The workers get few: play each look that was left out from the next one on."""
+        now = self._env.now
+        for look in list(self._left_out):
+            after_first = max(0, ceil((now - look.first) / look.cycle))
+            due = look.first + after_first * look.cycle
+            if due < look.due:
+                self._count_left_out(look, due)
+                self._look_at(look, due)
+
+    def _count_left_out(self, look: _Look, due: float) -> None:
+        """It goes on with a look at ``due`` that is played."""
+        del self._left_out[look]
+        self.unseen += round((due - look.first) / look.cycle) * look.host.mean_look
+
+    def _need_room(self) -> None:
+        self.station.kept_free = self._looking + SPREAD * sqrt(self._looking)
+
+    def _look(self, look: _Look, due: float) -> None:
+        if look.due != due:
+            return  # Taken up earlier.
+        if look in self._left_out:
+            self._count_left_out(look, due)
         if look.stale:
-            self._watched -= 1
+            self._over(look)
         else:
             self.station.look((look.lasts, partial(self._seen, look)))
 
+    def _over(self, look: _Look) -> None:
+        self._looking = max(0.0, self._looking - look.load)
+        self._need_room()
+
     def _seen(self, look: _Look) -> None:
-        self._watched -= 1
+        self._over(look)
         host = look.host
         if look.stale:
             return
@@ -228,13 +267,20 @@ class _Asked(NamedTuple):
 
 
 class _Look:
-    """One look at a host that boots or goes off; ``stale`` once something else was begun."""
+    """One look at a host that boots or goes off; ``stale`` once something else was begun.
 
-    __slots__ = ("_env", "_turn", "host", "settled")
+    ``load``: workers that looks like this keep busy. ``first`` and ``cycle``: when the first of
+    those was due that were left out before it, and seconds between them.
+    """
 
-    def __init__(self, env: simpy.Environment, host: ModelHost) -> None:
+    __slots__ = ("_env", "_turn", "cycle", "due", "first", "host", "load", "settled")
+
+    def __init__(self, env: simpy.Environment, host: ModelHost, load: float) -> None:
         self.host = host
+        self.load = load
         self.settled = False
+        self.due = self.first = 0.0
+        self.cycle = 1.0
         self._env = env
         self._turn = host.turn
 

@@ -62,8 +62,11 @@ class Station:
         """Operations that wait or are done."""
         self.busy = Meter(env)
         """Workers that do one."""
+        self.kept_free = 0.0
+        """Fewer idle workers than these are few: ``crowded`` hears of it."""
+        self.crowded: Callable[[], None] = lambda: None
+        self.idle = workers
         self._env = env
-        self._idle = workers
         self._ended = ended
         self._suspect_workers = suspect_workers
         self._moved = self._begun = 0
@@ -76,7 +79,7 @@ class Station:
 
     def look(self, look: Look) -> None:
         """Look at a BMC now, or as soon as a worker is free."""
-        if self._idle and not self._looks:
+        if self.idle and not self._looks:
             self._begin_look(look)
         else:
             self._looks.append((self._env.now, look))
@@ -94,7 +97,7 @@ class Station:
     def _serve(self) -> None:
         now = self._env.now
         which = False if self._suspect_workers else None
-        while self._idle:
+        while self.idle:
             if self._looks and not self._writes_first():
                 self._begin_look(self._looks.popleft()[1])
                 continue
@@ -104,8 +107,10 @@ class Station:
                     break
                 self._begin_look(self._looks.popleft()[1])
                 continue
-            self._idle -= 1
+            self.idle -= 1
             self.busy.enter()
+            if self.idle < self.kept_free:
+                self.crowded()
             self._begin(operation, worker=True)
         while self._begun < self._suspect_workers:
             operation = self.queue.take(now, suspects=True)
@@ -123,7 +128,7 @@ class Station:
         return bool(self._writes) and self._writes[0].submitted < due - LOOKS_FIRST
 
     def _begin_look(self, look: Look) -> None:
-        self._idle -= 1
+        self.idle -= 1
         self.busy.enter()
         lasts, then = look
         self._after(lasts(), partial(self._looked, then))
@@ -164,13 +169,13 @@ class Station:
         self._serve()
 
     def _free_worker(self) -> None:
-        self._idle += 1
+        self.idle += 1
         self.busy.leave()
 
     def _wake(self, which: bool | None) -> None:
         """When time alone makes something ready."""
         now = self._env.now
-        looks = [self.queue.next_due(now, suspects=which)] if self._idle else []
+        looks = [self.queue.next_due(now, suspects=which)] if self.idle else []
         if self._begun < self._suspect_workers:
             looks.append(self.queue.next_due(now, suspects=True))
         due = min((at for at in looks if at is not None), default=None)

@@ -31,7 +31,6 @@ from scenarios.engine.trial import verdict
 
 HELD, FELL_SHORT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MAX_SEED = 2**63 - 1
-MAX_JOBS = 256
 SHOWN_VIOLATIONS = 10
 STORY_LINES = 60
 """Lines on how it came to the violations; ``timeline.txt`` of the report has no such limit."""
@@ -79,13 +78,6 @@ def seed(text: str) -> int:
     """A seed from the command line. Raises ArgumentTypeError."""
     if not text.isascii() or not text.isdigit() or int(text[:20]) > MAX_SEED:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_SEED}")
-    return int(text)
-
-
-def jobs_of(text: str) -> int:
-    """``--jobs`` of the commands that play many runs. Raises ArgumentTypeError."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_JOBS}")
     return int(text)
 
 

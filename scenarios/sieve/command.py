@@ -19,8 +19,9 @@ from beskar7.api.durations import parse_duration
 from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
 from scenarios.chosenpersonality import add_personality, personality_overrides
-from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, jobs_of, say, seed
+from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say, seed
 from scenarios.engine.loader import load
+from scenarios.parallel.options import add_jobs
 from scenarios.sieve.points import PATTERNS, Point
 from scenarios.sieve.probe import Spans
 from scenarios.sieve.replay import Finding, Lesson, learn, perturbed
@@ -52,9 +53,7 @@ def register(subparsers: Any) -> None:
         help="as for beskar7 run",
     )  # fmt: skip
     add_personality(parser)
-    parser.add_argument(
-        "--jobs", type=jobs_of, default=1, metavar="N", help="processes (default: 1)"
-    )
+    add_jobs(parser, default=1)
     parser.add_argument(
         "--held", type=_span, default=5.0, metavar="TIME",
         help="for how long the past is seen (default: 5s)",

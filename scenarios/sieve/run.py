@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator, Sequence
+from functools import partial
 
-import joblib
-
+from scenarios.parallel.jobs import Workers, play_all
 from scenarios.sieve.points import Point
 from scenarios.sieve.probe import Spans
 from scenarios.sieve.replay import Finding, Lesson, perturbed
@@ -19,26 +18,9 @@ def replay_all(
 
     Whoever stops early closes the iterator, which ends the workers.
     """
-    if jobs == 1:
-        for point in points:
-            yield finding(lesson, point, spans)
-        return
-    short = lesson.without_sights()
-    calls = (joblib.delayed(finding)(short, point, spans) for point in points)
-    with contextlib.ExitStack() as stack:
-        # Its workers would wait five minutes for more.
-        stack.callback(_end_workers)
-        parallel = joblib.Parallel(
-            n_jobs=jobs, pre_dispatch="2*n_jobs", return_as="generator_unordered"
-        )
-        findings = parallel(calls)
-        stack.callback(findings.close)
-        yield from findings
+    told = lesson if jobs == 1 else lesson.without_sights()
+    return play_all(partial(_finding, told, spans), points, Workers(jobs))
 
 
-def finding(lesson: Lesson, point: Point, spans: Spans) -> Finding:
+def _finding(lesson: Lesson, spans: Spans, point: Point) -> Finding:
     return perturbed(lesson, point, spans)[1]
-
-
-def _end_workers() -> None:
-    joblib.externals.loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 from rich.console import Console
 
 from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
-from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, MAX_SEED, jobs_of, say
+from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, MAX_SEED, say
+from scenarios.parallel.jobs import BackendError, play_all
+from scenarios.parallel.options import add_workers, workers_of
 from scenarios.swarm.files import read_document
-from scenarios.swarm.jobs import BACKENDS, Backend, BackendError, play_all
 from scenarios.swarm.records import Record, Task, unpack
 from scenarios.swarm.seedtrial import SCENARIO
 from scenarios.swarm.tally import LiveLine, Tally
+from scenarios.swarm.worker import close_players, run_task
 
 MAX_MINUTES = 7 * 24 * 60.0
 MAX_LIMIT = 3600.0
@@ -48,9 +49,7 @@ def register(subparsers: Any) -> None:
         "and 1.. with --minutes)",
     )
     parser.add_argument("--minutes", type=_minutes, metavar="M", help="stop after so long")
-    parser.add_argument("--jobs", type=jobs_of, metavar="N", help="workers (default: one per core)")
-    parser.add_argument("--backend", choices=BACKENDS, default="loky", help="default: loky")
-    parser.add_argument("--scheduler", metavar="ADDR", help="a Dask scheduler, tcp://host:port")
+    add_workers(parser)
     parser.add_argument(
         "--seed-seconds",
         type=_limit,
@@ -123,11 +122,8 @@ def _run(args: argparse.Namespace, base: Mapping[str, Any] | None, line: LiveLin
     now = LiveRuntime().now
     tally = Tally(now())
     deadline = None if args.minutes is None else tally.began + 60.0 * args.minutes
-    backend: Backend = args.backend
-    assert backend in get_args(Backend)
-    jobs = args.jobs or (os.cpu_count() or 1 if args.scheduler is None else -1)
     records = play_all(
-        _tasks(args, base, deadline), jobs=jobs, backend=backend, scheduler=args.scheduler
+        run_task, _tasks(args, base, deadline), workers_of(args), after=close_players
     )
     ending = "done"
     try:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from beskar7.runtime import LiveRuntime
+from scenarios.parallel.jobs import BackendError, Workers, play_all
 from scenarios.swarm import worker
-from scenarios.swarm.jobs import BackendError, play_all
 from scenarios.swarm.records import Task
 from scenarios.swarm.seedtrial import play_task
 from scenarios.swarm.tally import Tally
@@ -35,9 +35,9 @@ def _no_players_are_left() -> Any:
     worker.close_players()
 
 
-def played(tasks: list[Task], **how: Any) -> Tally:
+def played(tasks: list[Task], workers: Workers) -> Tally:
     tally = Tally(0.0)
-    for record in play_all(tasks, **how):
+    for record in play_all(worker.run_task, tasks, workers, after=worker.close_players):
         tally.add(record)
     return tally
 
@@ -48,8 +48,8 @@ def test_the_number_of_jobs_changes_no_run() -> None:
         here.add(play_task(Task(seed)))
     assert all(hash for hash, _ in here.runs.values())
     tasks = [Task(seed) for seed in SEEDS]
-    beside = played(tasks, jobs=2)
-    alone = played(tasks[::-1], jobs=1)
+    beside = played(tasks, Workers(2))
+    alone = played(tasks[::-1], Workers(1))
     assert beside.runs == alone.runs == here.runs
     assert beside.digest == here.digest
 
@@ -91,6 +91,6 @@ def test_players_are_replaced_and_end_with_whoever_gave_the_tasks(monkeypatch: A
 
 def test_a_backend_that_is_not_there_says_what_to_do() -> None:
     with pytest.raises(BackendError, match="pip install ray"):
-        played([Task(1)], jobs=1, backend="ray")
+        played([Task(1)], Workers(1, "ray"))
     with pytest.raises(BackendError, match="belongs to --backend dask or ray"):
-        played([Task(1)], jobs=2, backend="loky", scheduler="tcp://127.0.0.1:1")
+        played([Task(1)], Workers(2, "loky", "tcp://127.0.0.1:1"))

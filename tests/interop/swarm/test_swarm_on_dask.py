@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from scenarios.swarm.jobs import BackendError, play_all
+from scenarios.parallel.jobs import BackendError, Workers, play_all
 from scenarios.swarm.records import Task
 from scenarios.swarm.seedtrial import play_task
 from scenarios.swarm.tally import Tally
+from scenarios.swarm.worker import run_task
 
 pytestmark = pytest.mark.interop
 
@@ -43,7 +44,7 @@ def test_a_cluster_plays_the_same_runs(scheduler: str) -> None:
     assert scheduler.startswith("tcp://127.0.0.1:")
     here, there = Tally(0.0), Tally(0.0)
     tasks = [Task(seed) for seed in SEEDS]
-    for record in play_all(tasks, jobs=-1, backend="dask", scheduler=scheduler):
+    for record in play_all(run_task, tasks, Workers(-1, "dask", scheduler)):
         there.add(record)
     for task in tasks:
         here.add(play_task(task))
@@ -53,6 +54,6 @@ def test_a_cluster_plays_the_same_runs(scheduler: str) -> None:
 
 def test_a_scheduler_that_is_not_there(monkeypatch: Any) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("scenarios.swarm.jobs.START_SECONDS", 0.5)
+    monkeypatch.setattr("scenarios.parallel.jobs.START_SECONDS", 0.5)
     with pytest.raises(BackendError, match=r"--scheduler tcp://127\.0\.0\.1:9"):
-        list(play_all([Task(1)], jobs=-1, backend="dask", scheduler="tcp://127.0.0.1:9"))
+        list(play_all(run_task, [Task(1)], Workers(-1, "dask", "tcp://127.0.0.1:9")))

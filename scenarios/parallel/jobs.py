@@ -1,52 +1,82 @@
-"""Plays seeds beside each other by joblib: in processes here, or on a Dask or Ray cluster."""
+"""Plays tasks beside each other by joblib: in processes here, or on a Dask or Ray cluster.
+
+Every command that plays many runs does it by :func:`play_all`; its options are in
+:mod:`scenarios.parallel.options`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import joblib
-
-from scenarios.swarm.records import Record, Task
-from scenarios.swarm.worker import close_players, run_task
 
 Backend = Literal["loky", "dask", "ray"]
 BACKENDS: tuple[Backend, ...] = ("loky", "dask", "ray")
 START_SECONDS = 30.0
 """Within which a scheduler has to answer."""
 CHUNK = 4
-"""Seeds a worker and round on Ray, whose backend cannot give back records one by one."""
+"""Tasks a worker and round on Ray, whose backend cannot give back results one by one."""
+
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
 
 
 class BackendError(Exception):
     """The backend is not installed or does not answer; ``args[0]`` is for the user's eyes."""
 
 
-def play_all(
-    tasks: Iterable[Task], *, jobs: int, backend: Backend = "loky", scheduler: str | None = None
-) -> Generator[Record, None, None]:
-    """The records as they come, in no order. ``tasks`` is read only as workers become free.
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """``jobs``: how many; -1 for all that there are, None for one per core (-1 with a scheduler).
 
-    ``jobs``: workers; -1 for all that there are. ``scheduler``: the address of a Dask scheduler or
-    a Ray cluster; without, workers of this machine. Whoever stops early closes the iterator, which
-    ends the workers.
+    ``scheduler``: the address of a Dask scheduler or a Ray cluster; without, workers of this
+    machine.
+    """
+
+    jobs: int | None = None
+    backend: Backend = "loky"
+    scheduler: str | None = None
+
+    @property
+    def count(self) -> int:
+        """``jobs``, as joblib takes it."""
+        return self.jobs or (os.cpu_count() or 1 if self.scheduler is None else -1)
+
+
+def play_all(
+    function: Callable[[TaskT], ResultT],
+    tasks: Iterable[TaskT],
+    workers: Workers = Workers(),
+    *,
+    after: Callable[[], None] = lambda: None,
+) -> Generator[ResultT, None, None]:
+    """``function`` of each task, as the results come: in no order, but with one job in that of
+    ``tasks``, which are read only as workers become free.
+
+    ``function`` and the tasks have to be such as pickle can carry; what ``function`` raises ends
+    it all. ``after`` is called in the end where this process did the work itself. Whoever stops
+    early closes the iterator, which ends the workers.
 
     Raises:
         BackendError: there is no such backend.
     """
+    jobs, backend, scheduler = workers.count, workers.backend, workers.scheduler
     if backend == "loky" and scheduler is not None:
         raise BackendError("--scheduler belongs to --backend dask or ray")
     if backend == "loky" and jobs == 1:
         # One worker beside this process would only cost its start.
         with contextlib.ExitStack() as stack:
-            stack.callback(close_players)
+            stack.callback(after)
             for task in tasks:
-                yield run_task(task)
+                yield function(task)
         return
-    calls = (joblib.delayed(run_task)(task) for task in tasks)
+    calls = (joblib.delayed(function)(task) for task in tasks)
     with _BACKENDS[backend](jobs, scheduler), contextlib.ExitStack() as stack:
         if backend == "ray":
             parallel = joblib.Parallel(n_jobs=jobs, batch_size=1)
@@ -56,9 +86,9 @@ def play_all(
         parallel = joblib.Parallel(
             n_jobs=jobs, pre_dispatch="2*n_jobs", batch_size=1, return_as="generator_unordered"
         )
-        records = parallel(calls)
-        stack.callback(records.close)
-        yield from records
+        results = parallel(calls)
+        stack.callback(results.close)
+        yield from results
 
 
 @contextlib.contextmanager

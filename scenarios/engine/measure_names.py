@@ -52,6 +52,21 @@ SCALARS: dict[str, Measure] = {
     "writes_per_claim": Measure(
         "number", "managers' writes of hosts and machines, refused or not, per claimed machine"
     ),
+    "queue_length": Measure(
+        "number",
+        "hosts that wait for the provisioning queue, on average from the load's start to the last "
+        "change of a machine: claimed -> first request of its provision operation, and deletion "
+        "asked for -> first request of the deprovision operation",
+        speed=True,
+    ),
+    "queue_max": Measure("count", "hosts that wait so at one time, at most", speed=True),
+    "rejections": Measure("count", "operations that the full queue turned away, by Events"),
+    "utilisation": Measure(
+        "ratio",
+        "BMC operations' time, first -> last request, / (provisioning.workerCount x the time of "
+        "queue_length); above 1 where silent BMCs are waited for beside the workers",
+        speed=True,
+    ),
     "bmc_requests": Measure("count", "requests that the BMCs got"),
     "bmc_operations": Measure("count", "operations, by their operation header"),
     "bmc_requests_per_operation": Measure("number", "requests with an operation header, per one"),

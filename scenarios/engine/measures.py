@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from emulator.kube.store.writelog import WriteRecord
+from scenarios.engine.backlog import queue_measures
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import (
     MANAGER_AGENT,
@@ -164,6 +165,7 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         "managers_failed": float(sum(life.failed for life in pod_lives(history.writes))),
         "managers_killed": float(sum(i.kind == "kill-manager" for i in evidence.incidents)),
     }
+    values.update(queue_measures(evidence, rows))
     for part in ("symptom", "remedy", "recovery"):
         values[f"{part}_seconds"] = seconds_of(evidence.parts, part)
     for name, found in samples(evidence).items():

@@ -33,9 +33,13 @@ class ModelMachine:
     waited: bool = False
     """It met an empty pool."""
     claimed: float | None = None
+    begun: float | None = None
+    """The first request of its provisioning to the BMC."""
     written: float | None = None
-    """The first write of its provisioning to the BMC."""
+    """The first write of it."""
     provisioned: float | None = None
     deleted: float | None = None
+    cleaned: float | None = None
+    """The first request of what gives its host back."""
     released: float | None = None
     host: ModelHost | None = field(default=None, repr=False)

@@ -23,10 +23,11 @@ from scenarios.engine.schema import (
     Scenario,
 )
 from scenarios.models.actor import World
+from scenarios.models.backlog import queue_measures
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims, OptimisticClaims
-from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.events import after
+from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.learn import Scripts, learn
 from scenarios.models.machines import host_kinds
 from scenarios.models.modelmachine import ModelMachine, State
@@ -44,8 +45,7 @@ class NotModelled(Exception):
 @dataclass(frozen=True, slots=True)
 class ModelRun:
     """``metrics`` by the names of :mod:`scenarios.engine.measure_names`, as far as the model knows
-    them; beside them ``utilisation`` (share of the workers' time from the load's start to rest),
-    ``queue_max`` and ``rejections``. ``seconds``: from the load's start to rest."""
+    them. ``seconds``: from the load's start to rest."""
 
     metrics: dict[str, float | None]
     seconds: float
@@ -126,7 +126,7 @@ class _Playing:
         self._done = self._pending = 0
         """Acts whose trigger held, and those of them whose delay is not over."""
         self._began = 0.0
-        self._busy_before = 0.0
+        self._worked_before = 0.0
         self._to_come = scenario.load.machines
         self._going = 0
         """Machines whose lifetime is still to end."""
@@ -142,7 +142,7 @@ class _Playing:
         while self._records.free < len(hosts):
             env.step()
         self._began = env.now
-        self._busy_before = model.station.busy.area + model.unseen
+        self._worked_before = model.station.worked + model.unseen
         load = self._scenario.load
         for offset in arrival_offsets(load, self._runtime.rng("scenario/arrivals")):
             self._at(self._began + offset, self._comes)
@@ -255,10 +255,10 @@ class _Playing:
             "conflicts": float(records.conflicts),
             "conflict_ratio": records.conflicts / records.attempts if records.attempts else None,
             "rejections": float(model.rejections),
-            "queue_max": float(model.queue_max),
-            "utilisation": (model.station.busy.area + model.unseen - self._busy_before)
-            / max(1e-9, seconds * self._tuning.worker_count),
         }
+        worked = model.station.worked + model.unseen - self._worked_before
+        workers = self._tuning.worker_count
+        metrics.update(queue_measures(machines, self._began, worked, workers))
         for name, values in found.items():
             metrics.update({f"{name}.{key}": value for key, value in summarize(values).items()})
         return ModelRun(metrics, seconds, machines)

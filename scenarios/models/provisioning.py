@@ -55,7 +55,6 @@ class Provisioning:
         self.states: Counter[State] = Counter()
         self._moving = 0
         self.rejections = 0
-        self.queue_max = 0
         self._env = env
         self._tuning = tuning
         self._times = times
@@ -147,7 +146,7 @@ class Provisioning:
 
     # --- operations ---------------------------------------------------------------------------
 
-    def _ask(self, host: ModelHost, kind: OperationKind) -> None:
+    def _ask(self, host: ModelHost, kind: OperationKind, *, again: bool = False) -> None:
         owner = self._owners.get(host.name)
         if kind is OperationKind.PROVISION and (owner is None or owner.deleted is not None):
             return  # Given back meanwhile.
@@ -165,15 +164,18 @@ class Provisioning:
             self.station.submit(operation)
         except QueueFullError:
             self.rejections += 1
-            self._after(QUEUE_FULL_DELAY, partial(self._ask, host, kind))
-        self.queue_max = max(self.queue_max, self._queue.length)
+            # The host's new state, written before it was asked, comes back by watch and asks again.
+            wait = QUEUE_FULL_DELAY if again else self._times.seen
+            self._after(wait, partial(self._ask, host, kind, again=True))
 
     def _work(self, host: ModelHost, kind: OperationKind) -> Service:
         seconds, before_writing = host.lasts(kind)
-        if kind is OperationKind.PROVISION:
-            owner = self._owners.get(host.name)
-            if owner is not None and owner.written is None:
-                owner.written = self._env.now + before_writing
+        owner = self._owners.get(host.name)
+        if kind is OperationKind.PROVISION and owner is not None and owner.begun is None:
+            owner.begun = self._env.now
+            owner.written = self._env.now + before_writing
+        elif kind is OperationKind.DEPROVISION and owner is not None and owner.cleaned is None:
+            owner.cleaned = self._env.now
         return Service(seconds)
 
     def _ended(self, operation: Operation, service: Service) -> None:

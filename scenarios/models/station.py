@@ -66,6 +66,8 @@ class Station:
         """Fewer idle workers than these are few: ``crowded`` hears of it."""
         self.crowded: Callable[[], None] = lambda: None
         self.idle = workers
+        self.worked = 0.0
+        """Seconds of all operations and looks that were begun, those beside the workers too."""
         self._env = env
         self._ended = ended
         self._suspect_workers = suspect_workers
@@ -131,7 +133,9 @@ class Station:
         self.idle -= 1
         self.busy.enter()
         lasts, then = look
-        self._after(lasts(), partial(self._looked, then))
+        seconds = lasts()
+        self.worked += seconds
+        self._after(seconds, partial(self._looked, then))
 
     def _looked(self, then: Callable[[], None]) -> None:
         self._free_worker()
@@ -141,6 +145,7 @@ class Station:
 
     def _begin(self, operation: Operation, *, worker: bool) -> None:
         service: Service = operation.work()
+        self.worked += service.seconds
         run = _Run(operation, service, worker)
         if worker and service.silent and service.seconds > STALLED_AFTER:
             self._after(STALLED_AFTER, partial(self._stalled, run))

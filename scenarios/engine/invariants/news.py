@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from beskar7.api.kinds import EVENT, LEASE, PHYSICAL_HOST
 from emulator.kube.store.writelog import WriteRecord
@@ -32,7 +32,7 @@ def events_agree(evidence: Evidence, rules: Rules) -> Judged:
     if aftermath is None:
         return Judged()
     writes = [*evidence.history.writes, *aftermath.writes]
-    told = _told(writes)
+    counts = told(writes)
     done = _done(evidence, aftermath)
     effects = carried_out(writes)
     unsure = {call.client for call in aftermath.look.calls if belied(call, effects)}
@@ -40,13 +40,13 @@ def events_agree(evidence: Evidence, rules: Rules) -> Judged:
     cases = 0
     for identity, life in sorted(aftermath.look.lives.items()):
         client = MANAGER_AGENT + identity
-        terms = told[client, LEASE.kind, "LeaderElected"]
+        terms = counts[client, LEASE.kind, "LeaderElected"]
         if terms > 1 or not _judged(client, life, aftermath, writes):
             continue
         for reason, kind, least, exact in _expected(done, client, life):
             cases += 1
             exact = exact and (reason != "Claimed" or client not in unsure)
-            count = told[client, kind, reason]
+            count = counts[client, kind, reason]
             if count < least or (exact and count != least):
                 text = f"{identity} told {reason} of {kind}s {count} times; it was so {least} times"
                 found.append(Violation("events-agree", "", "", aftermath.look.time, text))
@@ -78,7 +78,7 @@ def _judged(client: str, life: Life, aftermath: Aftermath, writes: list[WriteRec
     )
 
 
-def _told(writes: list[WriteRecord]) -> Counter[tuple[str, str, str]]:
+def told(writes: Iterable[WriteRecord]) -> Counter[tuple[str, str, str]]:
     """How often, by client, kind of the object and reason; the last count of each Event holds."""
     counts: dict[str, tuple[tuple[str, str, str], int]] = {}
     for record in writes:
@@ -87,10 +87,10 @@ def _told(writes: list[WriteRecord]) -> Counter[tuple[str, str, str]]:
             reason = str(dig(record.object, "reason") or "")
             count = int(dig(record.object, "count") or 1)
             counts[f"{record.namespace}/{record.name}"] = (record.client, kind, reason), count
-    told: Counter[tuple[str, str, str]] = Counter()
+    found: Counter[tuple[str, str, str]] = Counter()
     for key, count in counts.values():
-        told[key] += count
-    return told
+        found[key] += count
+    return found
 
 
 def _done(evidence: Evidence, aftermath: Aftermath) -> Counter[tuple[str, str]]:

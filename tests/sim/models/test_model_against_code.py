@@ -54,6 +54,8 @@ MEASURES = {
     "ready_seconds.p50": 0.10,
     "ready_seconds.p95": 0.15,
     "queue_seconds.p95": 0.20,
+    "queue_length": 0.10,
+    "utilisation": 0.10,
 }
 
 

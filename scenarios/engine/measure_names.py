@@ -30,6 +30,10 @@ DISTRIBUTIONS: dict[str, str] = {
     ),
     "provision_seconds": "consumerRef set -> machine Provisioned",
     "ready_seconds": "machine created -> Provisioned, for machines that never met an empty pool",
+    "total_claim_seconds": (
+        "machine created -> host's consumerRef set, the wait for a free host included"
+    ),
+    "total_ready_seconds": "machine created -> Provisioned, the wait for a free host included",
     "release_seconds": "machine's deletion asked for -> its host Available and unowned again",
     "queue_seconds": "consumerRef set -> first BMC write of the provision operation",
     "bmc_operation_seconds": "first -> last request of an operation, as its BMC saw it",
@@ -44,6 +48,9 @@ SCALARS: dict[str, Measure] = {
     "provisioned": Measure("count", "machines that were Provisioned at some time"),
     "released": Measure("count", "hosts that came back to Available after an owner"),
     "waiting": Measure("count", "machines without a host at the end"),
+    "unserved": Measure(
+        "count", "machines that were never Provisioned, and whose deletion nobody asked for"
+    ),
     "claim_attempts": Measure(
         "count", "PhysicalHost writes that set a consumerRef, refused or not"
     ),

@@ -80,8 +80,12 @@ def samples(evidence: Evidence) -> dict[str, list[float]]:
                 found["queue_seconds"].append(max(0.0, first_write[row.uid] - row.claimed))
             if row.provisioned is not None:
                 found["provision_seconds"].append(row.provisioned - row.claimed)
-        if row.provisioned is not None and not row.waited:
-            found["ready_seconds"].append(row.provisioned - row.created)
+        if row.claimed is not None:
+            found["total_claim_seconds"].append(row.claimed - row.created)
+        if row.provisioned is not None:
+            found["total_ready_seconds"].append(row.provisioned - row.created)
+            if not row.waited:
+                found["ready_seconds"].append(row.provisioned - row.created)
         if row.deletion is not None and row.released is not None:
             found["release_seconds"].append(row.released - row.deletion)
     for operation in operations:
@@ -151,6 +155,7 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         "provisioned": float(sum(row.provisioned is not None for row in rows)),
         "released": float(sum(row.released is not None for row in rows)),
         "waiting": float(sum(row.claimed is None and row.gone is None for row in rows)),
+        "unserved": float(sum(row.provisioned is None and row.deletion is None for row in rows)),
         "claim_attempts": float(len(attempts)),
         "conflicts": float(conflicts),
         "conflict_ratio": conflicts / len(attempts) if attempts else None,

@@ -230,16 +230,21 @@ class _Playing:
         model, records = self._model, self._records
         seconds = self._env.now - self._began
         machines = model.machines
-        names = ("claim", "waited_claim", "provision", "ready", "release", "queue")
+        names = (
+            *("claim", "waited_claim", "total_claim", "provision", "ready", "total_ready"),
+            *("release", "queue"),
+        )
         found: dict[str, list[float]] = {f"{name}_seconds": [] for name in names}
         for one in machines:
             if one.claimed is not None:
                 name = "waited_claim_seconds" if one.waited else "claim_seconds"
                 found[name].append(one.claimed - one.eligible)
+                found["total_claim_seconds"].append(one.claimed - one.created)
                 if one.written is not None:
                     found["queue_seconds"].append(one.written - one.claimed)
                 if one.provisioned is not None:
                     found["provision_seconds"].append(one.provisioned - one.claimed)
+                    found["total_ready_seconds"].append(one.provisioned - one.created)
                     if not one.waited:
                         found["ready_seconds"].append(one.provisioned - one.created)
             if one.deleted is not None and one.released is not None:
@@ -254,6 +259,9 @@ class _Playing:
             "claim_attempts": float(records.attempts),
             "conflicts": float(records.conflicts),
             "conflict_ratio": records.conflicts / records.attempts if records.attempts else None,
+            "unserved": float(
+                sum(one.provisioned is None and one.deleted is None for one in machines)
+            ),
             "rejections": float(model.rejections),
         }
         worked = model.station.worked + model.unseen - self._worked_before

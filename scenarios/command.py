@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from beskar7.api.problems import DocumentError
+from beskar7.operations.options import whole_number
 from beskar7.runtime import LiveRuntime
 from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.checks import bound_of, format_value
-from scenarios.engine.clocks import Clock, run_on
+from scenarios.engine.clocks import CLOCKS, LEVELS, Clock, Fidelity, run_on
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.loader import catalog, load
 from scenarios.engine.progress import Lines, LiveTable, Progress
@@ -31,6 +32,7 @@ from scenarios.engine.trial import verdict
 
 HELD, FELL_SHORT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MAX_SEED = 2**63 - 1
+MAX_RUNS = 100_000
 SHOWN_VIOLATIONS = 10
 STORY_LINES = 60
 """Lines on how it came to the violations; ``timeline.txt`` of the report has no such limit."""
@@ -54,7 +56,19 @@ def register(subparsers: Any) -> None:
         "130 interrupted.",
     )
     parser.add_argument("scenario", nargs="?", metavar="NAME|FILE", help="see --list, or a file")
-    parser.add_argument("--clock", choices=("live", "virtual"), default="live")
+    parser.add_argument("--clock", choices=("live", "virtual"), help="default: live")
+    parser.add_argument(
+        "--fidelity",
+        choices=LEVELS,
+        help="code is --clock virtual, live is --clock live; model plays a queueing model of the "
+        "scenario some times, in a fraction of a second, and judges no invariant",
+    )
+    parser.add_argument(
+        "--runs",
+        type=whole_number(1, MAX_RUNS),
+        metavar="N",
+        help="of the model, a seed each (default: 10)",
+    )
     add_personality(parser)
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="default: 1")
     parser.add_argument(
@@ -81,9 +95,28 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def _level(args: argparse.Namespace) -> Fidelity:
+    """Of ``--fidelity`` and ``--clock``. Raises ValueError where they contradict each other."""
+    level: Fidelity = args.fidelity or ("code" if args.clock == "virtual" else "live")
+    if args.clock is not None and CLOCKS.get(level) != args.clock:
+        means = f"means --clock {CLOCKS[level]}" if level in CLOCKS else "has no clock"
+        raise ValueError(f"--clock {args.clock}: --fidelity {level} {means}; give one of the two")
+    if level != "model" and args.runs is not None:
+        raise ValueError(f"--runs {args.runs}: only of --fidelity model; other runs are one each")
+    if level == "model" and args.all:
+        raise ValueError("--all: not with --fidelity model; give one scenario")
+    return level
+
+
 def run(args: argparse.Namespace) -> int:
     """Run as the arguments say; the exit code."""
     voice = Console(stderr=True, highlight=False)
+    try:
+        level = _level(args)
+    except ValueError as error:
+        say(voice, f"beskar7 run: {error}")
+        return BAD_INPUT
+    args.clock = CLOCKS.get(level)
     if args.list:
         return _list()
     if args.report is not None and args.report.exists() and not args.report.is_dir():
@@ -101,6 +134,10 @@ def run(args: argparse.Namespace) -> int:
     except DocumentError as error:
         say(voice, str(error))
         return BAD_INPUT
+    if level == "model":
+        from scenarios.fidelity.modelrun import run_model  # scipy takes its time
+
+        return run_model(scenario, args, voice)
     if args.clock == "live" and scenario.virtual_only:
         where = ", ".join(scenario.virtual_only)
         say(voice, f"{args.scenario}: {where}: only in virtual time; give --clock virtual")

@@ -14,6 +14,10 @@ from scenarios.engine.world import World
 
 T = TypeVar("T")
 Clock = Literal["live", "virtual"]
+Fidelity = Literal["model", "code", "live"]
+LEVELS: tuple[Fidelity, ...] = ("model", "code", "live")
+"""From the fastest to the truest. ``code`` is the controller in virtual time."""
+CLOCKS: dict[Fidelity, Clock] = {"code": "virtual", "live": "live"}
 
 
 def run_live(scenario: Scenario, seed: int, body: Callable[[World], T]) -> T:

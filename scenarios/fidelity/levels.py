@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from beskar7.runtime import LiveRuntime
-from scenarios.engine.clocks import Clock
+from scenarios.engine.clocks import CLOCKS, LEVELS, Fidelity
 from scenarios.engine.schema import Scenario
 from scenarios.engine.trial import play
 from scenarios.models.calibration import Calibration
 from scenarios.models.play import simulate
 
-Fidelity = Literal["model", "code", "live"]
-LEVELS: tuple[Fidelity, ...] = ("model", "code", "live")
-"""From the fastest to the truest. ``code`` is the controller in virtual time."""
-CLOCKS: dict[Fidelity, Clock] = {"code": "virtual", "live": "live"}
+__all__ = ["LEVELS", "Fidelity", "Played", "play_at"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,15 @@ __all__ = ["LEVELS", "Fidelity", "Played", "play_at"]
 class Played:
     """One run. ``metrics`` by the names of :mod:`scenarios.engine.measure_names`, None where there
     was nothing to measure; a model leaves out what it does not know. ``shortfalls``: what broke a
-    promise or a check, in words (a model judges nothing)."""
+    promise or a check, in words (a model judges nothing). ``bottleneck``: what of the harness was
+    too slow for its times to be the controller's."""
 
     fidelity: Fidelity
     seed: int
     metrics: dict[str, float | None]
     wall_seconds: float
     shortfalls: tuple[str, ...] = ()
+    bottleneck: str = ""
 
 
 def play_at(
@@ -37,4 +39,7 @@ def play_at(
         metrics = simulate(scenario, seed, times).metrics
         return Played(fidelity, seed, metrics, now() - began)
     result = play(scenario, seed, CLOCKS[fidelity])
-    return Played(fidelity, seed, result.metrics, result.wall_seconds, tuple(result.shortfalls()))
+    fell_short = tuple(result.shortfalls())
+    return Played(
+        fidelity, seed, result.metrics, result.wall_seconds, fell_short, result.bottleneck
+    )

@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from scenarios.fidelity.columns import COLUMNS, GOAL
 from scenarios.fidelity.compare import Cell, Pair, Row
 
+WIDE = 1000
+"""Columns that a table may have."""
 SEEN = "*"
 """Behind the name of a scenario that the model was tuned on."""
 LEGEND = (
@@ -63,6 +66,10 @@ def tell(pairs: Sequence[Pair], console: Console) -> None:
             table.add_row(Text(name_of(row)), *map(cell_text, cells))
         table.add_row(Text("median", "bold"), *medians(pair, unseen=False))
         table.add_row(Text("median, unseen", "bold"), *medians(pair, unseen=True))
+        # Whole numbers, however narrow the terminal: a cut one is another number.
+        options = console.options.update(max_width=WIDE)
+        wanted = Measurement.get(console, options, table).maximum
+        console.width = max(console.width, wanted)
         console.print(table)
         for row in pair.rows:
             for remark in row.remarks:

@@ -22,8 +22,8 @@ from scenarios.engine.keeping import save
 from scenarios.engine.loader import catalog, load
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
-from scenarios.engine.templating import template
 from scenarios.engine.trial import verdict
+from scenarios.pages.templating import template
 
 INDEX = "index.html"
 LIVE_LIMIT = 3600.0

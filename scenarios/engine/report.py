@@ -17,7 +17,7 @@ from scenarios.engine.measures import samples
 from scenarios.engine.rehearsal.show import rounded, stretches
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
-from scenarios.engine.templating import template
+from scenarios.pages.templating import template
 
 SHOWN_MACHINES = 1000
 CHARTS = (

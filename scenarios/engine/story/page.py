@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import orjson
-from markupsafe import Markup
 
 from scenarios.engine.report import STATES
 from scenarios.engine.story.chapters import chapters, tell
@@ -14,7 +10,7 @@ from scenarios.engine.story.entries import Entry
 from scenarios.engine.story.lanes import MAX_BYTES, build
 from scenarios.engine.story.recording import Recording, meaning
 from scenarios.engine.story.text import LEGEND, MAX_CHAPTERS, chapter_lines
-from scenarios.engine.templating import template
+from scenarios.pages.templating import embedded, template
 
 KEYS = (
     ("n p", "next and previous violation"),
@@ -49,14 +45,3 @@ def render(recording: Recording, logged: Sequence[Entry], limit: int = MAX_BYTES
         keys=KEYS,
         data=embedded(build(recording, logged, limit)),
     )
-
-
-def embedded(data: Any) -> Markup:
-    """JSON that may stand in a script element whatever is in it.
-
-    No ``<`` is left, so that no text can end the element or begin a comment in it.
-    """
-    text = orjson.dumps(data).decode()
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # noqa: S704 - escaped above

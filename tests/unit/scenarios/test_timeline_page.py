@@ -21,8 +21,9 @@ from scenarios.engine.result import conclude
 from scenarios.engine.story.entries import entries
 from scenarios.engine.story.lanes import build
 from scenarios.engine.story.leases import holds
-from scenarios.engine.story.page import embedded, render
+from scenarios.engine.story.page import render
 from scenarios.engine.story.recording import Recording
+from scenarios.pages.templating import embedded
 
 pytestmark = pytest.mark.unit
 

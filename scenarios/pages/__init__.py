@@ -1,0 +1,1 @@
+"""Answers on one page each: question, answer, figures with intervals, plots that can be asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from scenarios.parallel.options import add_workers
 
 MAX_SEEDS = 1000
 RUNS = "runs.jsonl"
+PAGE = "fidelity.html"
 
 
 def register(subparsers: Any) -> None:
@@ -87,8 +89,11 @@ def _levels(text: str) -> tuple[Fidelity, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Run as the arguments say; the exit code."""
+    from scenarios.fidelity.page import machine
+    from scenarios.fidelity.page import page as report
     from scenarios.fidelity.session import NoSession, Session  # scipy takes its time
     from scenarios.fidelity.show import tell
+    from scenarios.pages.page import save
 
     voice = Console(stderr=True, highlight=False)
     try:
@@ -99,6 +104,13 @@ def run(args: argparse.Namespace) -> int:
         say(voice, str(error))
         return BAD_INPUT
     pairs = session.pairs()
+    page = args.report / PAGE
+    try:
+        save(report(pairs, _seeds(args), _words(args), machine()), page)
+        say(voice, f"written: {page}")
+    except OSError as error:
+        say(voice, f"--report {args.report}: {error.strerror or error}")
+        return BAD_INPUT
     if args.output == "json":
         sys.stdout.write(orjson.dumps(session.to_json(), option=orjson.OPT_INDENT_2).decode())
         sys.stdout.write("\n")
@@ -108,6 +120,18 @@ def run(args: argparse.Namespace) -> int:
         say(voice, f"Interrupted: {session.said}; the same command goes on from there.")
         return INTERRUPTED
     return FELL_SHORT if session.fell_short else HELD
+
+
+def _seeds(args: argparse.Namespace) -> str:
+    last = args.seed + args.seeds - 1
+    return str(args.seed) if last == args.seed else f"{args.seed} to {last}"
+
+
+def _words(args: argparse.Namespace) -> str:
+    """The command that plays the same again."""
+    which = args.scenarios or ["--set", args.which or "small"]
+    own = ["--levels", ",".join(args.levels), "--seeds", str(args.seeds), "--seed", str(args.seed)]
+    return shlex.join(["beskar7", "fidelity", *which, *own])
 
 
 def _chosen(args: argparse.Namespace) -> Sequence[Scenario]:

@@ -39,10 +39,11 @@ def name_of(row: Row) -> str:
 def verdict(pair: Pair) -> str:
     """One line on the goal."""
     found = pair.median(GOAL)
+    name = f"{pair.one.capitalize()} against {pair.other}"
     if found is None:
-        return f"{pair.one} against {pair.other}: nothing was compared"
+        return f"{name}: nothing was compared"
     unseen = pair.median(GOAL, unseen=True)
-    said = f"{pair.one} against {pair.other}: median absolute error of ready P95 {found:.1%}"
+    said = f"{name}: median absolute error of ready P95 {found:.1%}"
     if unseen is not None:
         said += f", {unseen:.1%} of those that tuned nothing"
     if pair.goal is not None:
@@ -85,9 +86,9 @@ def tell(pairs: Sequence[Pair], console: Console) -> None:
 def markdown(pairs: Sequence[Pair]) -> Iterator[str]:
     """Lines of the published page."""
     for pair in pairs:
-        yield f"### {pair.one} against {pair.other}"
+        yield f"### {pair.one.capitalize()} against {pair.other}"
         yield ""
-        yield f"{verdict(pair).capitalize()}."
+        yield f"{verdict(pair)}."
         yield ""
         yield "| scenario | " + " | ".join(column.title for column in COLUMNS) + " | seeds |"
         yield "|---" * (len(COLUMNS) + 2) + "|"

@@ -65,6 +65,9 @@ def test_what_was_played_is_kept_and_the_model_agrees_with_the_code(
     played[:] = [("", 0)] * 4
     assert main([*words, "--again"]) == 0
     assert len(played) == 4 + 4
+    page = (tmp_path / "out" / "fidelity.html").read_text()
+    assert "How far is model from code?" in page
+    assert "--levels model,code --seeds 2 --seed 1" in page
     assert "three" in capsys.readouterr().out
 
 

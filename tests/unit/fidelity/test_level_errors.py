@@ -10,9 +10,11 @@ from rich.console import Console
 from scenarios.engine.clocks import Fidelity
 from scenarios.fidelity.columns import COLUMNS, GOAL
 from scenarios.fidelity.compare import pairs, to_json
+from scenarios.fidelity.page import page
 from scenarios.fidelity.runs import Kept
 from scenarios.fidelity.scenarioset import SMALL, known, read, tuned
 from scenarios.fidelity.show import markdown, tell, verdict
+from scenarios.pages.page import render
 
 pytestmark = pytest.mark.unit
 
@@ -89,9 +91,9 @@ def test_tables_have_each_scenario_and_whole_numbers_in_a_narrow_terminal() -> N
     rows = narrow.getvalue().splitlines()
     assert any("batch-storm*" in row and "+15.0 ±63.5" in row for row in rows)
     assert "third: model: the model does not know it" in rows
-    page = list(markdown(found))
-    assert next(row for row in page if row.startswith("| other |")).endswith("| 1 |")
-    assert all(row.count("|") == len(COLUMNS) + 3 for row in page if row.startswith("|"))
+    lines = list(markdown(found))
+    assert next(row for row in lines if row.startswith("| other |")).endswith("| 1 |")
+    assert all(row.count("|") == len(COLUMNS) + 3 for row in lines if row.startswith("|"))
 
 
 def test_json_has_intervals_where_there_are_any() -> None:
@@ -100,6 +102,25 @@ def test_json_has_intervals_where_there_are_any() -> None:
     assert storm["errors"][GOAL]["half_width"] > 0.0
     assert other["errors"][GOAL]["half_width"] is None
     assert (storm["tuned_the_model"], other["tuned_the_model"]) == (True, False)
+
+
+def test_the_page_answers_first_and_shows_both_pairs_of_levels() -> None:
+    found = page(pairs(RUNS, ("model", "code", "live")), "1 to 2", "beskar7 fidelity", "here")
+    assert found.question == "How far is model from code from live?"
+    assert found.verdict.tone == "bad"
+    assert [section.title for section in found.sections] == [
+        "Model against code",
+        "Code against live",
+    ]
+    assert "goal is below 10%: MISSED" in found.answer
+    html = render(found)
+    for text in (
+        "batch-storm*",
+        "third",
+        "the model does not know it",
+        "Model against code: ready P95",
+    ):
+        assert text in html
 
 
 def test_the_set_is_large_enough_and_most_of_it_unseen() -> None:

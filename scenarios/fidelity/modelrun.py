@@ -21,11 +21,10 @@ from scenarios.engine.checks import CheckResult, bound_of, format_value
 from scenarios.engine.keeping import RESULT
 from scenarios.engine.measure_names import MEASURES
 from scenarios.engine.schema import Check, Scenario
-from scenarios.fidelity.levels import play_at
 from scenarios.models.calibration import Calibration
 from scenarios.models.estimates import Estimate, replicate
 from scenarios.models.learn import NotLearned
-from scenarios.models.play import NotModelled
+from scenarios.models.play import Model, NotModelled
 from scenarios.swarm.tally import LiveLine
 
 RUNS = 10
@@ -132,10 +131,11 @@ def replicated(
     now = LiveRuntime().now
     began = now()
     kept: list[dict[str, float]] = []
+    model = Model(scenario, calibration)
     line = LiveLine(voice, now)
 
     def one(number: int) -> Mapping[str, float]:
-        metrics = play_at("model", scenario, number, calibration).metrics
+        metrics = model.run(number).metrics
         kept.append({k: math.nan if value is None else value for k, value in metrics.items()})
         return kept[-1]
 

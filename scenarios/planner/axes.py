@@ -124,9 +124,7 @@ def _choice(
     name: str, values: tuple[str, ...], overrides: Callable[[str], list[str]], keys: str
 ) -> Axis:
     usual = values[0]
-    return Axis(
-        name, values, overrides, lambda value: float(value != usual), keys, ordered=False
-    )
+    return Axis(name, values, overrides, lambda value: float(value != usual), keys, ordered=False)
 
 
 def _mode(value: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from beskar7.cli import main
-from scenarios.fidelity import modelrun
+from scenarios.models.play import Model, ModelRun
 
 pytestmark = pytest.mark.sim
 
@@ -44,7 +44,7 @@ def test_the_model_tells_estimates_and_judges_checks_on_them(
     assert ready["low"] < ready["mean"] < ready["high"]
     assert ready["runs"] == 4
     assert found["invariants_judged"] is False
-    assert found["calibration"]["claimers"] > 0
+    assert found["calibration"]["seen"] > 0.0
     main([*words, "--output", "json"])
     again = json.loads(capsys.readouterr().out)
     assert again["metrics"] == found["metrics"], "a function of the seeds"
@@ -56,15 +56,15 @@ def test_ctrl_c_keeps_the_runs_that_are_done(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, played = modelrun.play_at, []
+    real, played = Model.run, []
 
-    def play_at(*args: object) -> object:
-        played.append(args)
+    def run(self: Model, seed: int) -> ModelRun:
+        played.append(seed)
         if len(played) == 3:
             raise KeyboardInterrupt
-        return real(*args)
+        return real(self, seed)
 
-    monkeypatch.setattr(modelrun, "play_at", play_at)
+    monkeypatch.setattr(Model, "run", run)
     words = ["run", file, "--fidelity", "model", "--report", str(tmp_path / "r")]
     assert main(words) == 130
     assert json.loads((tmp_path / "r" / "result.json").read_text())["runs"] == 2

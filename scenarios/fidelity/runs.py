@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -116,10 +116,17 @@ class Store:
         with self._path.open("ab") as file:
             file.write(_line(run))
 
-    def tidy(self) -> None:
-        """Write it anew, in order, without what was played twice. Raises OSError."""
+    def tidy(self, prints: Mapping[str, str]) -> None:
+        """Write it anew, in order, without what was played twice. Raises OSError.
+
+        ``prints`` are those of scenarios as they are: what was played of another form of these is
+        left out.
+        """
         beside = self._path.with_suffix(".new")
-        runs = sorted(self.kept.values(), key=lambda run: run.order)
+        runs = sorted(
+            (r for r in self.kept.values() if prints.get(r.scenario, "") in ("", r.scenario_print)),
+            key=lambda run: run.order,
+        )
         beside.write_bytes(b"".join(map(_line, runs)))
         os.replace(beside, self._path)
 

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from scenarios.command import say
 from scenarios.engine.clocks import Fidelity
 from scenarios.engine.schema import Scenario
 from scenarios.fidelity.compare import Pair, pairs, to_json
-from scenarios.fidelity.runs import Kept, RunsError, Store, Task, play_runs
+from scenarios.fidelity.runs import Kept, RunsError, Store, Task, play_runs, print_of
 from scenarios.models.calibration import Calibration
 from scenarios.parallel.jobs import BackendError
 from scenarios.parallel.options import workers_of
-from scenarios.swarm.tally import LiveLine
 
 
 class NoSession(Exception):
@@ -60,7 +60,6 @@ class Session:
         kept = {} if args.again else self._store.kept
         left = [task for task in self._tasks if task.level == "model" or task.key not in kept]
         began = now()
-        line = LiveLine(voice, now)
         played = 0
         runs = play_runs(left, workers_of(args))
         ending: Literal["done", "interrupted"] = "done"
@@ -68,8 +67,8 @@ class Session:
             for run in runs:
                 self._store.add(run)
                 played += 1
-                line.say(_line(run, now() - began, played, len(left)))
-            self._store.tidy()
+                say(voice, _line(run, now() - began, played, len(left)))
+            self._store.tidy({task.scenario.name: print_of(task.scenario) for task in self._tasks})
         except KeyboardInterrupt:
             ending = "interrupted"
         except BackendError as error:
@@ -78,7 +77,6 @@ class Session:
             raise NoSession(f"{self._file}: {error.strerror or error}") from None
         finally:
             runs.close()
-            line.close()
         return ending
 
     @property

@@ -32,8 +32,11 @@ def test_what_was_added_is_read_again(tmp_path: Path) -> None:
     again = Store(path)
     assert again.kept == store.kept
     assert again.kept[RUN.key].wall_seconds == 9.0, "the last one counts"
-    again.tidy()
-    assert [run.seed for run in read_runs(path)] == [1, 2], "in order, and once each"
+    again.add(replace(RUN, scenario_print="old"))
+    again.add(replace(RUN, scenario="other", scenario_print="its own"))
+    again.tidy({"small": "p"})
+    left = [(run.scenario, run.seed) for run in read_runs(path)]
+    assert left == [("other", 1), ("small", 1), ("small", 2)], "in order, once each, as they are"
 
 
 def test_a_line_that_was_broken_off_is_left_out(tmp_path: Path) -> None:

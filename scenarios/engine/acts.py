@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -145,7 +145,7 @@ class Stage:
                 self._incident("kubectl" if isinstance(action, Kubectl) else "recover", f"{action}")
                 return start(self._world, action)
             case CreateMachines(count):
-                self.create(count)
+                self.create([None] * count)
             case DeleteMachines(count, which):
                 self._delete(count, which)
             case KillManager(target, restart):
@@ -175,13 +175,15 @@ class Stage:
         self._incident("kill-manager", identity, detail, time)
         return time
 
-    def create(self, count: int) -> range:
-        """The numbers of the machines that were created."""
+    def create(self, variants: Sequence[int | None]) -> range:
+        """Create a machine of each of these positions in the mix; None: of the one whose turn it
+        is. The numbers of the machines."""
         load = self._evidence.scenario.load
         first = self._created + 1
-        for _ in range(count):
+        for variant in variants:
             self._created += 1
-            self._world.kube.create(BESKAR7_MACHINE, machine(load, self._created))
+            self._world.kube.create(BESKAR7_MACHINE, machine(load, self._created, variant))
+        count = len(variants)
         names = f"machine-{first:03d}" + (f" to {self._created:03d}" if count > 1 else "")
         self._incident("create", names, f"{count} machines")
         return range(first, self._created + 1)

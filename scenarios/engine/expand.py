@@ -1,6 +1,6 @@
-"""From a scenario to the things in its world: hosts with addresses, objects, arrival times.
+"""From a scenario to the things in its world: hosts with addresses, and objects.
 
-Pure: the same scenario (and, for arrivals, the same random stream) gives the same world.
+Pure: the same scenario gives the same world.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, PHYSICAL_HOST
 from beskar7.config import CONFIG_MAP_NAME, ConfigError, Tuning, parse_tuning
 from beskar7.redfish.vendors import vendor_of
-from beskar7.runtime import Random
 from emulator.bmc.personality import Family
 from emulator.bmc.personalityfile import load, personalities
 from scenarios.engine.schema import HostGroup, HostsSpec, LoadSpec, Scenario, Variant
@@ -140,16 +139,24 @@ def config_map(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def machine(load: LoadSpec, number: int) -> dict[str, Any]:
-    """The ``number``-th (from 1) Beskar7Machine of the run."""
-    order = _round(tuple(variant.weight for variant in load.mix))
-    variant = load.mix[order[(number - 1) % len(order)]]
+def machine(load: LoadSpec, number: int, variant: int | None = None) -> dict[str, Any]:
+    """The ``number``-th (from 1) Beskar7Machine of the run.
+
+    ``variant`` is its position in the mix; None: the one whose turn it is.
+    """
+    position = turn_of(load, number) if variant is None else variant
     return {
         "apiVersion": BESKAR7_MACHINE.api_version,
         "kind": BESKAR7_MACHINE.kind,
         "metadata": {"name": f"machine-{number:03d}", "namespace": load.namespace},
-        "spec": machine_spec(variant),
+        "spec": machine_spec(load.mix[position]),
     }
+
+
+def turn_of(load: LoadSpec, number: int) -> int:
+    """Whose turn it is in the mix at the ``number``-th (from 1) machine: the variant's position."""
+    order = _round(tuple(variant.weight for variant in load.mix))
+    return order[(number - 1) % len(order)]
 
 
 @lru_cache(maxsize=8)
@@ -178,28 +185,6 @@ def machine_spec(variant: Variant) -> dict[str, Any]:
         "hostRequirements": {name: value for name, value in requirements.items() if value},
     }
     return {name: value for name, value in spec.items() if value}
-
-
-def arrival_offsets(load: LoadSpec, rng: Random) -> list[float]:
-    """Seconds after the load's start at which each machine is created, in order."""
-    match load.arrivals.process:
-        case "batch":
-            return [0.0] * load.machines
-        case "constant":
-            return [index / load.arrivals.rate for index in range(load.machines)]
-    offsets, at = [], 0.0
-    for _ in range(load.machines):
-        at += rng.expovariate(load.arrivals.rate)
-        offsets.append(at)
-    return offsets
-
-
-def lifetime_of(load: LoadSpec, rng: Random) -> float | None:
-    """Seconds that a machine is wanted; None: for as long as the run lasts."""
-    if load.lifetime is None:
-        return None
-    mean = load.lifetime.mean
-    return mean if load.lifetime.process == "constant" else rng.expovariate(1.0 / mean)
 
 
 def cooldowns(scenario: Scenario) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 from beskar7.api.documents import Node
@@ -12,6 +13,14 @@ from beskar7.api.problems import Problems, Where, closest
 
 _REQUIRED: Any = object()
 MAX_TEXT = 2048
+_RATES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def beside(node: Node, place: str) -> str:
+    """The absolute place of a file that a value names: relative to the document that it stands in,
+    or, from ``--set``, to the working directory."""
+    folder = Path(node.where.source).parent if node.where.line else Path()
+    return str((folder / place).resolve())
 
 
 class Fields:
@@ -153,6 +162,27 @@ class Fields:
         else:
             return float(value)
         return fallback
+
+    def rate(self, name: str, *, low: float, high: float) -> float:
+        """Events per second: ``5/s``, ``40/h``, ``200/d`` (and ``/m``); a plain number is per
+        second."""
+        node = self.node(name, required=True)
+        if node is None:
+            return low
+        value = node.value
+        if isinstance(value, str):
+            number, _, unit = value.partition("/")
+            try:
+                value = float(number) / _RATES[unit.strip()]
+            except (ValueError, KeyError):
+                value = None
+        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+            self.wrong(name, f"has to be a rate such as 5/s, 40/h or 200/d, not {node.shape()}")
+        elif not math.isfinite(value) or not low <= value <= high:
+            self.wrong(name, f"is {value:g}/s; it has to be from {low:g}/s to {high:g}/s")
+        else:
+            return float(value)
+        return low
 
     def duration(
         self, name: str, default: Any = _REQUIRED, *, low: float = 0.0, high: float = 86_400.0

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from beskar7.api.admission.context import Findings
 from beskar7.api.admission.machines import validate_at
 from beskar7.api.documents import Node
+from beskar7.api.problems import DocumentError
 from scenarios.engine.act_fields import MAX_MACHINES
+from scenarios.engine.arrivals import MAX_PEAK
 from scenarios.engine.expand import machine_spec
 from scenarios.engine.fault_fields import NAME
-from scenarios.engine.fields import Fields
+from scenarios.engine.fields import Fields, beside
 from scenarios.engine.schema import (
     BOOT_MODES,
     OS_FAMILIES,
     PROVISIONING_MODES,
     Arrivals,
+    Coming,
+    Day,
     HostRequirements,
     Lifetime,
     LoadSpec,
+    Trace,
     Variant,
 )
+from scenarios.engine.tracefile import read_trace
 
 MAX_SECONDS = 7 * 86_400.0
+RATED: tuple[Literal["poisson", "constant"], ...] = ("poisson", "constant")
 LIFETIMES: tuple[Literal["exponential", "constant"], ...] = ("exponential", "constant")
 MIN_RATE = 1e-5
-"""A machine a day, about."""
+"""Machines per second: one a day, about."""
 MAX_RATE = 10_000.0
 """Machines per second."""
+MAX_SPEED = 1e6
+"""Times as fast as it was recorded."""
+MAX_PLACE = 1024
+"""Characters of a file's place."""
 MAX_VARIANTS = 50
 MAX_WEIGHT = 1000
 MAX_ENTRIES = 64
@@ -46,13 +59,16 @@ FIELDS = {
 
 
 def read_load(fields: Fields) -> LoadSpec:
+    mix, arrivals = _mix(fields), _arrivals(fields)
     load = LoadSpec(
-        machines=fields.integer("machines", low=0, high=MAX_MACHINES),
-        mix=_mix(fields),
-        arrivals=_arrivals(fields),
+        machines=_machines(fields, arrivals.trace),
+        mix=mix,
+        arrivals=arrivals,
         lifetime=_lifetime(fields),
         namespace=fields.text("namespace", "default", pattern=NAME, example="default"),
     )
+    if arrivals.trace is not None:
+        _check_variants(fields, arrivals.trace, mix)
     fields.finish()
     return load
 
@@ -154,18 +170,82 @@ def _lifetime(fields: Fields) -> Lifetime | None:
 
 
 def _arrivals(fields: Fields) -> Arrivals:
-    """``batch``, ``{poisson: 5/s}`` or ``{constant: 5/s}``."""
+    """``batch``, or a mapping with one of the other processes, as ``{poisson: 5/s}``."""
     node = fields.node("arrivals")
     if node is None or node.value == "batch":
         return Arrivals()
-    hint = "write batch, {poisson: 5/s} or {constant: 5/s}"
+    hint = "write batch, {poisson: 5/s}, {constant: 5/s}, {diurnal: {...}} or {trace: FILE.csv}"
     if not isinstance(node.value, dict):
         fields.wrong("arrivals", f"is {node.shape()}; {hint}")
         return Arrivals()
     of = fields.child("arrivals")
-    if of.names() == ["poisson"]:
-        return Arrivals("poisson", of.number("poisson", low=MIN_RATE, high=MAX_RATE, unit="/s"))
-    if of.names() == ["constant"]:
-        return Arrivals("constant", of.number("constant", low=MIN_RATE, high=MAX_RATE, unit="/s"))
+    for process in RATED:
+        if of.names() == [process]:
+            return Arrivals(process, of.rate(process, low=MIN_RATE, high=MAX_RATE))
+    if of.names() == ["diurnal"]:
+        return _diurnal(of.child("diurnal", required=True))
+    if of.has("trace"):
+        return Arrivals("trace", trace=_trace(of))
     fields.wrong("arrivals", f"has the fields {', '.join(of.names()) or 'none'}; {hint}")
     return Arrivals()
+
+
+def _diurnal(fields: Fields) -> Arrivals:
+    """``{mean: 200/d, peak: 3, at: 9h}``, and where the load begins in which period."""
+    plain = Day()
+    period = fields.duration("period", plain.period, low=1.0, high=MAX_SECONDS)
+    day = Day(
+        peak=fields.number("peak", plain.peak, low=1.0, high=MAX_PEAK),
+        at=fields.duration("at", period / 2, high=period),
+        starts=fields.duration("starts", plain.starts, high=period),
+        period=period,
+    )
+    rate = fields.rate("mean", low=MIN_RATE, high=MAX_RATE / MAX_PEAK)
+    fields.finish()
+    return Arrivals("diurnal", rate, day)
+
+
+def _trace(fields: Fields) -> Trace | None:
+    """``{trace: FILE.csv}``, and ``speed``: the file's place is relative to the scenario's."""
+    speed = fields.number("speed", 1.0, low=1e-3, high=MAX_SPEED)
+    place = fields.text("trace", limit=MAX_PLACE)
+    fields.finish()
+    node = fields.node("trace")
+    if node is None or not place:
+        return None
+    path = Path(beside(node, place))
+    try:
+        rows = read_trace(path)
+    except DocumentError as error:
+        for problem in error.problems:
+            fields.wrong("trace", str(problem))
+        return None
+    if rows[-1].at / speed > MAX_SECONDS:
+        days = f"{rows[-1].at / speed / 86_400.0:.4g}"
+        fields.wrong("trace", f"lasts {days} days; the limit is 7: give a greater speed")
+        return None
+    return Trace(str(path), tuple(_faster(row, speed) for row in rows))
+
+
+def _faster(row: Coming, speed: float) -> Coming:
+    lifetime = None if row.lifetime is None else row.lifetime / speed
+    return replace(row, at=row.at / speed, lifetime=lifetime)
+
+
+def _machines(fields: Fields, trace: Trace | None) -> int:
+    """``machines``; with a trace it may be left out for all of these."""
+    if trace is None:
+        return int(fields.integer("machines", low=0, high=MAX_MACHINES))
+    count = len(trace.rows)
+    machines = int(fields.integer("machines", count, low=0, high=MAX_MACHINES))
+    if machines > count:
+        fields.wrong("machines", f"is {machines}, but the trace has {count} arrivals")
+    return machines
+
+
+def _check_variants(fields: Fields, trace: Trace, mix: tuple[Variant, ...]) -> None:
+    for row, coming in enumerate(trace.rows, 1):
+        if coming.variant is not None and coming.variant >= len(mix):
+            said = f"arrival {row} is of variant {coming.variant + 1}, but the mix has {len(mix)}"
+            fields.wrong("arrivals", said)
+            return

@@ -18,7 +18,7 @@ from emulator.bmc.shards import MAX_SHARDS
 from emulator.fields import FieldError
 from scenarios.engine.act_fields import read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault
-from scenarios.engine.fields import Fields
+from scenarios.engine.fields import Fields, beside
 from scenarios.engine.load_fields import MAX_SECONDS, read_labels, read_load, read_tags
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.rehearsal.script_fields import read_rehearsal
@@ -162,8 +162,7 @@ def _personalities(fields: Fields) -> tuple[tuple[str, ...], Mapping[str, Family
     node = fields.node("personalities")
     if node is None:
         return (), known
-    folder = Path(node.where.source).parent if node.where.line else Path()
-    places = tuple(str((folder / place).resolve()) for place in fields.texts("personalities"))
+    places = tuple(beside(node, place) for place in fields.texts("personalities"))
     for place in places:
         try:
             known = read_personalities(Path(place), known)

@@ -141,7 +141,8 @@ class Run:
         while True:
             now = runtime.now()
             if coming := traffic.arriving(now):
-                traffic.arrived(acts.create(coming), now)
+                variants = [machine.variant for machine in coming]
+                traffic.arrived(acts.create(variants), coming, now)
             for number in traffic.leaving(now):
                 acts.remove(number)
             watcher.read()

@@ -83,11 +83,49 @@ class WorldSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """``rate`` is machines per second; a batch has none and comes at once."""
+class Day:
+    """How a rate goes up and down over each ``period`` (seconds).
 
-    process: Literal["batch", "poisson", "constant"] = "batch"
+    ``peak``: the highest rate as a multiple of the mean, 1 or more. ``at``: seconds of the period
+    at which it is reached; ``starts``: those at which the load begins.
+    """
+
+    peak: float = 2.0
+    at: float = 12 * 3600.0
+    starts: float = 0.0
+    period: float = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A machine that comes ``at`` seconds after the load's start.
+
+    ``variant``: its position in the mix; None: as the round of the mix has it. ``lifetime`` in
+    seconds; None: as the load says.
+    """
+
+    at: float
+    variant: int | None = None
+    lifetime: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Arrivals that were recorded, in order of time; ``place`` is the file that holds them."""
+
+    place: str
+    rows: tuple[Coming, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """``rate`` is machines per second, over a ``day`` their mean; a batch has none and comes at
+    once. With a ``trace`` the machines are its first."""
+
+    process: Literal["batch", "poisson", "constant", "diurnal", "trace"] = "batch"
     rate: float = 0.0
+    day: Day = Day()
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

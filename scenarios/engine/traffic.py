@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from beskar7.runtime import Runtime
-from scenarios.engine.expand import arrival_offsets, lifetime_of
-from scenarios.engine.schema import LoadSpec
+from scenarios.engine.arrivals import arrivals_of, lifetime_of
+from scenarios.engine.schema import Coming, LoadSpec
 
 
 class Traffic:
@@ -17,8 +17,8 @@ class Traffic:
     def __init__(self, load: LoadSpec, runtime: Runtime, began: float) -> None:
         self._load = load
         self._lifetimes = runtime.rng("scenario/lifetimes")
-        offsets = arrival_offsets(load, runtime.rng("scenario/arrivals"))
-        self._arrivals = deque(began + offset for offset in offsets)
+        self._began = began
+        self._arrivals = deque(arrivals_of(load, runtime.rng("scenario/arrivals")))
         self._departures: list[tuple[float, int]] = []
 
     @property
@@ -33,24 +33,23 @@ class Traffic:
     @property
     def next_at(self) -> float | None:
         """When somebody comes or goes next."""
-        coming = self._arrivals[0] if self._arrivals else None
+        coming = self._began + self._arrivals[0].at if self._arrivals else None
         going = self._departures[0][0] if self._departures else None
         if coming is None or going is None:
             return going if coming is None else coming
         return min(coming, going)
 
-    def arriving(self, now: float) -> int:
-        """How many come by ``now``, who did not before."""
-        due = 0
-        while self._arrivals and self._arrivals[0] <= now:
-            self._arrivals.popleft()
-            due += 1
+    def arriving(self, now: float) -> list[Coming]:
+        """Those who come by ``now`` and did not before."""
+        due = []
+        while self._arrivals and self._began + self._arrivals[0].at <= now:
+            due.append(self._arrivals.popleft())
         return due
 
-    def arrived(self, numbers: Iterable[int], now: float) -> None:
+    def arrived(self, numbers: Iterable[int], coming: Iterable[Coming], now: float) -> None:
         """These machines are there from ``now`` on; some for a time only."""
-        for number in numbers:
-            lifetime = lifetime_of(self._load, self._lifetimes)
+        for number, machine in zip(numbers, coming, strict=True):
+            lifetime = lifetime_of(self._load, machine, self._lifetimes)
             if lifetime is not None:
                 heapq.heappush(self._departures, (now + lifetime, number))
 

@@ -12,7 +12,7 @@ from beskar7.coordination.hostpool import HostPool
 from beskar7.coordination.requirements import Requirements
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.expand import machine as machine_of
-from scenarios.engine.expand import physical_host, plan_hosts
+from scenarios.engine.expand import physical_host, plan_hosts, turn_of
 from scenarios.engine.schema import Scenario
 from scenarios.models.machines import ModelHost
 from scenarios.models.modelmachine import ModelMachine
@@ -40,16 +40,22 @@ class Wishes:
 
     def __init__(self, scenario: Scenario) -> None:
         load = scenario.load
-        count = sum(variant.weight for variant in load.mix)
         found: dict[Requirements, int] = {}
-        self._round = [
-            found.setdefault(Requirements.of(Beskar7Machine(machine_of(load, number))), len(found))
-            for number in range(1, count + 1)
+        self._places = [
+            found.setdefault(
+                Requirements.of(Beskar7Machine(machine_of(load, 1, variant))), len(found)
+            )
+            for variant in range(len(load.mix))
         ]
+        count = sum(variant.weight for variant in load.mix)
+        self._round = [turn_of(load, number) for number in range(1, count + 1)]
         self.all = tuple(found)
 
     def place(self, machine: ModelMachine) -> int:
-        return self._round[(machine.number - 1) % len(self._round)]
+        variant = machine.variant
+        if variant is None:
+            variant = self._round[(machine.number - 1) % len(self._round)]
+        return self._places[variant]
 
     def of(self, machine: ModelMachine) -> Requirements:
         return self.all[self.place(machine)]

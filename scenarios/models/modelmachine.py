@@ -29,6 +29,8 @@ class ModelMachine:
     number: int
     created: float
     eligible: float
+    variant: int | None = None
+    """Its position in the mix; None: as its turn is."""
     state: State = State.WANTS
     waited: bool = False
     """It met an empty pool."""

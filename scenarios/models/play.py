@@ -14,10 +14,11 @@ import simpy
 from beskar7.config import Tuning
 from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
-from scenarios.engine.expand import arrival_offsets, lifetime_of
+from scenarios.engine.arrivals import arrivals_of, lifetime_of
 from scenarios.engine.measures import summarize
 from scenarios.engine.schema import (
     Act,
+    Coming,
     CreateMachines,
     DeleteMachines,
     Scenario,
@@ -144,8 +145,8 @@ class _Playing:
         self._began = env.now
         self._worked_before = model.station.worked + model.unseen
         load = self._scenario.load
-        for offset in arrival_offsets(load, self._runtime.rng("scenario/arrivals")):
-            self._at(self._began + offset, self._comes)
+        for coming in arrivals_of(load, self._runtime.rng("scenario/arrivals")):
+            self._at(self._began + coming.at, partial(self._comes, coming))
         for act in self._acts:
             if act.trigger.at is not None:
                 self._at(self._began + act.trigger.at, self._look_at_acts)
@@ -156,17 +157,14 @@ class _Playing:
 
     # --- what happens -------------------------------------------------------------------------
 
-    def _comes(self) -> None:
+    def _comes(self, coming: Coming) -> None:
         self._to_come -= 1
-        self._create()
-        self._look_at_acts()
-
-    def _create(self) -> None:
-        found = self._model.create(next(self._numbers))
-        lifetime = lifetime_of(self._scenario.load, self._lifetimes)
+        found = self._model.create(next(self._numbers), coming.variant)
+        lifetime = lifetime_of(self._scenario.load, coming, self._lifetimes)
         if lifetime is not None:
             self._going += 1
             self._at(self._env.now + lifetime, partial(self._goes, found))
+        self._look_at_acts()
 
     def _goes(self, found: ModelMachine) -> None:
         self._going -= 1
@@ -203,7 +201,7 @@ class _Playing:
         action = act.action
         if isinstance(action, CreateMachines):
             for _ in range(action.count):
-                self._create()
+                self._model.create(next(self._numbers))
         elif isinstance(action, DeleteMachines):
             for found in self._chosen(action)[: action.count]:
                 self._model.delete(found)

@@ -83,9 +83,10 @@ class Provisioning:
 
     # --- machines -----------------------------------------------------------------------------
 
-    def create(self, number: int) -> ModelMachine:
+    def create(self, number: int, variant: int | None = None) -> ModelMachine:
+        """``variant``: its position in the mix; None: as its turn is."""
         now = self._env.now
-        machine = ModelMachine(number, created=now, eligible=now)
+        machine = ModelMachine(number, created=now, eligible=now, variant=variant)
         self.machines.append(machine)
         self.states[State.WANTS] += 1
         self._moving += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import textwrap
 from importlib import resources
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.problems import DocumentError
-from scenarios.engine.expand import apportion, arrival_offsets, fleet_spec, plan_hosts
+from scenarios.engine.expand import apportion, fleet_spec, plan_hosts
 from scenarios.engine.loader import catalog, load, loads
-from scenarios.engine.schema import AddFault, Arrivals, ClearFault, KillManager, Lifetime, LoadSpec
+from scenarios.engine.schema import AddFault, Arrivals, ClearFault, KillManager, Lifetime
 
 pytestmark = pytest.mark.unit
 
@@ -90,8 +91,13 @@ def test_the_catalogue_is_valid_and_named_after_its_files(name: str) -> None:
 
 def test_the_examples_of_the_readme_are_valid() -> None:
     readme = Path(str(resources.files("scenarios"))) / "README.md"
-    example, faults, four_acts = re.findall(r"```yaml\n(.*?)```", readme.read_text("utf-8"), re.S)
+    blocks = re.findall(r"```yaml\n(.*?)```", readme.read_text("utf-8"), re.S)
+    example, day, faults, four_acts = blocks
     assert loads(example).total_machines == 60
+    plain = re.search("  arrivals: batch.*\n", example)
+    assert plain is not None
+    daily = loads(example.replace(plain.group(), textwrap.indent(day, "  "))).load.arrivals
+    assert daily.day.peak == 3.0
     assert len(loads(example.replace("faults: []", "faults:\n" + faults)).faults) == 5
     assert loads(example.replace("acts: []", four_acts)).rehearsal is not None
 
@@ -114,7 +120,7 @@ def test_the_examples_of_the_readme_are_valid() -> None:
         ("duration: 30s}", "duration: soon}", 12, "not a duration"),
         ("leader-elect-lease-duration", "leader-elekt", 12, "unrecognized"),
         ("machines: 12", "machines: -1", 16, "load.machines: is -1"),
-        ("poisson: 5/s", "poisson: 5/h", 17, "has to be a number, for example 5/s"),
+        ("poisson: 5/s", "poisson: 5/w", 17, "has to be a rate such as 5/s, 40/h or 200/d"),
         ("poisson: 5/s", "gauss: 1", 17, "write batch, {poisson: 5/s}"),
         ("kind: latency", "kind: latencie", 20, 'did you mean "latency"'),
         ("mean: 500ms", "mean: 0.5", 22, "has no unit; write for example 0.5s"),
@@ -288,19 +294,6 @@ def test_the_fleet_takes_what_a_scenario_expands_to() -> None:
     spec = FleetSpec.from_dict(fleet_spec(load("claim-storm"), 7))
     assert len(spec.hosts) == 50
     assert spec.seed == 7
-
-
-def test_arrivals_follow_their_process() -> None:
-    from beskar7.runtime import VirtualRuntime
-
-    rng = VirtualRuntime(3).rng("arrivals")
-    spec = LoadSpec(1000, arrivals=Arrivals("poisson", 10.0))
-    offsets = arrival_offsets(spec, rng)
-    assert offsets == sorted(offsets)
-    assert 80 < offsets[-1] < 120
-    constant = LoadSpec(3, arrivals=Arrivals("constant", 2.0))
-    assert arrival_offsets(constant, rng) == [0.0, 0.5, 1.0]
-    assert arrival_offsets(LoadSpec(2), rng) == [0.0, 0.0]
 
 
 def test_an_optional_mapping_is_suggested_although_it_is_absent() -> None:

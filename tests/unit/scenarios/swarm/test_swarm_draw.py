@@ -22,6 +22,7 @@ from scenarios.engine.loader import catalog, loads
 from scenarios.swarm.apimishaps import DRAWN, api_fault
 from scenarios.swarm.dice import Dice, Draws
 from scenarios.swarm.draw import draw
+from scenarios.swarm.files import read_document
 from scenarios.swarm.mishaps import bmc_fault
 from scenarios.swarm.scene import Scene
 from scenarios.swarm.seedtrial import written
@@ -32,10 +33,6 @@ pytestmark = pytest.mark.unit
 
 seeds = st.integers(min_value=0, max_value=2**63 - 1)
 SCENE = Scene(hosts=3, racks=2, vendors=("dell", "hpe"), managers=2, machines=4, window=20.0)
-
-
-def catalogued(name: str) -> dict:
-    return yaml.safe_load(catalog()[name].read_text(encoding="utf-8"))
 
 
 @given(seeds)
@@ -50,7 +47,7 @@ def test_every_document_is_sound_and_comes_back_the_same(seed: int) -> None:
 @given(seeds, st.sampled_from([*catalog()]))
 @settings(max_examples=10, deadline=None)
 def test_a_base_keeps_its_world_and_load(seed: int, name: str) -> None:
-    base = catalogued(name)
+    base = read_document(name)
     before = json.dumps(base)
     drawn = draw(seed, base)
     assert json.dumps(base) == before, "the base was changed"

@@ -25,7 +25,7 @@ class ModelHost:
     """One host and its BMC. What it draws, it draws as the emulated one does."""
 
     __slots__ = (
-        *("_scripts", "_timing", "bmc", "cooldown", "key", "name"),
+        *("_beside", "_scripts", "_timing", "bmc", "cooldown", "key", "name"),
         *("mean_look", "on", "settles_at", "turn", "vendor"),
     )
 
@@ -38,6 +38,7 @@ class ModelHost:
         timing: Timing,
         scripts: Mapping[OperationKind, tuple[str, ...]],
         mean_look: float,
+        beside: float = 0.0,
     ) -> None:
         self.key = key
         self.name = key.name
@@ -52,6 +53,8 @@ class ModelHost:
         """Grows when what was begun with it counts no more."""
         self.mean_look = mean_look
         self._timing = timing
+        self._beside = beside
+        """Seconds that each request takes beside the BMC's own time."""
         self._scripts = scripts
 
     def lasts(self, kind: OperationKind) -> tuple[float, float]:
@@ -62,16 +65,16 @@ class ModelHost:
         for request in self._scripts[kind]:
             if before < 0.0 and request not in READS:
                 before = total
-            total += answer(request)
+            total += answer(request) + self._beside
         return total, max(0.0, before)
 
     def look(self) -> float:
         """How long a look at a boot takes."""
-        return self._timing.answer("system")
+        return self._timing.answer("system") + self._beside
 
     def last_look(self) -> float:
         """The look that sees the boot done goes on to the drive."""
-        return self._timing.answer("system") + self._timing.answer("get")
+        return self._timing.answer("system") + self._timing.answer("get") + 2.0 * self._beside
 
     def boot(self, now: float) -> None:
         """A reset takes effect at ``now``."""
@@ -97,14 +100,15 @@ class HostKind:
     boot_scale: float
     latency_scale: float
 
-    def made(self, runtime: Runtime) -> ModelHost:
-        """The host of one run, with that run's luck."""
+    def made(self, runtime: Runtime, beside: float = 0.0) -> ModelHost:
+        """The host of one run, with that run's luck. ``beside``: seconds that a request to its BMC
+        takes beside the BMC's own time."""
         timing = Timing(
             self.personality, runtime, self.key.name, self.boot_scale, self.latency_scale
         )
-        mean_look = self.personality.latency_of("system").mean * self.latency_scale
+        mean_look = self.personality.latency_of("system").mean * self.latency_scale + beside
         return ModelHost(
-            self.key, self.bmc, self.vendor, self.cooldown, timing, self.scripts, mean_look
+            self.key, self.bmc, self.vendor, self.cooldown, timing, self.scripts, mean_look, beside
         )
 
 

@@ -113,7 +113,7 @@ class _Playing:
         self._scenario = scenario
         self._runtime = VirtualRuntime(seed)
         self._env = simpy.Environment()
-        hosts = [kind.made(self._runtime) for kind in model.hosts]
+        hosts = [kind.made(self._runtime, times.bmc_request) for kind in model.hosts]
         self._hosts = {host.key: host for host in hosts}
         self._tuning = tuning
         self._records = HostRecords(self._env, scenario, self._hosts, Wishes(scenario))
@@ -126,6 +126,8 @@ class _Playing:
         self._acts = list(scenario.acts)
         self._done = self._pending = 0
         """Acts whose trigger held, and those of them whose delay is not over."""
+        self._create_seconds = times.create
+        """A user creates one machine after the other."""
         self._began = 0.0
         self._worked_before = 0.0
         self._to_come = scenario.load.machines
@@ -145,8 +147,11 @@ class _Playing:
         self._began = env.now
         self._worked_before = model.station.worked + model.unseen
         load = self._scenario.load
+        turn = self._began
         for coming in arrivals_of(load, self._runtime.rng("scenario/arrivals")):
-            self._at(self._began + coming.at, partial(self._comes, coming))
+            turn = max(turn, self._began + coming.at)
+            self._at(turn, partial(self._comes, coming))
+            turn += self._create_seconds
         for act in self._acts:
             if act.trigger.at is not None:
                 self._at(self._began + act.trigger.at, self._look_at_acts)
@@ -164,6 +169,12 @@ class _Playing:
         if lifetime is not None:
             self._going += 1
             self._at(self._env.now + lifetime, partial(self._goes, found))
+        self._look_at_acts()
+
+    def _added(self) -> None:
+        """A machine of an act, which stays."""
+        self._to_come -= 1
+        self._model.create(next(self._numbers))
         self._look_at_acts()
 
     def _goes(self, found: ModelMachine) -> None:
@@ -200,8 +211,9 @@ class _Playing:
         self._pending -= 1
         action = act.action
         if isinstance(action, CreateMachines):
-            for _ in range(action.count):
-                self._model.create(next(self._numbers))
+            self._to_come += action.count
+            for number in range(action.count):
+                self._at(self._env.now + number * self._create_seconds, self._added)
         elif isinstance(action, DeleteMachines):
             for found in self._chosen(action)[: action.count]:
                 self._model.delete(found)

@@ -1,0 +1,1 @@
+"""``beskar7 calibrate``: the model's times from a run of the controller."""

@@ -14,7 +14,7 @@ from scenarios.engine.evidence import Evidence
 from scenarios.models.calibration import MAX_SECONDS, TIMES, Calibration
 from scenarios.models.estimates import estimate, quantile
 from scenarios.models.learn import learn
-from scenarios.models.play import simulate
+from scenarios.models.play import Model
 
 LEAST = 5
 """Samples below which a time is left as it was: their mean would say too little."""
@@ -60,7 +60,7 @@ def measured(evidence: Evidence) -> list[Measured]:
     )
     found = spans(evidence, tuning.boot_poll_interval)
     plain = Calibration().values()
-    api = _api(found["call"], found["watch"])
+    api = api_of(found["call"], found["watch"])
     times = [
         _of("api_request", found["call"], api, plain),
         _of("api_delivery", found["watch"], api, plain),
@@ -73,7 +73,9 @@ def measured(evidence: Evidence) -> list[Measured]:
     values = {time.name: time.value for time in times}
     before = Calibration.of({**values, "processor": 0.0}, "")
     claims = found["batch_claim"]
-    processor = _processor(evidence, before, _mean(claims)) if len(claims) >= LEAST else 0.0
+    processor = 0.0
+    if evidence.clock == "live" and len(claims) >= LEAST:  # In virtual time to compute takes none.
+        processor = _processor(evidence, before, _mean(claims))
     times.append(_of("processor", claims, {"processor": processor}, plain))
     order = list(TIMES)
     return sorted(times, key=lambda time: order.index(time.name))
@@ -101,7 +103,7 @@ def _of(
     )
 
 
-def _api(call: Sequence[float], watch: Sequence[float]) -> dict[str, float]:
+def api_of(call: Sequence[float], watch: Sequence[float]) -> dict[str, float]:
     """The lognormal halves of a call, and the watch's, that have the measured moments.
 
     A call is the sum of two equal halves, so its squared coefficient of variation is half of
@@ -129,11 +131,11 @@ def _processor(evidence: Evidence, times: Calibration, seen: float) -> float:
     numbers = {int(name.removeprefix("machine-")) for name in batch_numbers(evidence)}
 
     def claims(processor: float) -> float:
-        tried = replace(times, processor=processor)
+        model = Model(scenario, replace(times, processor=processor), scripts)
         lasted = [
             machine.claimed - machine.eligible
             for seed in range(evidence.seed, evidence.seed + SEEDS)
-            for machine in simulate(scenario, seed, tried, scripts).machines
+            for machine in model.run(seed).machines
             if machine.number in numbers and machine.claimed is not None
         ]
         return _mean(lasted)
@@ -148,7 +150,7 @@ def root(rises: Callable[[float], float], wanted: float, most: float) -> float:
     """
     if rises(0.0) >= wanted:
         return 0.0
-    low, high = 0.0, most / 2**STEPS
+    low, high = 0.0, most / float(2**STEPS)
     while high < most and rises(high) < wanted:
         low, high = high, 2 * high
     for _ in range(STEPS):

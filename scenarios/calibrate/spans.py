@@ -49,9 +49,9 @@ def spans(evidence: Evidence, boot_poll: float) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in SPANS}
     rows = machine_times(evidence)
     logs = _Logs(_manager_writes(evidence), group_all(evidence.requests))
-    coming = _alone({row.name: (row.created, row.claimed) for row in rows})
+    coming = alone({row.name: (row.created, row.claimed) for row in rows})
     cleaning = {row.name: _cleaning(row, logs) for row in rows}
-    going = _alone(
+    going = alone(
         {
             row.name: (row.deletion, None if cleans is None else cleans.touched)
             for row, cleans in zip(rows, cleaning.values(), strict=True)
@@ -106,7 +106,7 @@ def _manager_writes(evidence: Evidence) -> dict[str, list[WriteRecord]]:
     return found
 
 
-def _alone(stretches: Mapping[str, tuple[float | None, float | None]]) -> set[str]:
+def alone(stretches: Mapping[str, tuple[float | None, float | None]]) -> set[str]:
     """The names of those whose stretch overlaps no other's."""
     known = sorted(
         (start, end, name)

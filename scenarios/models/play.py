@@ -158,6 +158,8 @@ class _Playing:
         limit = self._began + min(DAY, self._scenario.limits.timeout)
         while not self._at_rest() and env.peek() < limit:
             env.step()
+            if self._done < len(self._acts):
+                self._look_at_acts()
         return self._result()
 
     # --- what happens -------------------------------------------------------------------------

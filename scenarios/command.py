@@ -15,6 +15,7 @@ from rich.text import Text
 from beskar7.api.problems import DocumentError
 from beskar7.operations.options import whole_number
 from beskar7.runtime import LiveRuntime
+from scenarios.calibrate.option import add_calibration
 from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.checks import bound_of, format_value
 from scenarios.engine.clocks import CLOCKS, LEVELS, Clock, Fidelity, run_on
@@ -79,6 +80,7 @@ def register(subparsers: Any) -> None:
         metavar="PATH=VALUE",
         help="change a field of the scenario, as in load.machines=20; may be repeated",
     )
+    add_calibration(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report and result here")
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.add_argument("--list", action="store_true", help="list the scenarios that come along")
@@ -103,6 +105,8 @@ def _level(args: argparse.Namespace) -> Fidelity:
         raise ValueError(f"--clock {args.clock}: --fidelity {level} {means}; give one of the two")
     if level != "model" and args.runs is not None:
         raise ValueError(f"--runs {args.runs}: only of --fidelity model; other runs are one each")
+    if level != "model" and args.calibration is not None:
+        raise ValueError(f"--calibration {args.calibration}: only of --fidelity model")
     if level == "model" and args.all:
         raise ValueError("--all: not with --fidelity model; give one scenario")
     return level

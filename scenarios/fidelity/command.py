@@ -15,6 +15,7 @@ from rich.console import Console
 from beskar7.api.problems import DocumentError
 from beskar7.operations.options import whole_number
 from beskar7.runtime import LiveRuntime
+from scenarios.calibrate.option import add_calibration, calibration_of
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say, seed
 from scenarios.engine.clocks import LEVELS, Fidelity
 from scenarios.engine.schema import Scenario
@@ -60,6 +61,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", type=seed, default=1, metavar="N", help="the first of them (default: 1)"
     )
+    add_calibration(parser)
     add_workers(parser)
     parser.add_argument(
         "--report",
@@ -98,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
     voice = Console(stderr=True, highlight=False)
     try:
         scenarios = _chosen(args)
-        session = Session(scenarios, args.levels, args.seed, args.seeds, args.report / RUNS)
+        times = calibration_of(args)
+        session = Session(scenarios, args.levels, args.seed, args.seeds, args.report / RUNS, times)
         ending = session.play(args, voice, LiveRuntime().now)
     except (DocumentError, NoSession) as error:
         say(voice, str(error))
@@ -131,6 +134,8 @@ def _words(args: argparse.Namespace) -> str:
     """The command that plays the same again."""
     which = args.scenarios or ["--set", args.which or "small"]
     own = ["--levels", ",".join(args.levels), "--seeds", str(args.seeds), "--seed", str(args.seed)]
+    if args.calibration is not None:
+        own += ["--calibration", str(args.calibration)]
     return shlex.join(["beskar7", "fidelity", *which, *own])
 
 

@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
+from scenarios.calibrate.option import calibration_of
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, STYLES, say
 from scenarios.engine.checks import CheckResult, bound_of, format_value
 from scenarios.engine.keeping import RESULT
@@ -74,7 +76,10 @@ class ModelResult:
             "seed": self.seed,
             "runs": self.runs,
             "passed": self.passed,
-            "calibration": asdict(self.calibration),
+            "calibration": {
+                "source": self.calibration.source,
+                "times": self.calibration.values(),
+            },
             "checks": [check.to_json() for check in self.checks],
             "invariants": {},
             "invariants_judged": False,
@@ -96,11 +101,14 @@ def _interval(one: Estimate) -> dict[str, float | int | None]:
 
 def run_model(scenario: Scenario, args: argparse.Namespace, voice: Console) -> int:
     """Play, judge the checks on the estimates, and tell; the exit code."""
-    calibration = Calibration()
     try:
+        calibration = calibration_of(args)
         result = replicated(scenario, args.seed, args.runs or RUNS, calibration, voice)
     except (NotModelled, NotLearned) as error:
         say(voice, f"beskar7 run: {scenario.name}: {error}")
+        return BAD_INPUT
+    except DocumentError as error:
+        say(voice, str(error))
         return BAD_INPUT
     if result is None:
         say(voice, "Interrupted before the first run was over.")

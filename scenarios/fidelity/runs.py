@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,31 @@ class RunsError(Exception):
 
 
 def print_of(scenario: Scenario) -> str:
-    """Of all that a scenario says, but for what people call it."""
-    said = repr((scenario.world, scenario.load, scenario.faults, scenario.played, scenario.limits))
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
+    """Of all that a scenario says, but for what people call it.
+
+    What is as it is by default is left out: a field that scenarios get one day changes no print.
+    """
+    said = {
+        part: _said(getattr(scenario, part))
+        for part in ("world", "load", "faults", "played", "limits")
+    }
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+
+
+def _said(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: getattr(value, f.name) for f in fields(value) if not _by_default(value, f)}
+        return {"": type(value).__name__, **{name: _said(each) for name, each in own.items()}}
+    if isinstance(value, Mapping):
+        return {str(key): _said(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_said(each) for each in value]
+    return value if value is None or isinstance(value, str | bool | int | float) else repr(value)
+
+
+def _by_default(owner: object, one: Field[Any]) -> bool:
+    usual = one.default if one.default_factory is MISSING else one.default_factory()
+    return bool(getattr(owner, one.name) == usual)
 
 
 def play(task: Task) -> Kept:

@@ -33,9 +33,9 @@ class Session:
         first: int,
         seeds: int,
         file: Path,
+        times: Calibration,
     ) -> None:
         self._levels = levels
-        times = Calibration()
         # By level first, so that a session that is broken off can compare what it has.
         self._tasks = [
             Task(scenario, level, seed, times)

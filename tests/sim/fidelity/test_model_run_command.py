@@ -44,7 +44,8 @@ def test_the_model_tells_estimates_and_judges_checks_on_them(
     assert ready["low"] < ready["mean"] < ready["high"]
     assert ready["runs"] == 4
     assert found["invariants_judged"] is False
-    assert found["calibration"]["seen"] > 0.0
+    assert found["calibration"]["source"]
+    assert found["calibration"]["times"]["seen"] > 0.0
     main([*words, "--output", "json"])
     again = json.loads(capsys.readouterr().out)
     assert again["metrics"] == found["metrics"], "a function of the seeds"

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.unit
         (["--fidelity", "live", "--clock", "virtual"], "--fidelity live means --clock live"),
         (["--fidelity", "code", "--runs", "3"], "--runs 3: only of --fidelity model"),
         (["--clock", "virtual", "--runs", "3"], "--runs 3: only of --fidelity model"),
+        (["--calibration", "c.yaml"], "--calibration c.yaml: only of --fidelity model"),
+        (["--fidelity", "model", "--calibration", "none.yaml"], "none.yaml: "),
         (["--fidelity", "model", "--all"], "--all: not with --fidelity model"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -20,6 +20,7 @@ from scenarios.engine.act_fields import read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields, beside
 from scenarios.engine.load_fields import MAX_SECONDS, read_labels, read_load, read_tags
+from scenarios.engine.objectives import MOST, Objective, ObjectiveError, parse_objective
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.rehearsal.script_fields import read_rehearsal
 from scenarios.engine.schema import (
@@ -108,6 +109,7 @@ def _scenario(top: Fields, problems: Problems) -> Scenario:
         acts=() if rehearsal else tuple(act for _, _, act in acts),
         checks=tuple(checks),
         limits=_limits(top.child("limits")),
+        objectives=tuple(_objectives(top)),
         guide=top.text("guide", ""),
         rehearsal=rehearsal,
     )
@@ -211,6 +213,14 @@ def _managers(fields: Fields) -> ManagersSpec:
             fields.wrong("args", str(error))
     fields.finish()
     return managers
+
+
+def _objectives(fields: Fields) -> Iterator[Objective]:
+    for number, text in enumerate(fields.texts("objectives", limit=MOST)):
+        try:
+            yield parse_objective(text)
+        except ObjectiveError as error:
+            fields.wrong("objectives", f'{number}: "{error.text}": {error.line}')
 
 
 def _limits(fields: Fields) -> Limits:

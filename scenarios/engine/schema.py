@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from scenarios.engine.objectives import Objective
 from scenarios.engine.rehearsal.conditions import Condition
 from scenarios.engine.rehearsal.kubectl_commands import Kubectl
 from scenarios.engine.rehearsal.remedies import Recover
@@ -381,6 +382,8 @@ class Scenario:
     acts: tuple[Act, ...] = ()
     checks: tuple[Check, ...] = ()
     limits: Limits = Limits()
+    objectives: tuple[Objective, ...] = ()
+    """What ``beskar7 plan`` is to achieve."""
     guide: str = ""
     """The heading of the troubleshooting guide that it rehearses."""
     rehearsal: Rehearsal | None = None

@@ -91,6 +91,29 @@ def play_all(
         yield from results
 
 
+Round = Callable[[Callable[[TaskT], ResultT], Iterable[TaskT]], list[ResultT]]
+"""Has a function done for each task of a round; the results in the tasks' order."""
+
+
+@contextlib.contextmanager
+def crew(workers: Workers = Workers()) -> Iterator[Round[Any, Any]]:
+    """Workers that stay from one round to the next, for whoever has to see a round's results
+    before it knows the tasks of the next.
+
+    Raises:
+        BackendError: there is no such backend.
+    """
+    jobs, backend, scheduler = workers.count, workers.backend, workers.scheduler
+    if backend == "loky" and scheduler is not None:
+        raise BackendError("--scheduler belongs to --backend dask or ray")
+    if backend == "loky" and jobs == 1:
+        yield lambda function, tasks: [function(task) for task in tasks]
+        return
+    with _BACKENDS[backend](jobs, scheduler):
+        parallel = joblib.Parallel(n_jobs=jobs, batch_size=1)
+        yield lambda function, tasks: parallel(joblib.delayed(function)(task) for task in tasks)
+
+
 @contextlib.contextmanager
 def _loky(jobs: int, scheduler: str | None) -> Iterator[None]:
     try:

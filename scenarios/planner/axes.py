@@ -21,6 +21,16 @@ LONGEST_REST = 60.0
 """Seconds; the configuration takes no more."""
 RESTS = (4.0, 3.0, 2.0, 1.5, 1.0)
 """Times what the vendor asks for. Less is left to who knows their BMCs better (``--set``)."""
+LEAST = {
+    "replicas": "2",
+    "ops": str(Tuning().max_concurrent_ops),
+    "workers": str(Tuning().worker_count),
+    "reconciles": str(Tuning().max_concurrent_reconciles),
+    "queue": str(Tuning().max_queue_size),
+    "cooldown": "x2",
+}
+"""Where the search begins unless a range says otherwise: the documented defaults, and what an
+installation has. Less would save nothing that a scenario could show the worth of."""
 LOOKS = ("1m", "30s", "20s", "10s", "5s", "2s", "1s")
 MOST_VALUES = 10_000
 _SPAN = re.compile(r"(\d{1,6})\.\.(\d{1,6})")
@@ -52,6 +62,11 @@ def axes(scenario: Scenario, tuning: Tuning, ranges: Sequence[str] = ()) -> list
     ``ranges``: ``AXIS=VALUE``, ``AXIS=LOW..HIGH`` or ``AXIS=A,B`` narrows one. Raises AxisError.
     """
     found = {axis.name: axis for axis in _all(scenario, tuning)}
+    asked = {text.partition("=")[0] for text in ranges}
+    for name, least in LEAST.items():
+        if name not in asked:
+            axis = found[name]
+            found[name] = replace(axis, values=axis.values[axis.values.index(least) :])
     for text in ranges:
         name, separator, wanted = text.partition("=")
         if not separator or not wanted:

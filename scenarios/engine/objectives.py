@@ -1,11 +1,11 @@
-"""What a plan has to keep: ``p99(time_to_provisioned)<15m``, ``rejections<1``, and the like."""
+"""What a run has to achieve: ``p99(time_to_provisioned)<15m``, ``rejections<1``, and the like."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
 from beskar7.api.durations import format_duration, parse_duration
@@ -40,8 +40,18 @@ _PERCENT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*%")
 
 
 class ObjectiveError(Exception):
-    """An objective cannot be read; ``args[0]`` has a line with the text, one that points to the
-    place, and one that says what would be right."""
+    """An objective cannot be read: ``message`` says what would be right at position ``at``."""
+
+    def __init__(self, text: str, at: int, message: str) -> None:
+        super().__init__(f"{text}\n{' ' * at}^\n{message}")
+        self.text = text
+        self.at = at
+        self.message = message
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        return f"{self.message} (at character {self.at + 1})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +88,19 @@ class Objective:
         """What is left up to the bound, in the unit; below 0 where it is missed."""
         return value - self.bound if self.upward else self.bound - value
 
+    def scaled(self, factor: float) -> Objective:
+        """With so many times the bound."""
+        return replace(self, bound=self.bound * factor)
+
     def __str__(self) -> str:
         return f"{self.name}{self.comparison}{_written(self.bound, self.unit)}"
 
 
-def parse(text: str) -> Objective:
+def parse_objective(text: str) -> Objective:
     """Read one. Raises :class:`ObjectiveError`."""
     if len(text) > MAX_LENGTH:
-        raise ObjectiveError(f"an objective of {len(text)} characters; the limit is {MAX_LENGTH}")
+        said = f"an objective of {len(text)} characters; the limit is {MAX_LENGTH}"
+        raise ObjectiveError(text[:40], 0, said)
     found = _FORM.fullmatch(text)
     if found is None:
         _wrong(text, 0, f"begin with a measure, as in {EXAMPLE}")
@@ -102,25 +117,26 @@ def _measure(
     text: str, found: re.Match[str], word: str, inner: str | None
 ) -> tuple[str, str, Unit]:
     known = [*TIMES, *NUMBERS]
-    if inner is None:
-        if word in NUMBERS:
-            return word, *NUMBERS[word]
-        if word in TIMES:
-            _wrong(text, found.start(1), f"of which machine? Write p99({word})")
-        if word == "queue":
-            _wrong(text, found.start(1), "its length is known by its maximum: write max(queue)")
-        _wrong(text, found.start(1), f'no measure "{word}"; {closest(word, known)}')
+    at = found.start(1)
     if inner in TIMES:
-        if word not in STATISTICS:
-            _wrong(text, found.start(1), f'no statistic "{word}"; {closest(word, STATISTICS)}')
-        return f"{word}({inner})", f"{TIMES[inner]}.{word}", "seconds"
-    if inner == "queue":
-        if word != "max":
-            _wrong(text, found.start(1), "its length is known by its maximum: write max(queue)")
-        return "max(queue)", *NUMBERS["max(queue)"]
-    if inner in NUMBERS:
-        _wrong(text, found.start(1), f"a run has one number of it: write {inner} alone")
-    _wrong(text, found.start(3), f'no measure "{inner}"; {closest(inner, known)}')
+        if word in STATISTICS:
+            return f"{word}({inner})", f"{TIMES[inner]}.{word}", "seconds"
+        message = f'no statistic "{word}"; {closest(word, STATISTICS)}'
+    elif inner is None and word in NUMBERS:
+        return word, *NUMBERS[word]
+    elif inner is None and word in TIMES:
+        message = f"of which machine? Write p99({word})"
+    elif "queue" in (inner, word):
+        if (word, inner) == ("max", "queue"):
+            return "max(queue)", *NUMBERS["max(queue)"]
+        message = "its length is known by its maximum: write max(queue)"
+    elif inner in NUMBERS:
+        message = f"a run has one number of it: write {inner} alone"
+    else:
+        at = at if inner is None else found.start(3)
+        name = word if inner is None else inner
+        message = f'no measure "{name}"; {closest(name, known)}'
+    _wrong(text, at, message)
 
 
 def _bound(text: str, at: int, bound: str, unit: Unit) -> float:
@@ -155,7 +171,7 @@ def _written(bound: float, unit: Unit) -> str:
 
 
 def _wrong(text: str, at: int, message: str) -> NoReturn:
-    raise ObjectiveError(f"{text}\n{' ' * at}^\n{message}")
+    raise ObjectiveError(text, at, message)
 
 
 def values_of(
@@ -176,6 +192,8 @@ def values_of(
     return tuple(found)
 
 
+MOST = 20
+"""Objectives of one scenario."""
 SERVED = Objective("unserved", "unserved", "<", 1.0, "count")
 """Part of every plan that says nothing else of it: no machine is left without its host."""
 

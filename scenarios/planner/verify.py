@@ -1,0 +1,130 @@
+"""Verifies a plan where it is truer: the controller itself, in virtual time or live."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scenarios.engine.objectives import Objective, values_of
+from scenarios.engine.schema import Scenario
+from scenarios.fidelity.levels import Fidelity, play_at
+from scenarios.parallel.jobs import Round
+from scenarios.planner.trials import spare_worker
+from scenarios.planner.words import told
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyTask:
+    fidelity: Fidelity
+    scenario: Scenario
+    seed: int
+    objectives: tuple[Objective, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run. ``shortfalls``: promises that broke, in words, whatever the objectives say."""
+
+    seed: int
+    values: tuple[float, ...]
+    shortfalls: tuple[str, ...]
+    wall_seconds: float
+
+
+def verify_task(task: VerifyTask) -> Outcome:
+    """For a worker's process."""
+    spare_worker()
+    played = play_at(task.fidelity, task.scenario, task.seed)
+    values = values_of(task.objectives, played.metrics)
+    return Outcome(task.seed, values, played.shortfalls, played.wall_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Of the model against what verified it, on this plan: relative, by objective.
+
+    ``median`` of the absolute errors over the seeds and ``worst`` of them, with its sign: above 0
+    where the model says more. NaN where the truth is 0 or nothing.
+    """
+
+    objective: Objective
+    median: float
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    fidelity: Fidelity
+    outcomes: tuple[Outcome, ...]
+    errors: tuple[Error, ...]
+    missed: tuple[str, ...]
+    """What was not kept, in words with the seed."""
+
+    @property
+    def held(self) -> bool:
+        return not self.missed
+
+
+def verify(
+    fidelity: Fidelity,
+    scenario: Scenario,
+    objectives: tuple[Objective, ...],
+    seeds: Sequence[int],
+    model: Sequence[tuple[float, ...]],
+    play: Round[VerifyTask, Outcome],
+    say: Callable[[str], None] = lambda text: None,
+) -> Verification:
+    """Play the plan at the seeds whose values by the model are ``model``, in the same order.
+
+    A seed is the same luck at both levels, so the error is the model's and not chance's.
+    """
+    tasks = [VerifyTask(fidelity, scenario, seed, objectives) for seed in seeds]
+    say(f"verifying: {len(tasks)} runs of the controller ({fidelity})")
+    outcomes = tuple(play(verify_task, tasks))
+    missed = []
+    for outcome in outcomes:
+        missed += [f"seed {outcome.seed}: {said}" for said in outcome.shortfalls]
+        for objective, value in zip(objectives, outcome.values, strict=True):
+            if not objective.holds(value):
+                missed.append(
+                    f"seed {outcome.seed}: {objective}: it was {told(value, objective.unit)}"
+                )
+    errors = tuple(
+        _error(objective, [row[number] for row in model], [o.values[number] for o in outcomes])
+        for number, objective in enumerate(objectives)
+    )
+    return Verification(fidelity, outcomes, errors, tuple(missed))
+
+
+def _error(objective: Objective, model: Sequence[float], truth: Sequence[float]) -> Error:
+    found = [
+        (said - seen) / seen
+        for said, seen in zip(model, truth, strict=True)
+        if seen and math.isfinite(said) and math.isfinite(seen)
+    ]
+    if not found:
+        return Error(objective, math.nan, math.nan)
+    sizes = sorted(map(abs, found))
+    return Error(objective, sizes[len(sizes) // 2], max(found, key=abs))
+
+
+def room(
+    objectives: tuple[Objective, ...],
+    said: Sequence[Sequence[float]],
+    seen: Sequence[Sequence[float]],
+) -> dict[str, float]:
+    """By objective, what its bound is to be multiplied with, so that what is said to keep it keeps
+    it where it is seen, too: 0.9 where up to a ninth more was seen than said. Rows of runs, pair
+    by pair; what needs no room is left out."""
+    found = {}
+    for number, objective in enumerate(objectives):
+        ratios = [
+            after[number] / before[number]
+            for before, after in zip(said, seen, strict=True)
+            if before[number] and math.isfinite(before[number]) and math.isfinite(after[number])
+        ]
+        worst = min(ratios, default=1.0) if objective.upward else max(ratios, default=1.0)
+        if 0.0 < worst < 1.0 if objective.upward else worst > 1.0:
+            found[objective.name] = 1.0 / worst
+    return found

@@ -13,6 +13,7 @@ from beskar7.api.problems import closest
 from scenarios.engine.measure_names import STATISTICS, Unit
 
 Comparison = Literal["<", "<=", ">", ">="]
+COMPARISONS: tuple[Comparison, ...] = ("<", "<=", ">", ">=")
 
 TIMES = {
     "time_to_claim": "total_claim_seconds",
@@ -104,11 +105,12 @@ def parse_objective(text: str) -> Objective:
     found = _FORM.fullmatch(text)
     if found is None:
         _wrong(text, 0, f"begin with a measure, as in {EXAMPLE}")
-    word, opening, inner, closing, comparison, bound = found.groups()
+    word, opening, inner, closing, sign, bound = found.groups()
     if opening and not closing:
         _wrong(text, found.start(4), 'a ")" is missing')
     name, metric, unit = _measure(text, found, word, inner if opening else None)
-    if not comparison:
+    comparison = next((each for each in COMPARISONS if each == sign), None)
+    if comparison is None:
         _wrong(text, found.start(6), f"a comparison is missing: < and a bound, as in {EXAMPLE}")
     return Objective(name, metric, comparison, _bound(text, found.start(6), bound, unit), unit)
 
@@ -136,7 +138,7 @@ def _measure(
         at = at if inner is None else found.start(3)
         name = word if inner is None else inner
         message = f'no measure "{name}"; {closest(name, known)}'
-    _wrong(text, at, message)
+    raise ObjectiveError(text, at, message)
 
 
 def _bound(text: str, at: int, bound: str, unit: Unit) -> float:

@@ -24,8 +24,9 @@ LONGEST = 80_000.0
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """``if_``: what would be otherwise, in words. ``mean``: of the objective's value then; ``kept``:
-    in all runs."""
+    """``if_``: what would be otherwise, in words. ``mean``: of the objective's value then.
+
+    ``kept``: in all runs."""
 
     if_: str
     mean: Estimate

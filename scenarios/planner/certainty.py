@@ -24,9 +24,14 @@ def allowed(runs: int, confidence: float) -> int:
     """How many of the runs may miss an objective that counts as kept. Raises TooFewRuns."""
     rank = math.ceil(confidence * (runs + 1) - 1e-9)
     if rank > runs:
-        least = math.ceil(confidence / (1.0 - confidence) - 1e-9)
-        raise TooFewRuns(f"{confidence:.0%} confidence takes {least} runs at least, not {runs}")
+        least = least_runs(confidence)
+        raise TooFewRuns(f"{confidence:g} confidence takes {least} runs at least, not {runs}")
     return runs - rank
+
+
+def least_runs(confidence: float) -> int:
+    """As few as can give it, if none misses."""
+    return math.ceil(confidence / (1.0 - confidence) - 1e-9)
 
 
 def prediction(values: Sequence[float], confidence: float, *, upward: bool = False) -> float:

@@ -132,7 +132,7 @@ def stresses(
 
 
 def _stress(trials: Trials, best: Overrides, what: str, path: str, value: float) -> Stress:
-    rows = []
+    rows: list[str] = []
     for growth in GROWTH:
         more = value * growth
         text = f"{math.ceil(more - 1e-9)}" if path == "load.machines" else f"{more:.6g}"

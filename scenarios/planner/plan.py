@@ -31,9 +31,6 @@ from scenarios.planner.verify import Verification, room, verify
 VERIFIED_SEEDS = 3
 MOST_ROUNDS = 6
 """Searches, each with the room that the one before was found to lack."""
-RUNS = 19
-"""The least that give 95 % of confidence, and then none may miss."""
-
 Ending = Literal["held", "found", "failed", "impossible", "interrupted"]
 """``held``: verified; ``found``: not verified; ``failed``: what was found did not stand the test,
 as often as was tried; ``impossible``: no configuration keeps the objectives."""
@@ -52,7 +49,7 @@ class Wish:
     objectives: tuple[Objective, ...]
     weights: Mapping[str, float]
     ranges: Sequence[str] = ()
-    runs: int = RUNS
+    runs: int = 19
     confidence: float = 0.95
     seed: int = 1
     times: Calibration = field(default_factory=Calibration)

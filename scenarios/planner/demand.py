@@ -32,27 +32,27 @@ class Demand:
     vendors: str | None = None
     arrivals: str | None = None
     lifetime: str | None = None
-    racks: int = 1
 
 
 def document(demand: Demand) -> Node:
     """The scenario's document, its times those of real machines. Raises DemandError."""
-    load: dict[str, Any] = {"machines": demand.machines}
-    if demand.arrivals is not None:
-        load["arrivals"] = _process("--arrivals", demand.arrivals, "poisson:0.5/s")
-    if demand.lifetime is not None:
-        load["lifetime"] = _process("--lifetime", demand.lifetime, "exponential:30m")
     return scenario_document(
-        {
-            "count": demand.hosts,
-            "racks": demand.racks,
-            "vendors": vendors(demand.vendors or "generic"),
-        },
-        load,
+        {"count": demand.hosts, "vendors": vendors(demand.vendors or "generic")},
+        {"machines": demand.machines, **load_of(demand.arrivals, demand.lifetime)},
         {},
         {},
         "--hosts, --machines",
     )
+
+
+def load_of(arrivals: str | None, lifetime: str | None) -> dict[str, Any]:
+    """What the two options say, as a file has it. Raises DemandError."""
+    load = {}
+    if arrivals is not None:
+        load["arrivals"] = _process("--arrivals", arrivals, "poisson:0.5/s")
+    if lifetime is not None:
+        load["lifetime"] = _process("--lifetime", lifetime, "exponential:30m")
+    return load
 
 
 def scenario_document(

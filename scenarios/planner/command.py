@@ -12,14 +12,15 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from beskar7.api.documents import Node, read_file
 from beskar7.api.problems import DocumentError
 from beskar7.cli import UsageError
-from beskar7.operations.options import bounded_number, whole_number
+from beskar7.operations.options import (
+    bounded_number,
+    whole_number,
+)
 from beskar7.runtime import LiveRuntime
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say, seed
-from scenarios.engine.act_fields import MAX_MACHINES
-from scenarios.engine.loader import MAX_HOSTS, build, find
+from scenarios.engine.loader import build
 from scenarios.engine.objectives import EXAMPLE, MOST, ObjectiveError, parse_objective
 from scenarios.models.learn import NotLearned
 from scenarios.models.play import NotModelled
@@ -28,8 +29,9 @@ from scenarios.parallel.options import add_workers, workers_of
 from scenarios.planner.axes import AxisError
 from scenarios.planner.certainty import TooFewRuns, least_runs
 from scenarios.planner.costs import CostError, weights
-from scenarios.planner.demand import Demand, DemandError, document
+from scenarios.planner.demand import DemandError
 from scenarios.planner.plan import Plan, Wish, make_plan
+from scenarios.planner.sources import add_sources, source_of
 from scenarios.swarm.tally import LiveLine
 
 MOST_RUNS = 1000
@@ -52,18 +54,7 @@ def register(subparsers: Any) -> None:
         "virtual time.",
         epilog="Exit codes: 0 there is a plan, 1 there is none, 2 bad input, 130 interrupted.",
     )
-    parser.add_argument("scenario", nargs="?", metavar="NAME|FILE", help="the world and the load")
-    parser.add_argument("--hosts", type=whole_number(1, MAX_HOSTS), metavar="N", help="there are")
-    parser.add_argument(
-        "--machines", type=whole_number(1, MAX_MACHINES), metavar="N", help="are wanted"
-    )
-    parser.add_argument("--vendors", metavar="NAME:WEIGHT,...", help="as in dell:4,hpe:3")
-    parser.add_argument(
-        "--arrivals", metavar="PROCESS:RATE", help="batch (default), poisson:0.5/s, constant:1/s"
-    )
-    parser.add_argument(
-        "--lifetime", metavar="PROCESS:TIME", help="of a machine, as in exponential:2h"
-    )
+    add_sources(parser)
     parser.add_argument(
         "--slo",
         action="append",
@@ -116,7 +107,6 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="the first (default: 1)")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the plan here")
-    parser.add_argument("--output", choices=("text", "json"), default="text")
     add_workers(parser)
     parser.set_defaults(run=run)
 
@@ -128,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.report is not None and args.report.exists() and not args.report.is_dir():
             raise UsageError(f"--report {args.report}: is a file; give a directory")
-        wish = _wish(args)
+        wish = _wish(args, line)
         plan = make_plan(wish, lambda text: line.update(lambda _: text()))
     except KeyboardInterrupt:
         line.say("Interrupted before anything was found that serves.")
@@ -141,9 +131,9 @@ def run(args: argparse.Namespace) -> int:
     return _conclude(plan, args, voice)
 
 
-def _wish(args: argparse.Namespace) -> Wish:
+def _wish(args: argparse.Namespace, line: LiveLine) -> Wish:
     """What the arguments ask for. Raises one of :data:`BAD`, or UsageError."""
-    found = _document(args)
+    found = source_of(args, line.say)
     if len(args.objectives) > MOST:
         raise UsageError(f"--slo: {len(args.objectives)} of them; the limit is {MOST}")
     objectives = tuple(map(parse_objective, args.objectives))
@@ -164,28 +154,16 @@ def _wish(args: argparse.Namespace) -> Wish:
     )
 
 
-def _document(args: argparse.Namespace) -> Node:
-    options = (args.hosts, args.machines, args.vendors, args.arrivals, args.lifetime)
-    if args.scenario is not None:
-        if any(each is not None for each in options):
-            raise UsageError(
-                "a scenario says hosts and load itself; change them by --set, "
-                "as in --set load.machines=200"
-            )
-        return read_file(find(args.scenario))
-    if args.hosts is None or args.machines is None:
-        raise UsageError("plan what? Give a scenario, or --hosts N and --machines N")
-    return document(Demand(*options))
-
-
 def command_of(args: argparse.Namespace) -> str:
     """The command that makes the same plan again."""
     words = ["beskar7", "plan"]
     if args.scenario is not None:
         words.append(args.scenario)
-    for name in ("hosts", "machines", "vendors", "arrivals", "lifetime"):
+    if args.from_cluster:
+        words.append("--from-cluster")
+    for name in ("hosts", "machines", "vendors", "arrivals", "lifetime", "from_prometheus"):
         if (value := getattr(args, name)) is not None:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name.replace('_', '-')}", str(value)]
     for option, name in (("slo", "objectives"), ("range", "ranges"), ("cost", "cost")):
         for value in getattr(args, name):
             words += [f"--{option}", value]

@@ -3,8 +3,9 @@
 From the most capable candidate down: axis by axis, the dearest first, the least value that still
 serves while all later ones are as capable as can be. Where more of each axis serves no worse, and
 costs are so far apart that no amount of a later axis is worth a step of an earlier one, that is the
-optimum. Where costs are closer, exchanges follow: one axis a step down, another up as far as that
-pays, as long as there is one that helps. What is found is then the best within two axes of itself.
+optimum. Where costs are closer, exchanges follow, as long as one helps: one axis a step down and
+another up as far as that pays, or one a step up and another down. No such exchange betters what is
+found.
 
 Candidates that do not serve are given up after a run or two, those that do need all runs: so a
 value is looked for from below.
@@ -137,23 +138,33 @@ class _Search:
         return serving
 
     def _better(self) -> Iterator[Candidate]:
-        """What is cheaper by one step down here and some up there, and serves."""
-        cost = self._space.cost
-        for down in range(len(self.best)):
-            if self.best[down] == 0 or not self._space.axes[down].ordered:
-                continue
+        """Of two axes one lower and one higher, cheaper in all, that serves."""
+        pairs = [
+            (down, up)
+            for down in range(len(self.best))
+            if self._could_be_lower(down)
+            for up in range(len(self.best))
+            if up != down
+        ]
+        for down, up in pairs:
             lower = _at(self.best, down, self.best[down] - 1)
-            if not self._serves(_at(self._most(), down, lower[down])):
-                continue  # No exchange can make up for it.
-            for up in range(len(self.best)):
-                if up == down:
-                    continue
-                raised = self._affordable(lower, up)
-                if raised is not None and self._serves(raised):
-                    if self._space.axes[up].ordered:
-                        raised = self._least(raised, up, lower[up] + 1)
-                    if cost(raised) < cost(self.best) - EPSILON:
-                        yield raised
+            raised = self._affordable(lower, up)
+            if raised is not None and self._serves(raised):
+                if self._space.axes[up].ordered:
+                    raised = self._least(raised, up, lower[up] + 1)
+                yield raised
+        for down, up in pairs:
+            if self.best[up] + 1 == len(self._space.axes[up].values):
+                continue
+            lowered = self._paying(_at(self.best, up, self.best[up] + 1), down)
+            if lowered is not None and self._serves(lowered):
+                yield self._least(lowered, down, 0)
+
+    def _could_be_lower(self, number: int) -> bool:
+        """Whether a step down serves if all else is as capable as can be."""
+        if self.best[number] == 0 or not self._space.axes[number].ordered:
+            return False
+        return self._serves(_at(self._most(), number, self.best[number] - 1))
 
     def _most(self) -> Candidate:
         """The most capable with the choices of now."""
@@ -169,6 +180,15 @@ class _Search:
             raised = _at(lower, up, at)
             if at > lower[up] and self._space.cost(raised) < bound:
                 return raised
+        return None
+
+    def _paying(self, raised: Candidate, down: int) -> Candidate | None:
+        """``raised`` with as much less of one axis as makes it cheaper than the best."""
+        bound = self._space.cost(self.best) - EPSILON
+        for at in range(self.best[down] - 1, -1, -1):
+            lowered = _at(raised, down, at)
+            if self._space.cost(lowered) < bound:
+                return lowered
         return None
 
 

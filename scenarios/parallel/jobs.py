@@ -109,8 +109,11 @@ def crew(workers: Workers = Workers()) -> Iterator[Round[Any, Any]]:
     if backend == "loky" and jobs == 1:
         yield lambda function, tasks: [function(task) for task in tasks]
         return
-    with _BACKENDS[backend](jobs, scheduler):
-        parallel = joblib.Parallel(n_jobs=jobs, batch_size=1)
+    # Open over all rounds: each would else make a folder for memory that it shares, in vain.
+    with (
+        _BACKENDS[backend](jobs, scheduler),
+        joblib.Parallel(n_jobs=jobs, batch_size=1, max_nbytes=None) as parallel,
+    ):
         yield lambda function, tasks: parallel(joblib.delayed(function)(task) for task in tasks)
 
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 from beskar7.api.documents import Node
 from scenarios.engine.loader import build
-from scenarios.models.play import simulate
+from scenarios.models.play import Model
 
 SAMPLE = 40
 """Machines of a run, which come one by one."""
@@ -33,7 +33,7 @@ def _quartile(document: Node, scale: float) -> float:
     scenario = build(deepcopy(document), [*overrides, "load.lifetime="])
     times = sorted(
         one.provisioned - one.created
-        for one in simulate(scenario, 1).machines
+        for one in Model(scenario).run(1).machines
         if one.provisioned is not None
     )
     return times[(len(times) - 1) // QUARTILE]

@@ -18,7 +18,7 @@ from scenarios.engine.schema import Scenario
 from scenarios.fidelity.levels import Fidelity
 from scenarios.models.calibration import Calibration
 from scenarios.models.learn import learn
-from scenarios.models.play import check
+from scenarios.models.play import Model, check
 from scenarios.parallel.jobs import Round, Workers, crew
 from scenarios.planner.axes import Axis, axes
 from scenarios.planner.bounds import Missed, explain
@@ -140,16 +140,18 @@ class _Planning:
         wish, plan = self._wish, self.plan
         now = LiveRuntime().now
         began = now()
+        scripts = learn(self._base)
+        ready = lru_cache(maxsize=8)(
+            lambda overrides: Model(self._built(overrides), wish.times, scripts)
+        )
         with crew(wish.workers) as play:
             trials = Trials(
-                self._built,
+                ready,
                 plan.objectives,
                 plan.seeds,
                 wish.confidence,
                 play,
                 wish.workers.count if wish.workers.count > 0 else 4,
-                learn(self._base),
-                wish.times,
                 lambda: self._say(self._line(trials, lambda: now() - began)),
             )
             try:

@@ -8,10 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scenarios.engine.objectives import Objective, values_of
-from scenarios.engine.schema import Scenario
-from scenarios.models.calibration import Calibration
-from scenarios.models.learn import Scripts
-from scenarios.models.play import simulate
+from scenarios.models.play import Model
 from scenarios.parallel.jobs import Round
 from scenarios.planner.certainty import allowed
 
@@ -21,12 +18,10 @@ Overrides = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run of the model. ``objectives``: what is asked of it, so that little comes back."""
+    """One run of a model. ``objectives``: what is asked of it, so that little comes back."""
 
-    scenario: Scenario
+    model: Model
     seed: int
-    times: Calibration
-    scripts: Scripts
     objectives: tuple[Objective, ...]
 
 
@@ -39,8 +34,7 @@ def spare_worker() -> None:
 def run_task(task: Task) -> tuple[float, ...]:
     """The value of each objective; for a worker's process."""
     spare_worker()
-    run = simulate(task.scenario, task.seed, task.times, task.scripts)
-    return values_of(task.objectives, run.metrics)
+    return values_of(task.objectives, task.model.run(task.seed).metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +63,12 @@ class Trials:
 
     def __init__(
         self,
-        build: Callable[[Overrides], Scenario],
+        ready: Callable[[Overrides], Model],
         objectives: tuple[Objective, ...],
         seeds: Sequence[int],
         confidence: float,
         play: Round[Task, tuple[float, ...]],
         at_once: int,
-        scripts: Scripts,
-        times: Calibration,
         told: Callable[[], None] = lambda: None,
     ) -> None:
         """Raises TooFewRuns."""
@@ -87,11 +79,9 @@ class Trials:
         """Played in all."""
         self.spare = allowed(len(seeds), confidence)
         """Runs that may miss an objective that counts as kept."""
-        self._build = build
+        self._ready = ready
         self._play = play
         self._at_once = at_once
-        self._scripts = scripts
-        self._times = times
         self._told = told
         self._known: dict[Overrides, dict[int, tuple[float, ...]]] = {}
         self._decided = dict.fromkeys(self.seeds, 0)
@@ -127,10 +117,8 @@ class Trials:
         return [found[seed] for seed in seeds]
 
     def _run(self, overrides: Overrides, seeds: Sequence[int]) -> None:
-        scenario = self._build(overrides)
-        tasks = [
-            Task(scenario, seed, self._times, self._scripts, self.objectives) for seed in seeds
-        ]
+        model = self._ready(overrides)
+        tasks = [Task(model, seed, self.objectives) for seed in seeds]
         self._known[overrides].update(zip(seeds, self._play(run_task, tasks), strict=True))
         self.runs += len(tasks)
         self._told()

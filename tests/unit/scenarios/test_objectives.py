@@ -63,7 +63,7 @@ def test_spaces_and_percentages() -> None:
     ("text", "at", "said"),
     [
         ("", 0, "begin with a measure"),
-        ("p98(time_to_claim)<3s", 0, 'did you mean "p95"'),
+        ("p98(time_to_claim)<3s", 0, 'did you mean "p99"'),
         ("p99(time_to_clam)<3s", 4, 'did you mean "time_to_claim"'),
         ("p99(time_to_claim<3s", 17, 'a ")" is missing'),
         ("p99(time_to_claim)", 18, "a comparison is missing"),

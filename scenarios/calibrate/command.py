@@ -23,7 +23,7 @@ from scenarios.engine.loader import load
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 from scenarios.engine.trial import verdict
-from scenarios.fidelity.levels import CLOCKS, Fidelity
+from scenarios.engine.clocks import CLOCKS, Fidelity
 from scenarios.models.learn import NotLearned
 from scenarios.models.play import NotModelled, check
 

@@ -23,7 +23,7 @@ from scenarios.models.claiming import Claims, OptimisticClaims
 from scenarios.models.coordinating import HandedOverClaims
 from scenarios.models.events import after
 from scenarios.models.hostrecords import HostRecords, Wishes
-from scenarios.models.machines import ModelHost, model_hosts
+from scenarios.models.machines import ModelHost, host_kinds
 from scenarios.models.modelmachine import ModelMachine, State
 
 Mode = Literal["standard", "leader", "shards"]
@@ -74,7 +74,7 @@ def storm(
     runtime, env = VirtualRuntime(seed), simpy.Environment()
     tuning = parse_tuning({"hostSelection.algorithm": algorithm})
     scenario = Scenario("storm", "", WorldSpec(HostsSpec(hosts)), LoadSpec(machines))
-    fleet = {host.key: host for host in model_hosts(scenario, seed, runtime, tuning, {})}
+    fleet = {kind.key: kind.made(runtime) for kind in host_kinds(scenario, tuning, {})}
     records = HostRecords(env, scenario, fleet, Wishes(scenario))
     for record in records.by_key.values():
         records.offer(record)

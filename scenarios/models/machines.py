@@ -129,7 +129,7 @@ def host_kinds(scenario: Scenario, tuning: Tuning, scripts: Scripts) -> tuple[Ho
                 vendor.name,
                 tuning.cooldown(vendor),
                 personality,
-                by_vendor[host.vendor],
+                by_vendor.get(host.vendor, {}),
                 spec.boot_scale,
                 spec.latency_scale,
             )

@@ -97,7 +97,7 @@ def _plane(
     """Grid beneath, the stretched content, then what is written over it."""
     return Markup(  # noqa: S704 - names are escaped where they are put in
         f'<svg class="plane of-{plot.kind}" role="img" aria-label="{escape(plot.title)}" {about}>'
-        f'<g class="frame">{"".join(frame)}</g>'
+        f'<g class="beneath">{"".join(frame)}</g>'
         f'<svg class="content" width="100%" height="100%" viewBox="0 0 {FULL:g} {FULL:g}" '
         f'preserveAspectRatio="none">{content}</svg>'
         f'<g class="texts">{"".join(texts)}</g></svg>'

@@ -11,6 +11,9 @@ from scenarios.pages.content import Axis
 
 FULL = 1000.0
 """A plot is so many units wide and high; what it measures in pixels is its frame's affair."""
+LOG_STEPS = ((1, 2, 5), (1, 3), (1,))
+NARROW = 8
+"""A logarithmic range of less than such a factor has ticks at even distances, as others have."""
 TINY = 1e-12
 """Values closer than this are one to the eye, and rounding would make nothing of their span."""
 CLOCK = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -89,7 +92,7 @@ def ticks(low: float, high: float, unit: Unit = "number", count: int = 5) -> lis
 
 def scale_ticks(scale: Scale, unit: Unit, count: int = 5) -> list[float]:
     """The ticks that lie on the scale."""
-    if not scale.log:
+    if not scale.log or scale.high <= NARROW * scale.low:
         spare = (scale.high - scale.low) * 1e-9
         return [
             tick
@@ -97,7 +100,7 @@ def scale_ticks(scale: Scale, unit: Unit, count: int = 5) -> list[float]:
             if scale.low - spare <= tick <= scale.high + spare
         ]
     first, last = math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high))
-    for parts in ((1, 2, 5), (1, 3), (1,)):
+    for parts in LOG_STEPS:
         made = [m * 10.0**power for power in range(first, last + 1) for m in parts]
         made = [tick for tick in made if scale.low <= tick <= scale.high]
         if len(made) <= count + 2:

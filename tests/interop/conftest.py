@@ -12,9 +12,10 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -36,17 +37,26 @@ class KubectlLab:
     directory: Path
 
 
+def absent(what: str) -> NoReturn:
+    """Skips; where CI must test with it, fails."""
+    if os.environ.get("CI") == "true" and os.environ.get("BESKAR7_INTEROP") == "1":
+        pytest.fail(f"{what} is missing, and CI must test with it")
+    pytest.skip(f"{what} is not installed; ci/interop-tools brings it")
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """The path of a program that ci/interop-tools brings."""
+    return lambda name: shutil.which(name) or absent(name)
+
+
 def kubectl_program(which: str) -> str:
     """The path of ``system``'s kubectl, or of one of :data:`OTHERS`. Skips; in CI, fails."""
     if which == "system":
         found = shutil.which("kubectl")
     else:
         found = shutil.which("kubectl", path=Path(sys.prefix) / "share" / "kubectl" / which)
-    if found is None:
-        if os.environ.get("CI") == "true" and os.environ.get("BESKAR7_INTEROP") == "1":
-            pytest.fail(f"kubectl ({which}) is missing, and CI must test with it")
-        pytest.skip(f"kubectl ({which}) is not installed; ci/interop-tools brings it")
-    return found
+    return found or absent(f"kubectl ({which})")
 
 
 def minor_version(program: str) -> int:

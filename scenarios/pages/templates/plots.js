@@ -19,10 +19,14 @@ function stepOf(rough, unit) {
 }
 function ticks(low, high, log, unit) {
   if (log && high / low > 8) {
-    const found = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1)
-      for (const m of [1, 2, 5]) found.push(m * 10 ** power);
-    const inside = found.filter((each) => each >= low && each <= high);
+    let inside = [];
+    for (const parts of [[1, 2, 5], [1, 3], [1]]) {
+      inside = [];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1)
+        inside.push(...parts.map((m) => m * 10 ** power));
+      inside = inside.filter((each) => each >= low && each <= high);
+      if (inside.length <= 7) break;
+    }
     const every = Math.ceil(inside.length / 7);
     return inside.filter((_, index) => index % every === 0);
   }
@@ -89,10 +93,11 @@ for (const figure of document.querySelectorAll("figure.plot")) {
     tip.style.left = `${Math.max(4, Math.min(left - tip.offsetWidth / 2, room.width - tip.offsetWidth - 4))}px`;
     tip.style.top = above > tip.offsetHeight + 14 ? `${above - tip.offsetHeight - 12}px` : `${above + 14}px`;
   }
+  const REACH = 80;  // Pixels that a mouse may be off; a finger has nowhere to hover, and gets the nearest.
   function nearest(event) {
     const box = plane.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
-    let best = null, least = 80 ** 2;
+    let best = null, least = event.type === "pointerdown" ? Infinity : REACH ** 2;
     for (const spot of shown()) {
       const at = place(spot), far = (at.x - x) ** 2 + (at.y - y) ** 2;
       if (far < least) { least = far; best = spot; }
@@ -164,7 +169,9 @@ for (const figure of document.querySelectorAll("figure.plot")) {
   };
   frame.addEventListener("pointerup", done);
   frame.addEventListener("pointercancel", done);
-  frame.addEventListener("pointerleave", () => { if (began === null) pick(null); });
+  frame.addEventListener("pointerleave", (event) => {
+    if (began === null && event.pointerType === "mouse") pick(null);
+  });
   frame.addEventListener("dblclick", () => { if (zooms) show(0, FULL); });
   whole.addEventListener("click", () => show(0, FULL));
 

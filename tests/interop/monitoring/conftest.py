@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,23 +13,13 @@ import yaml
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def program(name: str) -> str:
-    """Its path. Skips when it is not installed; in CI, fails."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI") == "true" and os.environ.get("BESKAR7_INTEROP") == "1":
-            pytest.fail(f"{name} is missing, and CI must test with it")
-        pytest.skip(f"{name} is not installed; ci/interop-tools brings it")
-    return found
-
-
 @pytest.fixture(scope="session")
-def prometheus_program() -> str:
+def prometheus_program(program: Callable[[str], str]) -> str:
     return program("prometheus")
 
 
 @pytest.fixture(scope="session")
-def promtool() -> Promtool:
+def promtool(program: Callable[[str], str]) -> Promtool:
     path = program("promtool")
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -71,8 +71,8 @@ def sample_plots() -> list[Plot]:
     return plots()
 
 
-@pytest.fixture
-def sample_page() -> Page:
+def page() -> Page:
+    """One with all that a page can have."""
     seeds = "seeds 1 to 20"
     return Page(
         title="Plan",
@@ -97,3 +97,8 @@ def sample_page() -> Page:
         ],
         made="two cores, 41 s",
     )
+
+
+@pytest.fixture
+def sample_page() -> Page:
+    return page()

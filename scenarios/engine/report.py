@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from markupsafe import Markup
+from collections.abc import Iterable, Iterator
 
 from beskar7.api.durations import format_duration
-from scenarios.engine import charts, timeline
+from scenarios.engine import timeline
 from scenarios.engine.checks import bound_of, format_value
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.expand import plan_hosts
@@ -17,6 +15,8 @@ from scenarios.engine.measures import samples
 from scenarios.engine.rehearsal.show import rounded, stretches
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
+from scenarios.pages.content import Axis, Mark, Plot, Series
+from scenarios.pages.page import figure
 from scenarios.pages.templating import template
 
 SHOWN_MACHINES = 1000
@@ -38,12 +38,8 @@ STATES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    title: str
-    meaning: str
-    svg: Markup
-    summary: str
+FAR = 3.0
+"""A bound beyond so many times the largest sample would squeeze the samples; it is only named."""
 
 
 def render(result: Result) -> str:
@@ -70,8 +66,7 @@ def render(result: Result) -> str:
             for item in result.checks
         ],
         violations=violations,
-        charts=_charts(result, found),
-        progress=_progress(evidence, rows),
+        charts=[figure(plot) for plot in (*_charts(result, found), _progress(evidence, rows))],
         timeline=lanes,
         states=STATES,
         machines=[_row(row, evidence.origin) for row in rows[:SHOWN_MACHINES]],
@@ -140,40 +135,49 @@ def _headline(result: Result) -> list[tuple[str, str, str]]:
     ]
 
 
-def _charts(result: Result, found: dict[str, list[float]]) -> list[Chart]:
+def _charts(result: Result, found: dict[str, list[float]]) -> Iterator[Plot]:
     limits = {
         c.check.measure: c.check.maximum for c in result.checks if c.check.maximum is not None
     }
-    made = []
     for name, title in CHARTS:
-        if not found[name]:
+        values = found[name]
+        if not values:
             continue
+        figures = {s: result.metrics[f"{name}.{s}"] for s in ("p50", "p95", "p99")}
+        told = ", ".join(f"{s.upper()} {_seconds(value)}" for s, value in figures.items())
+        note = f"{DISTRIBUTIONS[name]}. {len(values)} samples; {told}."
+        marks = [Mark(figures[s] or 0.0, s.upper(), "x", "plain") for s in ("p50", "p95")]
         limit = limits.get(f"{name}.p95", limits.get(f"{name}.max"))
-        figures = [f"{s} {_seconds(result.metrics[f'{name}.{s}'])}" for s in ("p50", "p95", "p99")]
-        summary = f"{len(found[name])} samples; {', '.join(figures)}"
-        svg = charts.distribution(found[name], title, limit)
-        made.append(Chart(title, DISTRIBUTIONS[name], svg, summary))
-    return made
+        if limit is not None and limit <= FAR * max(values):
+            marks.append(Mark(limit, "limit", "x"))
+        elif limit is not None:
+            note += f" The limit, {format_duration(limit)}, is far to the right."
+        seconds, series = Axis("seconds", "seconds"), Series(title, values)
+        yield Plot(title, seconds, Axis(""), [series], "distribution", marks=marks, note=note)
 
 
-def _progress(evidence: Evidence, rows: list[MachineTimes]) -> Markup:
+def _progress(evidence: Evidence, rows: list[MachineTimes]) -> Plot:
     origin = evidence.origin
+    end = max(evidence.ended - origin, 1e-3)
 
-    def since(times: list[float | None]) -> list[float]:
-        return [time - origin for time in times if time is not None]
+    def counted(name: str, times: Iterable[float | None]) -> Series:
+        came = sorted(max(0.0, time - origin) for time in times if time is not None)
+        return Series(name, [0.0, *came, end], [0.0, *range(1, len(came) + 1), len(came)])
 
-    series: list[charts.Series] = [
-        ("created", "s-created", since([row.created for row in rows])),
-        ("claimed", "s-claimed", since([row.claimed for row in rows])),
-        ("provisioned", "s-provisioned", since([row.provisioned for row in rows])),
-        ("deleted", "s-deleted", since([row.deletion for row in rows])),
-    ]
     marks = [
-        (incident.time - origin, f"{incident.kind} {incident.subject}")
+        Mark(max(0.0, incident.time - origin), f"{incident.subject} killed", "x")
         for incident in evidence.incidents
         if incident.kind == "kill-manager"
     ]
-    return charts.cumulative(series, max(evidence.ended - origin, 1e-3), marks)
+    series = [
+        counted("created", (row.created for row in rows)),
+        counted("claimed", (row.claimed for row in rows)),
+        counted("provisioned", (row.provisioned for row in rows)),
+        counted("deleted", (row.deletion for row in rows)),
+    ]
+    time, count = Axis("since the load began", "seconds"), Axis("machines", "count")
+    note = "How many had come so far."
+    return Plot("Machines over time", time, count, series, "step", marks=marks, note=note)
 
 
 def _row(row: MachineTimes, origin: float) -> dict[str, str | float | bool | None]:

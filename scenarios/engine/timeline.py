@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scenarios.engine.charts import nice_ticks
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.history import Track, consumer_uid, state
 from scenarios.engine.invariants.operations import group
 from scenarios.engine.invariants.states import MachineLog
+from scenarios.pages import scales
 
 MAX_LANES = 300
 """Hosts drawn; a page with more of them is no help to anybody. The rest is counted."""
@@ -177,9 +177,8 @@ def _fault_bars(host: str, evidence: Evidence, scale: _Scale) -> list[Bar]:
 
 def _grid(scale: _Scale) -> list[tuple[float, str]]:
     """Place and name of the upright lines, at round seconds since the load's start."""
-    ticks = nice_ticks(max(scale.since(scale.end), 1e-3), 10)
     return [
         (scale.percent(scale.origin + tick), f"{tick:g} s")
-        for tick in ticks
+        for tick in scales.ticks(0.0, max(scale.since(scale.end), 1e-3), count=10)
         if scale.origin + tick <= scale.end
     ]

@@ -11,7 +11,7 @@ from scenarios.pages.grids import names
 from scenarios.pages.units import named
 
 SHARES = (0.5, 0.9, 0.95, 0.99, 1.0)
-ROWS = 500
+ROWS = 100
 """Rows shown of one plot; who wants more wants the data, not a page."""
 
 
@@ -32,8 +32,9 @@ def table(plot: Plot) -> Table:
         places = sorted({float(x) for series in plot.series for x in series.xs})
         found = [dict(zip(map(float, s.xs), _values(s, unit), strict=True)) for s in plot.series]
         rows = [[Value(at, plot.x.unit), *(each.get(at) for each in found)] for at in places]
-    note = f"The first {ROWS} of {len(rows)} rows." if len(rows) > ROWS else ""
-    return Table([plot.x.label, *(series.name for series in plot.series)], rows[:ROWS], note)
+    every = max(1, -(-len(rows) // ROWS))
+    note = f"One of {every} rows, of {len(rows)}." if every > 1 else ""
+    return Table([plot.x.label, *(series.name for series in plot.series)], rows[::every], note)
 
 
 def _values(series: Series, unit: Unit) -> Sequence[Value]:

@@ -15,6 +15,8 @@ from scenarios.pages.units import label
 
 HEIGHT = 240.0
 """Pixels, of plots whose content asks for no other."""
+BESIDE = 1.15
+"""A bar's length leaves so much room for its value at its end."""
 LETTER = 6.6
 """Pixels: an average letter of the ticks' size."""
 NAMED = 5
@@ -72,7 +74,8 @@ def _heights(plot: Plot) -> list[float]:
 
 
 def _bars(plot: Plot) -> Picture:
-    scale = fit(plot.y, _heights(plot), round_up=True)
+    heights = _heights(plot)
+    scale = fit(plot.y, [*heights, BESIDE * max(heights, default=0.0)], round_up=True)
     height = grids.bars_height(plot)
     frame = [*_along(plot.y, scale, scale_ticks(scale, plot.y.unit, NAMED))]
     frame += _marks(plot, scale, scale, along="y")

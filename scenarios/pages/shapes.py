@@ -20,6 +20,8 @@ from scenarios.pages.units import said, span
 
 SPOTS = 60
 """Points drawn of one line; of more only the line, and a point where somebody looks."""
+GHOSTS = 200
+"""Points of such a line that can be looked at."""
 STEPS = 400
 """Steps drawn of one line of samples: more cannot be seen."""
 BINS = 24
@@ -64,6 +66,7 @@ def over(plot: Plot, x: Scale, y: Scale) -> Iterator[str]:
             for number, at in enumerate(series.xs)
             if not (x.log and float(at) <= 0)
         ]
+        crowded = len(places) > SPOTS and plot.kind != "points"
         parts: list[str] = []
         if plot.kind != "points":
             for run in _runs(series, places):
@@ -75,7 +78,9 @@ def over(plot: Plot, x: Scale, y: Scale) -> Iterator[str]:
             if plot.kind == "points" and series.low:
                 parts += _error(series, number, at, y)
             where = f"{plot.x.label} {said(float(series.xs[number]), plot.x.unit)}"
-            css = "dot" if len(places) <= SPOTS or plot.kind == "points" else "dot ghost"
+            if crowded and number % (1 + len(places) // GHOSTS):
+                continue
+            css = "dot ghost" if crowded else "dot"
             text = words(plot, series, number, where, value)
             parts.append(dot(at, up(y, value), text, css))
         yield group(index, series, parts)

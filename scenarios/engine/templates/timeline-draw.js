@@ -8,11 +8,17 @@ let colours = {};
 let width = 800, height = 400;
 
 function readColours() {
-  const style = getComputedStyle(document.documentElement);
+  // Through an element, as the variables hold a colour for each theme.
+  const probe = document.createElement("i");
+  document.body.append(probe);
   const names = ["bg", "card", "ink", "soft", "line", "bad", "bad-bg", "fault", "good", "accent", "media",
     "shade", "pick", "Enrolling", "Available", "Claimed", "Provisioning", "Provisioned",
     "Deprovisioning", "Error", "Unknown"];
-  colours = Object.fromEntries(names.map((n) => [n, style.getPropertyValue("--" + n).trim()]));
+  colours = Object.fromEntries(names.map((n) => {
+    probe.style.color = `var(--${n})`;
+    return [n, getComputedStyle(probe).color];
+  }));
+  probe.remove();
 }
 const place = (time) => LEFT + (time - look.from) / (look.to - look.from) * (width - LEFT);
 const moment = (x) => look.from + (x - LEFT) / (width - LEFT) * (look.to - look.from);

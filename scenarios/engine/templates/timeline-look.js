@@ -207,7 +207,8 @@ document.querySelectorAll(".state").forEach((item) => {
   item.querySelector("i").style.background = `var(--${item.dataset.state})`;
 });
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); draw(); });
+for (const [source, name] of [[matchMedia("(prefers-color-scheme: dark)"), "change"], [document, "themechange"]])
+  source.addEventListener(name, () => { readColours(); draw(); });
 new ResizeObserver(resize).observe(view);
 readColours();
 filter("");

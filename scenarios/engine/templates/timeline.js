@@ -1,4 +1,3 @@
-"use strict";
 // The data and the lanes made of it. Everything shown goes through textContent or fillText.
 const data = JSON.parse(document.getElementById("data").textContent);
 const words = data.words;

@@ -1,4 +1,5 @@
 "use strict";
+{
 // Colours: those of the system, or the reader's choice; kept, where the browser lets a file keep.
 const store = (name, value) => {
   try {
@@ -12,6 +13,7 @@ const choose = (theme) => {
   else delete document.documentElement.dataset.theme;
   document.querySelectorAll("[data-theme-choice]").forEach((button) =>
     button.setAttribute("aria-pressed", String(button.dataset.themeChoice === (theme ?? "auto"))));
+  document.dispatchEvent(new Event("themechange"));
 };
 choose(store("theme") ?? "auto");
 document.querySelectorAll(".theme").forEach((group) => { group.hidden = false; });
@@ -48,3 +50,4 @@ document.querySelectorAll(".copy").forEach((button) => button.addEventListener("
     button.textContent = "selected";
   }
 }));
+}

@@ -1,9 +1,9 @@
+{
 // What can be asked of a plot. All of its data is in the picture: the points with their titles.
 const FULL = 1000;
 const CLOCK = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
-const SVG = "http://www.w3.org/2000/svg";
-const element = (name, attributes) => {
-  const made = document.createElementNS(SVG, name);
+const element = (home, name, attributes) => {
+  const made = document.createElementNS(home.namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 };
@@ -62,8 +62,8 @@ for (const figure of document.querySelectorAll("figure.plot")) {
     const home = mark.closest(".series");
     return { text, home, x: Number(mark.dataset.x), y: Number(mark.dataset.y) };
   });
-  const ring = element("circle", { class: "spot-ring", r: 6, cx: 0, cy: 0, visibility: "hidden" });
-  const drag = element("rect", { class: "drag", y: 0, height: "100%", width: 0, x: 0, visibility: "hidden" });
+  const ring = element(plane, "circle", { class: "spot-ring", r: 6, cx: 0, cy: 0, visibility: "hidden" });
+  const drag = element(plane, "rect", { class: "drag", y: 0, height: "100%", width: 0, x: 0, visibility: "hidden" });
   plane.append(drag, ring);
   let picked = null;
 
@@ -130,8 +130,8 @@ for (const figure of document.querySelectorAll("figure.plot")) {
     group.replaceChildren();
     for (const tick of ticks(value(view.from), value(view.to), log, unit)) {
       const x = `${(share(tick) * FULL - view.from) / (view.to - view.from) * 100}%`;
-      group.append(element("line", { class: "grid up", x1: x, x2: x, y1: 0, y2: "100%" }));
-      const text = element("text", { class: "tick", x, y: "100%", dy: 18, "text-anchor": "middle" });
+      group.append(element(plane, "line", { class: "grid up", x1: x, x2: x, y1: 0, y2: "100%" }));
+      const text = element(plane, "text", { class: "tick", x, y: "100%", dy: 18, "text-anchor": "middle" });
       text.textContent = named(tick, unit);
       group.append(text);
     }
@@ -214,4 +214,5 @@ for (const figure of document.querySelectorAll("figure.plot")) {
       text.setAttribute("visibility", on ? "visible" : "hidden");
     pick(null);
   });
+}
 }

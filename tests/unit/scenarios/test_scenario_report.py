@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from scenarios.engine.charts import cumulative, distribution, nice_ticks
 from scenarios.engine.evidence import FaultWindow, Incident
 from scenarios.engine.invariants import Rules
 from scenarios.engine.keeping import save
@@ -130,18 +127,9 @@ def test_everything_is_kept_where_it_can_be_looked_up(logs: Any, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new"]
 
 
-@given(st.floats(1e-6, 1e6))
-def test_ticks_are_round_and_reach_the_top(high: float) -> None:
-    ticks = nice_ticks(high)
-    assert ticks[0] == 0
-    assert ticks[-1] >= high * (1 - 1e-9)
-    assert 2 <= len(ticks) <= 12
-
-
-@given(st.lists(st.floats(0, 1000), max_size=30), st.none() | st.floats(0, 1000))
-def test_charts_take_any_samples(samples: list[float], limit: float | None) -> None:
-    page = Page()
-    page.feed(str(distribution(samples, EVIL, limit)))
-    page.feed(str(cumulative([(EVIL, "s", samples)], 10.0, [(1.0, EVIL)])))
-    assert page.stack == []
-    assert "script" not in page.tags
+def test_charts_and_machines_over_time_are_drawn(logs: Any) -> None:
+    html = render(run(logs))
+    assert "Time to claim" in html
+    assert "Machines over time" in html
+    assert "mgr-1 killed" in html
+    assert 'data-name="provisioned"' in html

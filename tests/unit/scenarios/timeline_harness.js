@@ -30,6 +30,7 @@ class Element {
   setAttribute(name, value) { this[name] = value; }
   removeAttribute(name) { delete this[name]; }
   scrollIntoView() {}
+  remove() {}
   focus() {}
   getContext() { return pen; }
   getBoundingClientRect() { return { left: 0, top: 0 }; }
@@ -51,14 +52,18 @@ const document = {
   getElementById: byId,
   createElement: (tag) => new Element(tag),
   documentElement: new Element("html"),
+  body: new Element("body"),
+  addEventListener() {},
+  dispatchEvent() {},
   querySelectorAll: (wanted) => (wanted === ".jump" ? jumps : []),
 };
 let frames = [];
 const world = {
   document, console, JSON, Math, Map, Set, Object, Number, location: { hash: process.argv[3] ?? "" },
   requestAnimationFrame: (act) => frames.push(act),
-  getComputedStyle: () => ({ getPropertyValue: () => "#123456" }),
+  getComputedStyle: () => ({ color: "#123456" }),
   matchMedia: () => ({ addEventListener() {} }),
+  Event,
   ResizeObserver: class { observe() {} },
 };
 world.window = world;

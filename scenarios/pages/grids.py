@@ -71,9 +71,9 @@ def bar_texts(plot: Plot, scale: Scale) -> Iterator[str]:
                 continue
             name = named(x, plot.x.unit)
             y = own.index(name) * height + NAME + BAR * index + BAR - 4
-            end = value
-            if series.high and measured(series.high[number]):
-                end = max(value, series.high[number] or value)
+            high = series.high[number] if series.high else None
+            # Beside a bar to the left of 0 there is its name's room, and the axis' begin.
+            end = max(value, 0.0, high if high is not None and measured(high) else value)
             yield (
                 f'<text class="bar-value" data-series="{index}" x="{scale.place(end) / 10:g}%" '
                 f'dx="6" y="{y:g}">{said(value, plot.y.unit)}</text>'

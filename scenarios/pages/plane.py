@@ -98,12 +98,16 @@ def _plane(
     plot: Plot, about: str, frame: list[str], content: str, texts: Iterator[str] | list[str]
 ) -> Markup:
     """Grid beneath, the stretched content, then what is written over it."""
+    said = [*texts]
+    if "data-x" not in content:
+        said.append('<text class="nothing" x="50%" y="50%" text-anchor="middle">')
+        said.append("nothing was measured</text>")
     return Markup(  # noqa: S704 - names are escaped where they are put in
         f'<svg class="plane of-{plot.kind}" role="img" aria-label="{escape(plot.title)}" {about}>'
         f'<g class="beneath">{"".join(frame)}</g>'
         f'<svg class="content" width="100%" height="100%" viewBox="0 0 {FULL:g} {FULL:g}" '
         f'preserveAspectRatio="none">{content}</svg>'
-        f'<g class="texts">{"".join(texts)}</g></svg>'
+        f'<g class="texts">{"".join(said)}</g></svg>'
     )
 
 
@@ -122,7 +126,8 @@ def _name_of_x(axis: Axis) -> str:
 def _across(axis: Axis, scale: Scale, ticks: list[float]) -> Iterator[str]:
     for tick in ticks:
         y = shapes.up(scale, tick) / 10
-        yield f'<line class="grid" x1="0" x2="100%" y1="{y:g}%" y2="{y:g}%"/>'
+        css = "axis" if tick == 0 and scale.low < 0 else "grid"
+        yield f'<line class="{css}" x1="0" x2="100%" y1="{y:g}%" y2="{y:g}%"/>'
         yield f'<text class="tick" x="0" dx="-7" y="{y:g}%" dy="4" text-anchor="end">'
         yield f"{label(tick, axis.unit)}</text>"
 
@@ -131,7 +136,8 @@ def _along(axis: Axis, scale: Scale, ticks: list[float]) -> Iterator[str]:
     yield '<g class="along">'
     for tick in ticks:
         x = scale.place(tick) / 10
-        yield f'<line class="grid up" x1="{x:g}%" x2="{x:g}%" y1="0" y2="100%"/>'
+        css = "axis" if tick == 0 and scale.low < 0 else "grid up"
+        yield f'<line class="{css}" x1="{x:g}%" x2="{x:g}%" y1="0" y2="100%"/>'
         yield f'<text class="tick" x="{x:g}%" y="100%" dy="18" text-anchor="middle">'
         yield f"{label(tick, axis.unit)}</text>"
     yield '</g><line class="axis" x1="0" x2="100%" y1="100%" y2="100%"/>'

@@ -130,7 +130,7 @@ for (const figure of document.querySelectorAll("figure.plot")) {
     group.replaceChildren();
     for (const tick of ticks(value(view.from), value(view.to), log, unit)) {
       const x = `${(share(tick) * FULL - view.from) / (view.to - view.from) * 100}%`;
-      group.append(element(plane, "line", { class: "grid up", x1: x, x2: x, y1: 0, y2: "100%" }));
+      group.append(element(plane, "line", { class: tick === 0 && low < 0 ? "axis" : "grid up", x1: x, x2: x, y1: 0, y2: "100%" }));
       const text = element(plane, "text", { class: "tick", x, y: "100%", dy: 18, "text-anchor": "middle" });
       text.textContent = named(tick, unit);
       group.append(text);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from scenarios.engine.keeping import save as save_run
+from scenarios.engine.loader import load as catalogued
+from scenarios.engine.trial import play
 from scenarios.pages.page import save
+from scenarios.runall import keep_index, row_of
 
 SAMPLES = Path(__file__).parents[2] / "unit" / "pages" / "conftest.py"
 ROOMY = ["--no-sandbox", "--disable-dev-shm-usage"]
@@ -71,3 +76,13 @@ def load(browser: Any) -> Iterator[Callable[..., Tab]]:
     yield open_tab
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run's report, the timeline beside it, and the index above it."""
+    directory = tmp_path_factory.mktemp("runs")
+    result = play(catalogued("smoke"), 1)
+    save_run(result, directory / "smoke")
+    keep_index(directory, argparse.Namespace(clock="virtual", seed=1), [row_of(result)])
+    return directory

@@ -16,6 +16,7 @@ from scenarios.pages import export
 from scenarios.pages.content import Axis, Figure, Mark, Page, Plot, Series, Table
 from scenarios.pages.numbers import table
 from scenarios.pages.page import render, save
+from scenarios.pages.plane import draw
 
 pytestmark = pytest.mark.unit
 
@@ -108,6 +109,27 @@ def test_each_kind_is_a_picture_by_itself(sample_plots: list[Plot], tmp_path: Pa
         assert "var(" not in text, "not every reader of pictures knows variables"
         for series in plot.series:
             assert series.name in text or len(plot.series) == 1
+
+
+def test_bars_of_both_signs_have_a_zero_and_an_empty_plot_says_so() -> None:
+    axis = Axis("error", "ratio")
+    both = Plot("Errors", Axis("s"), axis, [Series("e", ["a", "b"], [-0.1, 0.2])], "bars")
+    picture = export.svg(both)
+    bars = re.findall(r'class="bar" x="([\d.]+)" width="([\d.]+)"', picture)
+    (left, wide), (right, _) = [(float(x), float(w)) for x, w in bars]
+    assert left + wide == pytest.approx(right, abs=0.1), "both begin at 0"
+    assert 'class="axis" x1=' in picture
+    assert "nothing was measured" not in picture
+    empty = Plot("Errors", axis, axis, [Series("e", [1.0], [None])])
+    assert "nothing was measured" in export.svg(empty)
+
+
+def test_of_a_long_line_a_page_shows_as_much_as_can_be_seen() -> None:
+    xs = [float(n) for n in range(10_000)]
+    plot = Plot("Long", Axis("t", "seconds"), Axis("n"), [Series("s", xs, xs)])
+    assert len(table(plot).rows) <= 100
+    assert "of 10000" in table(plot).note
+    assert len(re.findall(r'class="dot', str(draw(plot).svg))) <= 200
 
 
 def test_a_page_is_written_with_its_directories(sample_page: Page, tmp_path: Path) -> None:

@@ -144,8 +144,10 @@ class Kernel:
         self.latest = task.name
         previous, self.current = self.current, task
         task.greenlet.parent = self.hub
-        task.greenlet.switch()
-        self.current = previous
+        try:
+            task.greenlet.switch()
+        finally:
+            self.current = previous
 
     def trace(self, kind: str, detail: str) -> None:
         self._marks.append(f"{self.env.now!r} {kind} {detail}\n")

@@ -65,12 +65,11 @@ class VirtualTask:
                 self.result = self._target(*self._args)
         except RuntimeClosed as closed:
             self._error = closed
-        except (KeyboardInterrupt, SystemExit):
-            # Ctrl-C lands in whichever greenlet runs; it is meant for the caller of run().
-            raise
-        except BaseException as error:
+        except Exception as error:
             self._error = error
             log.exception("task %s failed", self.name)
+        # All else (Ctrl-C, a test's time limit) lands in whichever greenlet runs, and is meant
+        # for the caller of run().
         finally:
             self.finished = True
             self.process.tasks.pop(self, None)
@@ -228,7 +227,16 @@ class VirtualRuntime(VirtualProcess):
         return self._kernel.streams.names()
 
     def run(self, main: Callable[..., T], *args: Any, until: float | None = None) -> T:
-        """Run ``main`` as the first task until it returns; what it raises comes out here.
+        """:meth:`call` ``main``, and :meth:`close` the world, however it ended."""
+        try:
+            return self.call(main, *args, until=until)
+        finally:
+            self.close()
+
+    def call(self, main: Callable[..., T], *args: Any, until: float | None = None) -> T:
+        """Run ``main`` as a task until it returns; what it raises comes out here.
+
+        The other tasks go on while it runs. Between two calls virtual time stands still.
 
         Raises:
             Deadlock: before the end no event is left, virtual second ``until`` is reached, or
@@ -246,23 +254,20 @@ class VirtualRuntime(VirtualProcess):
 
         task = self.spawn(guarded, name="main")
         instant, steps = kernel.env.now, 0
-        try:
-            while not task.finished:
-                if until is not None and kernel.env.peek() > until:
-                    raise Deadlock(f"virtual second {until:g} was reached before the end")
-                try:
-                    kernel.env.step()
-                except simpy.core.EmptySchedule:
-                    raise Deadlock(self._waiting()) from None
-                steps = steps + 1 if kernel.env.now == instant else 0
-                instant = kernel.env.now
-                if steps > STANDSTILL:
-                    raise Deadlock(
-                        f"virtual time stands still at {instant:g} s: {steps} events and no end; "
-                        f"the last was of {kernel.latest}"
-                    )
-        finally:
-            self._close()
+        while not task.finished:
+            if until is not None and kernel.env.peek() > until:
+                raise Deadlock(f"virtual second {until:g} was reached before the end")
+            try:
+                kernel.env.step()
+            except simpy.core.EmptySchedule:
+                raise Deadlock(self._waiting()) from None
+            steps = steps + 1 if kernel.env.now == instant else 0
+            instant = kernel.env.now
+            if steps > STANDSTILL:
+                raise Deadlock(
+                    f"virtual time stands still at {instant:g} s: {steps} events and no end; "
+                    f"the last was of {kernel.latest}"
+                )
         succeeded, value = outcome[0]
         if not succeeded:
             raise value
@@ -273,9 +278,11 @@ class VirtualRuntime(VirtualProcess):
         names = [task.name for process in self._processes for task in process.tasks]
         return f"nothing is left to happen; waiting for ever: {', '.join(names) or 'no task'}"
 
-    def _close(self) -> None:
-        """Unwind what still waits, so that no greenlet is left to the garbage collector."""
+    def close(self) -> None:
+        """End the world: unwind what still waits, so that no greenlet is left to the garbage
+        collector. May be called twice; a call of the world after it raises RuntimeClosed."""
         self._kernel.closing = True
+        self._kernel.hub = getcurrent()
         for process in self._processes:
             process.alive = False
             for task in list(process.tasks):

@@ -240,3 +240,50 @@ def test_ctrl_c_in_any_task_comes_out_of_run():
 def test_blocking_outside_of_a_task_is_an_error():
     with pytest.raises(RuntimeError, match="outside"):
         VirtualRuntime(0).sleep(1)
+
+
+def test_between_two_calls_time_stands_still_and_tasks_go_on_with_the_next():
+    runtime = VirtualRuntime(1)
+    ticks = []
+
+    def tick():
+        while True:
+            runtime.sleep(1.0)
+            ticks.append(runtime.now())
+
+    def begin():
+        runtime.spawn(tick, name="tick")
+        runtime.sleep(2.5)
+        return runtime.now()
+
+    assert runtime.call(begin) == 2.5
+    assert ticks == [1.0, 2.0]
+    assert runtime.now() == 2.5
+    runtime.call(runtime.sleep, 1.0)
+    assert ticks == [1.0, 2.0, 3.0]
+    runtime.close()
+    with pytest.raises(RuntimeClosed):
+        runtime.call(runtime.sleep, 1.0)
+
+
+class TimeLimit(BaseException):
+    """As a test runner raises it from a signal handler, wherever the program is."""
+
+
+def test_a_test_runners_time_limit_comes_out_of_whichever_task_it_lands_in():
+    runtime = VirtualRuntime(1)
+
+    def struck():
+        runtime.sleep(1.0)
+        raise TimeLimit
+
+    def main():
+        runtime.spawn(struck, name="struck")
+        runtime.sleep(60.0)
+
+    with pytest.raises(TimeLimit):
+        runtime.call(main)
+    # What takes the world down afterwards is no task of it.
+    assert runtime.running is None
+    runtime.call(runtime.sleep, 1.0)
+    runtime.close()

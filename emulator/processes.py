@@ -118,9 +118,9 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
-    def stop(self, timeout: float) -> bool:
-        """SIGTERM, and SIGKILL when ``timeout`` seconds were not enough (then False)."""
-        self.ask_to_stop()
+    def join(self, timeout: float) -> bool:
+        """Wait for the end of one that has reason to end; SIGKILL after ``timeout`` seconds (then
+        False)."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -129,6 +129,11 @@ class Child:
         finally:
             self._close()
         return True
+
+    def stop(self, timeout: float) -> bool:
+        """SIGTERM, and SIGKILL when ``timeout`` seconds were not enough (then False)."""
+        self.ask_to_stop()
+        return self.join(timeout)
 
     def abort(self, timeout: float = 5.0) -> str:
         """SIGABRT, and what the child wrote then: where it was, if faulthandler is on there."""

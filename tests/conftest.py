@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["pytester"]
+
 # A busy machine is no defect, so an example has no deadline; pytest-timeout bounds the test.
 # CI repeats itself, so that a change is judged by the change; people's runs go on exploring.
 settings.register_profile("explore", deadline=None, print_blob=True)

@@ -30,7 +30,7 @@ from scenarios.engine.expand import (
     plan_hosts,
 )
 from scenarios.engine.renewing import put
-from scenarios.engine.schema import Door, Passage, Scenario, Target
+from scenarios.engine.schema import Door, Passage, Scenario
 from scenarios.engine.skews import ClockSkews
 from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.world import World, WorldError
@@ -142,7 +142,7 @@ class LiveWorld:
             raise WorldError(str(error)) from None
         return identity
 
-    def kill_manager(self, target: Target) -> str:
+    def kill_manager(self, target: str) -> str:
         identity = choose(target, self.managers(), self._leader())
         try:
             self.lab.kill_manager(identity)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from beskar7.redfish.sushy_bmc import agent
 from emulator.network import TARGET, NetworkFault
-from scenarios.engine.schema import Target
 from scenarios.engine.world import WorldError
 
 CLIENT = "beskar7-scenario"
 """The runner's own name towards the API."""
 
 
-def choose(target: Target, managers: Sequence[tuple[str, bool]], leader: str) -> str:
-    """The identity of a living manager. Raises WorldError when none fits."""
+def choose(target: str, managers: Sequence[tuple[str, bool]], leader: str) -> str:
+    """The identity of a living manager, by role or its own. Raises WorldError when none fits."""
     living = [identity for identity, alive in managers if alive]
+    if target in living:
+        return target
     fitting = {
         "leader": [identity for identity in living if identity == leader],
         "follower": [identity for identity in living if identity != leader],
         "any": living,
         "leader-first": sorted(living, key=lambda identity: identity != leader),
-    }[target]
+    }.get(target)
     if not fitting:
         raise WorldError(
             f"no living manager is a {target}; "
@@ -43,5 +44,5 @@ def placed(
     read = NetworkFault.from_dict(dict(fault))
     source = read.source
     if isinstance(source, str):
-        source = (choose(cast("Target", source), managers, leader()),)
+        source = (choose(source, managers, leader()),)
     return read.at_its_end([agent(glob) for glob in source])

@@ -46,6 +46,9 @@ def play(
 
 def verdict(evidence: Evidence, wall_seconds: float) -> Result:
     """Judge a run by the rules that its own scenario sets."""
-    scenario = evidence.scenario
-    rules = Rules(cooldowns(scenario), leader_election=elects_leader(scenario))
-    return conclude(evidence, rules, wall_seconds)
+    return conclude(evidence, rules_of(evidence.scenario), wall_seconds)
+
+
+def rules_of(scenario: Scenario) -> Rules:
+    """What a scenario's own settings make of the invariants."""
+    return Rules(cooldowns(scenario), leader_election=elects_leader(scenario))

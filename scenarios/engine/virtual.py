@@ -46,7 +46,7 @@ from scenarios.engine.expand import (
     plan_hosts,
 )
 from scenarios.engine.inside import Look, look_into
-from scenarios.engine.schema import Door, Passage, Scenario, Target
+from scenarios.engine.schema import Door, Passage, Scenario
 from scenarios.engine.targets import CLIENT, choose, placed
 from scenarios.engine.virtualpods.cluster import CLIENT as OPERATOR
 from scenarios.engine.virtualpods.cluster import VirtualCluster
@@ -218,7 +218,7 @@ class VirtualWorld:
         needed = self._memory(manager) if whole is None else whole
         return Usage(self._meters[life].cores(), needed)
 
-    def kill_manager(self, target: Target) -> str:
+    def kill_manager(self, target: str) -> str:
         identity = choose(target, self.managers(), self._leader())
         self._managers[identity][0].kill()
         return identity

@@ -12,7 +12,7 @@ from beskar7.runtime import Runtime
 from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.inside import Look
-from scenarios.engine.schema import Door, Passage, Target
+from scenarios.engine.schema import Door, Passage
 
 
 class World(Protocol):
@@ -45,8 +45,11 @@ class World(Protocol):
         """End every process. May be called at any time, also twice; raises nothing."""
         ...
 
-    def kill_manager(self, target: Target) -> str:
-        """SIGKILL a manager and return its identity. Raises :class:`WorldError` if none fits."""
+    def kill_manager(self, target: str) -> str:
+        """SIGKILL a manager, by role or identity, and return its identity.
+
+        Raises :class:`WorldError` if none fits.
+        """
         ...
 
     def kill_at(self, door: Door) -> None:

@@ -9,13 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from beskar7_harness import report, summary
-from beskar7_harness.lab import Lab
-from scenarios.engine import keeping
-from scenarios.engine.virtual import VirtualWorld
-
-FIRST = (report, summary, Lab, keeping, VirtualWorld)
-"""Imported once: what a run inside of this process imports first is forgotten with it."""
 pytestmark = pytest.mark.sim
 ARGUMENTS = ("-p", "no:cacheprovider", "-p", "no:locust", "-p", "no:xdist")
 FAILING = """

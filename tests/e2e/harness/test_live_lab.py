@@ -159,8 +159,12 @@ def test_the_guard_passes_on_sigterm_exit_codes_and_mistakes() -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=5)
     assert process.returncode == 128 + signal.SIGTERM
-    process = guard(sys.executable, "-c", "import sys; sys.exit(7)")
+    process = guard("/bin/sh", "-c", "sleep 60 & echo $! >&2; exit 7")
+    assert process.stderr is not None
+    child = int(process.stderr.readline())
     assert process.wait(10) == 7
+    # What it left behind has gone with it.
+    assert gone(child)
     process = guard("/nowhere/controller")
     _, said = process.communicate(timeout=10)
     assert (process.returncode, said) == (127, b"/nowhere/controller: No such file or directory\n")

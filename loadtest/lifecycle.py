@@ -49,6 +49,8 @@ class Observer(Protocol):
 
     def measured(self, name: str, seconds: float, error: BrokenPromise | None = None) -> None: ...
     def outcome(self, name: str) -> None: ...
+    def life(self, moment: str) -> None:
+        """A life has ``begun``, is ``served`` (Provisioned, or will not be), or is ``over``."""
 
 
 class HostLedger:
@@ -83,27 +85,46 @@ class Lifecycle:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        keep: Callable[[], object] = lambda: None,
     ) -> None:
+        """``keep`` is called once a machine is Provisioned; ``settings.hold`` begins at its end."""
         self._api = api
         self._settings = settings
         self._ledger = ledger
         self._observer = observer
         self._clock = clock
         self._sleep = sleep
+        self._keep = keep
 
-    def run(self, name: str) -> None:
+    def run(self, name: str, late: float = 0.0) -> None:
         """One life of the machine ``name``. Broken promises go to the observer, not to the caller.
+
+        ``late``: seconds ago it was to be asked for, from when its times and limits count.
 
         Raises ApiError or Unreachable when the machine cannot even be asked for.
         """
-        began = self._clock()
-        created = self._api.create(path(self._settings.namespace, MACHINES), self._machine(name))
-        life = _Life(name, _meta(created, "uid"), began)
+        self._observer.life("begun")
+        life = _Life(name, began=self._clock() - late)
+        try:
+            self._live(life)
+        finally:
+            self._served(life)
+            self._observer.life("over")
+
+    def _served(self, life: _Life) -> None:
+        if not life.served:
+            life.served = True
+            self._observer.life("served")
+
+    def _live(self, life: _Life) -> None:
+        where = path(self._settings.namespace, MACHINES)
+        created = self._api.create(where, self._machine(life.name))
+        life.uid = _meta(created, "uid")
         follower = Follower(
             self._api,
             self._settings.namespace,
             MACHINES,
-            name,
+            life.name,
             _meta(created, "resourceVersion"),
             on_restart=lambda: self._observer.outcome("watch restarted"),
             clock=self._clock,
@@ -111,7 +132,11 @@ class Lifecycle:
         )
         try:
             try:
-                self._until_provisioned(life, follower)
+                try:
+                    self._until_provisioned(life, follower)
+                finally:
+                    self._served(life)
+                self._keep()
                 self._sleep(self._settings.hold)
                 self._check_owner(life)
             except BrokenPromise as broken:
@@ -247,12 +272,13 @@ class _Life:
     """What is known of a machine; ``began`` is when it was asked for."""
 
     name: str
-    uid: str
     began: float
+    uid: str = ""
     host: str = ""
     phase: str = ""
     claimed: bool = False
     provisioned: bool = False
+    served: bool = False
 
 
 def _meta(obj: dict[str, Any], key: str) -> str:

@@ -1,9 +1,10 @@
-"""The file that Locust is pointed at: its options, and the test's beginning and end.
+"""The file that Locust is pointed at: its options, its users, its shape.
 
-    KUBECONFIG=... locust --headless -f loadtest/locustfile.py --users 16 --run-time 60s
+    KUBECONFIG=... locust --headless -f loadtest/locustfile.py --shape steps --machines 100
 
-``python -m loadtest`` does that against a lab of its own. BESKAR7_METRICS_URLS (URLs between
-spaces) names the managers' /metrics, from which conflicts are counted.
+``beskar7 load SHAPE`` does that against a lab of its own. BESKAR7_METRICS_URLS (URLs between
+spaces) names the managers' /metrics, from which conflicts are counted. Without ``--shape``
+Locust's own ``--users`` and ``--spawn-rate`` say how many there are.
 """
 
 from __future__ import annotations
@@ -12,15 +13,23 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-import gevent
 from locust import events
 from locust.env import Environment
 
+from loadtest.guideshape import ChosenShape
 from loadtest.kubeconfig import KubeconfigError
 from loadtest.lifecycle import Settings
-from loadtest.users import BAD_INPUT, MachineRequester, Session
+from loadtest.page import add_page
+from loadtest.session import BAD_INPUT, Session
+from loadtest.shapes import SHAPES, ShapeError
+from loadtest.thresholds import ThresholdError
+from loadtest.users.base import ClusterUser
+from loadtest.users.chaos import Chaos
+from loadtest.users.operator import Operator
+from loadtest.users.redfish import RedfishClient
+from loadtest.users.requester import MachineRequester
 
-__all__ = ["MachineRequester"]
+__all__ = ["Chaos", "MachineRequester", "Operator", "RedfishClient"]
 
 
 @events.init_command_line_parser.add_listener
@@ -28,30 +37,46 @@ def options(parser: ArgumentParser) -> None:
     """Options of this test beside Locust's own; times are seconds."""
     usual = Settings()
     group: Any = parser.add_argument_group("beskar7")
-    group.add_argument("--kubeconfig", env_var="KUBECONFIG", default="", help="the API server")
-    group.add_argument("--namespace", default="", help="instead of the kubeconfig's own")
-    group.add_argument("--image-url", default=usual.image_url)
-    group.add_argument("--claim-timeout", type=float, default=usual.claim_timeout)
-    group.add_argument("--provision-timeout", type=float, default=usual.provision_timeout)
-    group.add_argument("--release-timeout", type=float, default=usual.release_timeout)
-    group.add_argument("--hold", type=float, default=usual.hold, help="how long a machine is kept")
-    group.add_argument("--summary", default="", help="JSON file for the findings")
+    add = group.add_argument
+    add("--kubeconfig", env_var="KUBECONFIG", default="", help="the API server")
+    add("--namespace", default="", help="instead of the kubeconfig's own")
+    add("--image-url", default=usual.image_url)
+    add("--claim-timeout", type=float, default=usual.claim_timeout)
+    add("--provision-timeout", type=float, default=usual.provision_timeout)
+    add("--release-timeout", type=float, default=usual.release_timeout)
+    add("--hold", type=float, default=usual.hold, help="how long a machine is kept, without shape")
+    add("--shape", default="", help=f"one of {', '.join(SHAPES)}")
+    add("--machines", type=int, default=None, help="how many the shape asks for")
+    add("--rate", type=float, default=None, help="machines a second, of a sustained shape")
+    add("--shape-seconds", type=float, default=None, help="for how long the shape asks")
+    add("--shape-hold", type=float, default=None, help="how long the shape keeps a machine")
+    add("--operators", type=int, default=0, help="people who list and describe beside it")
+    add("--redfish-clients", type=int, default=0, help="clients of the BMCs beside it")
+    add("--chaos-every", type=float, default=0.0, help="a manager's pod is killed so often")
+    add("--thresholds", default="", help="YAML file of bounds, see loadtest/thresholds.py")
+    add("--summary", default="", help="JSON file for the findings")
 
 
 @events.init.add_listener
 def init(environment: Environment, **_: Any) -> None:
+    asked: Any = environment.parsed_options
     try:
         session = Session(environment)
-    except KubeconfigError as error:
+    except (KubeconfigError, ShapeError, ThresholdError) as error:
         sys.stderr.write(f"load test: {error}\n")
         sys.exit(BAD_INPUT)
-    MachineRequester.session = session
-    environment.events.test_start.add_listener(lambda **_: gevent.spawn(session.progress))
-
-    def quitting(**_: Any) -> None:
-        # On Ctrl-C users still run here; stopping them first gives their machines back.
-        if environment.runner:
-            environment.runner.quit()
-        session.finish()
-
-    environment.events.quitting.add_listener(quitting)
+    session.bind()
+    ClusterUser.session = ChosenShape.session = session
+    beside: dict[type[ClusterUser], int] = {
+        Operator: asked.operators,
+        RedfishClient: asked.redfish_clients,
+        Chaos: int(asked.chaos_every > 0),
+    }
+    for kind, count in beside.items():
+        kind.fixed_count = count
+    ChosenShape.others = sum(beside.values())
+    left_out = {kind for kind, count in beside.items() if not count}
+    environment.user_classes = [k for k in environment.user_classes if k not in left_out]
+    if session.shape is None:
+        environment.shape_class = None
+    add_page(environment, session)

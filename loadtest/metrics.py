@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from loadtest.api import Api, ApiError, Unreachable, events_path
 
 CLAIM_ATTEMPTS = "beskar7_host_claim_attempts_total"
+QUEUE_LENGTH = "beskar7_provisioning_queue_length"
 MAX_TEXT = 16 << 20
 
 _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)")
@@ -52,7 +53,7 @@ class ClaimAttempts:
     """The managers' claim attempts by outcome, from a start on."""
 
     def __init__(self, urls: Iterable[str]) -> None:
-        self._urls = list(urls)
+        self.urls = list(urls)
         self._before = self._read()
 
     def since_start(self) -> Counter[str] | None:
@@ -69,7 +70,7 @@ class ClaimAttempts:
         return grown
 
     def _read(self) -> dict[str, Counter[str]]:
-        texts = {url: fetch(url) for url in self._urls}
+        texts = {url: fetch(url) for url in self.urls}
         return {
             url: totals(text, CLAIM_ATTEMPTS, "outcome")
             for url, text in texts.items()
@@ -77,7 +78,7 @@ class ClaimAttempts:
         }
 
 
-def conflict_events(api: Api, namespace: str, prefix: str) -> int | None:
+def conflict_events(api: Api, namespace: str, prefixes: tuple[str, ...]) -> int | None:
     """How often the Events say ClaimConflict of our machines; None when they cannot be read."""
     try:
         listed = api.get(events_path(namespace, "reason=ClaimConflict"))
@@ -86,5 +87,5 @@ def conflict_events(api: Api, namespace: str, prefix: str) -> int | None:
     return sum(
         int(event.get("count") or 1)
         for event in listed.get("items") or []
-        if str((event.get("involvedObject") or {}).get("name", "")).startswith(prefix)
+        if str((event.get("involvedObject") or {}).get("name", "")).startswith(prefixes)
     )

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.lifecycle import TIME_TO_CLAIM, TIME_TO_PROVISIONED, TIME_TO_RELEASE
+from loadtest.thresholds import Threshold, judge
 
 MEASURES = (TIME_TO_CLAIM, TIME_TO_PROVISIONED, TIME_TO_RELEASE)
 MAX_SAMPLES = 200_000
 """Samples kept of each measure; further ones are counted, and the report says so."""
 MAX_MESSAGES = 10
+COUNTERS = ("succeeded", "failed", "messages", "outcomes", "lives", "loop")
+SATURATED = 0.05
+"""Share of late looks from which on the generator's own delay may be in the figures."""
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -32,6 +36,10 @@ class Recorder:
     failed: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    lives: Counter[str] = field(default_factory=Counter)
+    """How many were ``begun``, came as far as they would (``served``), and are ``over``."""
+    loop: Counter[str] = field(default_factory=Counter)
+    """Looks at whether the process keeps up: all ``looks``, and those that came ``late``."""
 
     def success(self, measure: str, seconds: float) -> None:
         self.succeeded[measure] += 1
@@ -48,11 +56,38 @@ class Recorder:
     def outcome(self, name: str) -> None:
         self.outcomes[name] += 1
 
-    def verdict(self) -> tuple[bool, str]:
-        """Whether every promise held, in words too. Having provisioned nothing is falling short."""
+    def take(self) -> dict[str, Any]:
+        """All that was collected, as JSON; nothing of it is left. What a worker sends."""
+        taken: dict[str, Any] = {"samples": dict(self.samples)}
+        self.samples.clear()
+        for name in COUNTERS:
+            taken[name] = dict(getattr(self, name))
+            getattr(self, name).clear()
+        return taken
+
+    def merge(self, taken: Mapping[str, Any]) -> None:
+        """Add what :meth:`take` gave elsewhere."""
+        for measure, values in taken["samples"].items():
+            kept = self.samples.setdefault(measure, [])
+            kept += values[: max(0, MAX_SAMPLES - len(kept))]
+        for name in COUNTERS:
+            getattr(self, name).update(taken[name])
+
+    @property
+    def saturated(self) -> bool:
+        """Whether the load generator itself was too slow to be believed."""
+        return self.loop["late"] > SATURATED * max(1, self.loop["looks"])
+
+    def verdict(self, crossed: int = 0) -> tuple[bool, str]:
+        """Whether every promise held and no threshold was ``crossed``, in words too.
+
+        Having provisioned nothing is falling short.
+        """
         broken = sum(self.failed.values())
         if broken:
             return False, f"promises broken: {broken}"
+        if crossed:
+            return False, f"thresholds crossed: {crossed}"
         if not self.succeeded[TIME_TO_PROVISIONED]:
             return False, "no machine was provisioned, so nothing was shown"
         return True, "every promise held"
@@ -63,9 +98,9 @@ def summary(
     facts: Mapping[str, Any],
     attempts: Counter[str] | None,
     conflict_events: int | None,
+    thresholds: Sequence[Threshold] = (),
 ) -> dict[str, Any]:
     """The findings as JSON-ready values; seconds throughout."""
-    passed, words = recorder.verdict()
     measures = {}
     for name in [*MEASURES, *sorted(set(recorder.failed) - set(MEASURES))]:
         row: dict[str, Any] = {"count": recorder.succeeded[name], "failed": recorder.failed[name]}
@@ -75,16 +110,19 @@ def summary(
             row["max"] = ordered[-1]
             row["samples"] = len(ordered)
         measures[name] = row
-    return {
-        "passed": passed,
-        "verdict": words,
+    found = {
         **facts,
         "measures": measures,
         "claim_attempts": None if attempts is None else dict(sorted(attempts.items())),
         "conflict_events": conflict_events,
         "outcomes": dict(sorted(recorder.outcomes.items())),
+        "saturated": recorder.saturated,
         "broken_promises": dict(recorder.messages),
     }
+    judged = judge(thresholds, found, saturated=recorder.saturated)
+    passed, words = recorder.verdict(sum(each.outcome == "failed" for each in judged))
+    told = {"thresholds": [each.to_json() for each in judged]} if judged else {}
+    return {"passed": passed, "verdict": words, **found, **told}
 
 
 def render(found: Mapping[str, Any]) -> str:
@@ -101,6 +139,11 @@ def render(found: Mapping[str, Any]) -> str:
     lines += [f"{name:<42}{value:>8}" for name, value in _outcomes(found)]
     for message, count in found["broken_promises"].items():
         lines.append(f"broken {count} times: {message}")
+    for row in found.get("thresholds", []):
+        value = "-" if row["value"] is None else f"{row['value']:.4g}"
+        lines.append(f"{row['measure']:<30} {row['bound']:<16} {value:>10}  {row['outcome']}")
+    if found["saturated"]:
+        lines.append("The load generator itself was too busy: its times are upper bounds.")
     lines += ["", f"{'HELD' if found['passed'] else 'FELL SHORT'}: {found['verdict']}"]
     return "\n".join(lines)
 

@@ -24,7 +24,7 @@ from scenarios.engine.loader import catalog, load
 from scenarios.engine.progress import Lines, LiveTable, Progress
 from scenarios.engine.rehearsal.show import acts_table
 from scenarios.engine.result import Result
-from scenarios.engine.runner import Run
+from scenarios.engine.runner import Load, Run
 from scenarios.engine.schema import Scenario
 from scenarios.engine.story.entries import entries
 from scenarios.engine.story.recording import Recording
@@ -167,17 +167,19 @@ def _list() -> int:
 def _run(scenario: Scenario, args: argparse.Namespace, voice: Console) -> int:
     evidence, wall_seconds = attempt(scenario, args.clock, args.seed, voice)
     try:
-        code = _conclude(evidence, args, voice, wall_seconds)
+        code = conclude(evidence, args, voice, wall_seconds)
     except KeyboardInterrupt:
         say(voice, "Interrupted: the world is down, but the report is not complete.")
         return INTERRUPTED
     return INTERRUPTED if evidence.ending == "interrupted" else code
 
 
-def attempt(scenario: Scenario, clock: Clock, seed: int, voice: Console) -> tuple[Evidence, float]:
+def attempt(
+    scenario: Scenario, clock: Clock, seed: int, voice: Console, load: Load | None = None
+) -> tuple[Evidence, float]:
     """Run it and show its progress; what it left, and the seconds of wall time that it took.
 
-    Ctrl-C ends it, as ``interrupted``.
+    ``load`` as in :class:`Run`. Ctrl-C ends it, as ``interrupted``.
     """
     stopwatch = LiveRuntime().now
     progress: Progress
@@ -186,7 +188,7 @@ def attempt(scenario: Scenario, clock: Clock, seed: int, voice: Console) -> tupl
     else:
         progress = Lines(sys.stderr, stopwatch)
     began = stopwatch()
-    running = Run(scenario, clock=clock, seed=seed, progress=progress)
+    running = Run(scenario, clock=clock, seed=seed, progress=progress, load=load)
     try:
         run_on(clock, scenario, seed, running.body)
     except KeyboardInterrupt:
@@ -196,7 +198,7 @@ def attempt(scenario: Scenario, clock: Clock, seed: int, voice: Console) -> tupl
     return running.evidence, stopwatch() - began
 
 
-def _conclude(
+def conclude(
     evidence: Evidence, args: argparse.Namespace, voice: Console, wall_seconds: float
 ) -> int:
     """Judge, keep and tell; the exit code for the verdict."""

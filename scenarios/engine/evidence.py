@@ -112,6 +112,9 @@ class Evidence:
     trace_hash: str | None = None
     fault_hits: dict[str, set[str]] = field(default_factory=dict)
     """Hosts that each fault has hit, by its id."""
+    client: Mapping[str, Any] | None = None
+    """What the load generator itself measured, where a client did that puts on the load: its
+    findings as :func:`loadtest.report.summary` makes them."""
     complete: bool = False
     """The logs were read to their end after the last thing happened."""
     baseline: Look | None = None

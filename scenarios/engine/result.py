@@ -28,11 +28,12 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """The run came to its end, every invariant held, and no check failed."""
+        """The run came to its end, every invariant held, no check failed, nor did a client's."""
         return (
             self.evidence.ending == "settled"
             and all(invariant.verdict == "held" for invariant in self.invariants)
             and all(check.outcome != "failed" for check in self.checks)
+            and (self.evidence.client is None or bool(self.evidence.client["passed"]))
         )
 
     @property
@@ -69,6 +70,9 @@ class Result:
             elif invariant.verdict == "inconclusive":
                 said.append(f"{invariant.name} inconclusive: {invariant.reason}")
         said += [f"{c.check.measure} fell short" for c in self.checks if c.outcome == "failed"]
+        client = self.evidence.client
+        if client is not None and not client["passed"]:
+            said.append(f"the load generator saw: {client['verdict']}")
         return said
 
     def to_json(self) -> dict[str, Any]:
@@ -91,6 +95,7 @@ class Result:
             },
             **({"acts": self._acts()} if evidence.parts else {}),
             **({} if evidence.hints is None else {"hints_used": evidence.hints}),
+            **({} if evidence.client is None else {"client": dict(evidence.client)}),
             "checks": [check.to_json() for check in self.checks],
             "invariants": {item.name: item.to_json() for item in self.invariants},
             "metrics": {name: _rounded(value) for name, value in self.metrics.items()},

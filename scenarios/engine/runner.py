@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from scenarios.engine.evidence import Aftermath, Evidence, Incident
 from scenarios.engine.progress import Progress, Silent
 from scenarios.engine.rehearsal.play import Play
 from scenarios.engine.schema import Scenario
-from scenarios.engine.traffic import Traffic
+from scenarios.engine.traffic import Demand, Traffic
 from scenarios.engine.watching import Watcher
 from scenarios.engine.world import World, WorldError
 
@@ -38,6 +39,10 @@ class Operator(Protocol):
         ...
 
 
+Load = Callable[[World, Evidence], Demand]
+"""Puts a load on the world instead of the scenario's own, from ``evidence.load_began`` on."""
+
+
 class Run:
     """One run. ``evidence`` grows from the beginning on, so a broken-off run leaves its part.
 
@@ -52,6 +57,7 @@ class Run:
         seed: int,
         progress: Progress | None = None,
         operator: Operator | None = None,
+        load: Load | None = None,
     ) -> None:
         """``operator``: who is to find the remedy of the scenario's rehearsal."""
         self.scenario = scenario
@@ -62,6 +68,8 @@ class Run:
         self._acts: Stage | None = None
         self._rehearsal: Play | None = None
         self._operator = operator
+        self._load = load
+        self._demand: Demand | None = None
 
     def body(self, world: World) -> None:
         """Put the world up, run the scenario, read the logs to their end, take the world down.
@@ -131,7 +139,7 @@ class Run:
         evidence.baseline = world.look()
         evidence.incidents.append(Incident(began, "load", "", f"{self.scenario.load.machines}"))
         self._note(world, f"the load begins: {self.scenario.load.machines} machines")
-        traffic = Traffic(self.scenario.load, runtime, began)
+        traffic = self._demand = self._traffic(world)
         for fault in self.scenario.faults:
             acts.add_fault(fault)
         acts.watch_door()
@@ -178,6 +186,11 @@ class Run:
             )
             world.await_news(max(0.0, min(at for at in due if at is not None) - now))
 
+    def _traffic(self, world: World) -> Demand:
+        if self._load is not None:
+            return self._load(world, self.evidence)
+        return Traffic(self.scenario.load, world.runtime, self.evidence.origin)
+
     def _rehearse(self, world: World, watcher: Watcher, acts: Stage) -> Play | None:
         """What plays the scenario's rehearsal, if it has one."""
         script = self.scenario.rehearsal
@@ -191,8 +204,8 @@ class Run:
         return self._rehearsal
 
     def _abandon(self) -> None:
-        """End what acts and remedies have under way."""
-        for held in (self._acts, self._rehearsal):
+        """End what the load, acts and remedies have under way."""
+        for held in (self._demand, self._acts, self._rehearsal):
             if held is not None:
                 held.abandon()
 

@@ -11,7 +11,7 @@ from scenarios.engine.expand import cooldowns, elects_leader
 from scenarios.engine.invariants import Rules
 from scenarios.engine.progress import Progress
 from scenarios.engine.result import Result, conclude
-from scenarios.engine.runner import Run
+from scenarios.engine.runner import Load, Run
 from scenarios.engine.schema import Scenario
 from scenarios.engine.world import World
 
@@ -26,14 +26,15 @@ def play(
     *,
     progress: Progress | None = None,
     prepare: Prepare | None = None,
+    load: Load | None = None,
 ) -> Result:
-    """Run ``scenario`` in a world of its own and judge it.
+    """Run ``scenario`` in a world of its own and judge it; ``load`` as in :class:`Run`.
 
     What goes wrong in the run is in the result. KeyboardInterrupt passes through.
     """
     stopwatch = LiveRuntime().now
     began = stopwatch()
-    attempt = Run(scenario, clock=clock, seed=seed, progress=progress)
+    attempt = Run(scenario, clock=clock, seed=seed, progress=progress, load=load)
 
     def body(world: World) -> None:
         if prepare is not None:

@@ -1,4 +1,4 @@
-"""The load test from end to end: a lab of its own, Locust as a child, findings and exit code."""
+"""The load test from end to end: a lab, Locust as a child, the world's verdict and the client's."""
 
 from __future__ import annotations
 
@@ -17,47 +17,81 @@ pytestmark = [
     ),
 ]
 
-ROOT = Path(__file__).parents[3]
 
-
-def load_test(summary: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    size = ["--hosts", "4", "--managers", "1", "--users", "3", "--spawn-rate", "3"]
+def load(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "loadtest", *size, "--summary", str(summary), *arguments],
-        cwd=ROOT,
+        [sys.executable, "-m", "beskar7", "load", *arguments],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=110,
         check=False,
     )
 
 
-def test_a_good_installation_holds_and_a_broken_promise_is_exit_1(tmp_path: Path) -> None:
-    good = load_test(tmp_path / "good.json", "--duration", "4", "--", "--hold", "0.1")
-    assert good.returncode == 0, good.stdout + good.stderr
-    found = json.loads((tmp_path / "good.json").read_text())
+def test_a_batch_holds_by_what_the_world_saw_and_by_what_its_clients_saw(tmp_path: Path) -> None:
+    bounds = tmp_path / "bounds.yaml"
+    bounds.write_text("time-to-provisioned.count: {min: 4}\noutcomes.watch lost: {max: 0}\n")
+    report = tmp_path / "out"
+    size = ["--machines", "4", "--managers", "1", "--hold", "0.1", "--operators", "1"]
+    done = load("batch", *size, "--thresholds", str(bounds), "--report", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((report / "result.json").read_text())
     assert found["passed"] is True
+    assert found["metrics"]["provisioned"] == found["metrics"]["released"] == 4
+    assert found["invariants"]["single-owner"]["verdict"] == "held"
+    client = found["client"]
     for measure in ("time-to-claim", "time-to-provisioned", "time-to-release"):
-        row = found["measures"][measure]
-        assert row["count"] > 0, measure
-        assert row["failed"] == 0, measure
+        row = client["measures"][measure]
+        assert (row["count"], row["failed"]) == (4, 0), measure
         assert 0 < row["p50"] <= row["max"], measure
-    assert found["claim_attempts"]["success"] >= found["measures"]["time-to-claim"]["count"]
-    assert "HELD: every promise held" in good.stdout
+    # A client sees later what the world has done, and never sooner.
+    seen = client["measures"]["time-to-provisioned"]["max"]
+    assert seen > found["metrics"]["ready_seconds.max"]
+    assert client["claim_attempts"]["success"] == 4
+    assert [row["outcome"] for row in client["thresholds"]] == ["passed", "passed"]
+    for name in ("report.html", "locust.html", "locust_stats.csv", "timeline.html"):
+        assert (report / name).stat().st_size > 0, name
+    assert "list physicalhosts" in (report / "locust_stats.csv").read_text()
+    assert "load-batch: HELD" in done.stdout
 
-    # A limit that no machine can keep: 0.05 s for media, power and boot.
-    hopeless = ["--duration", "2", "--", "--provision-timeout", "0.05", "--hold", "0.1"]
-    bad = load_test(tmp_path / "bad.json", *hopeless)
-    assert bad.returncode == 1, bad.stdout + bad.stderr
-    found = json.loads((tmp_path / "bad.json").read_text())
-    assert found["passed"] is False
-    assert found["measures"]["time-to-provisioned"]["failed"] > 0
-    assert "FELL SHORT" in bad.stdout
+
+def test_a_crossed_threshold_is_exit_1_also_over_several_processes(tmp_path: Path) -> None:
+    bounds = tmp_path / "bounds.yaml"
+    bounds.write_text("time-to-provisioned.count: {min: 99}\n")
+    size = ["--rate", "2", "--duration", "3", "--hosts", "6", "--managers", "1", "--hold", "0.1"]
+    several = ["--processes", "2", "--thresholds", str(bounds), "--output", "json"]
+    done = load("sustained", *size, *several)
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["shortfalls"] == ["the load generator saw: thresholds crossed: 1"]
+    # Two processes kept six appointments between them, none of them twice.
+    assert found["metrics"]["machines_created"] == 6
+    assert found["client"]["measures"]["time-to-provisioned"]["count"] == 6
 
 
 def test_a_cluster_that_cannot_be_reached_is_said_in_words(tmp_path: Path) -> None:
     missing = tmp_path / "kubeconfig"
-    done = load_test(tmp_path / "none.json", "--kubeconfig", str(missing), "--duration", "2")
+    done = load("batch", "--kubeconfig", str(missing))
     assert done.returncode == 2
     assert f"{missing}: No such file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["batch", "--rate", "2"], "--rate: batch has none"),
+        (["batch", "--kubeconfig", "k", "--hosts", "3"], "--hosts: of the lab, and --kubeconfig"),
+        (["batch", "--clock", "virtual", "--processes", "2"], "--processes: of Locust"),
+        (["batch", "--thresholds", "none.yaml"], "none.yaml: No such file"),
+        (["batch", "--set", "world.hosts.cuont=3"], "world.hosts"),
+        (["batch", "--namespace", "metal"], "--namespace: belongs to --kubeconfig"),
+        (["storm"], "invalid choice: 'storm'"),
+        (["batch", "--machines", "none"], "'none' is not a whole number from 1 to 10000"),
+    ],
+)
+def test_bad_input_is_exit_2_in_words(arguments: list[str], said: str) -> None:
+    done = load(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
     assert "Traceback" not in done.stderr

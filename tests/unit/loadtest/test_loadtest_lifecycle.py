@@ -86,6 +86,7 @@ class Notes:
         self.times: dict[str, float] = {}
         self.broken: dict[str, str] = {}
         self.outcomes: Counter[str] = Counter()
+        self.moments: list[str] = []
 
     def measured(self, name: str, seconds: float, error: BrokenPromise | None = None) -> None:
         if error:
@@ -96,13 +97,16 @@ class Notes:
     def outcome(self, name: str) -> None:
         self.outcomes[name] += 1
 
+    def life(self, moment: str) -> None:
+        self.moments.append(moment)
 
-def live(world: World, ledger: HostLedger | None = None) -> Notes:
+
+def live(world: World, ledger: HostLedger | None = None, late: float = 0.0) -> Notes:
     notes = Notes()
     lifecycle = Lifecycle(
         world, LIMITS, ledger or HostLedger(), notes, clock=world.clock, sleep=world.sleep
     )
-    lifecycle.run("m-1")
+    lifecycle.run("m-1", late)
     return notes
 
 
@@ -113,6 +117,40 @@ def test_a_good_life_gives_three_times_and_no_failure() -> None:
     assert notes.times["time-to-claim"] == pytest.approx(0.5, abs=0.1)
     assert notes.times["time-to-provisioned"] == pytest.approx(8.0, abs=0.2)
     assert notes.times["time-to-release"] == pytest.approx(0.5, abs=0.1)
+    assert world.deleted == 1
+    assert notes.moments == ["begun", "served", "over"]
+
+
+def test_a_late_request_counts_from_when_it_was_to_be_made() -> None:
+    world = World([(0.2, WAITING), (0.5, CLAIMED), (8.0, DONE)])
+    notes = live(world, late=3.0)
+    assert notes.times["time-to-claim"] == pytest.approx(3.5, abs=0.1)
+    assert notes.times["time-to-provisioned"] == pytest.approx(11.0, abs=0.2)
+
+
+def test_whoever_cannot_even_ask_is_over_all_the_same() -> None:
+    world = World([])
+    world.refuse = [Unreachable("gone")]
+    notes = Notes()
+    with pytest.raises(Unreachable):
+        Lifecycle(world, LIMITS, HostLedger(), notes, clock=world.clock).run("m-1")
+    assert notes.moments == ["begun", "served", "over"]
+
+
+def test_a_machine_is_kept_until_all_are_given_back() -> None:
+    world = World([(0.5, CLAIMED), (2.0, DONE)])
+    kept: list[float] = []
+    lifecycle = Lifecycle(
+        world,
+        LIMITS,
+        HostLedger(),
+        Notes(),
+        clock=world.clock,
+        sleep=world.sleep,
+        keep=lambda: kept.append(world.now),
+    )
+    lifecycle.run("m-1")
+    assert kept == [2.0]
     assert world.deleted == 1
 
 

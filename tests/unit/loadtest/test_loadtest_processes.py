@@ -1,10 +1,9 @@
-"""The load test's HTTP client on a real socket, and the lab as a child process."""
+"""The load test's HTTP client on a real socket, and what may import Locust."""
 
 from __future__ import annotations
 
 import http.server
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -14,10 +13,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.__main__ import arguments, lab_command, locust_command, run_locust
 from loadtest.api import Api, ApiError, Unreachable, path
 from loadtest.kubeconfig import Access
-from loadtest.lab import Lab, LabError, Ready, parse_ready
 from loadtest.watch import read_events
 
 pytestmark = pytest.mark.unit
@@ -127,82 +124,14 @@ def test_names_are_quoted_in_paths() -> None:
     assert path("ns", "beskar7machines", "a b?c").endswith("/ns/beskar7machines/a%20b%3Fc")
 
 
-READY = {"ready": True, "kubeconfig": "/k", "metrics": ["http://127.0.0.1:1/metrics"]}
-LAB = f"""
-import sys
-print("starting", flush=True)
-print({json.dumps(READY)!r}, flush=True)
-sys.stdin.read()
-"""
-
-
-def lab(code: str, timeout: float = 20.0) -> Lab:
-    return Lab([sys.executable, "-c", code], timeout)
-
-
-def test_a_lab_is_ready_when_it_says_so_and_gone_after_the_block() -> None:
-    with lab(LAB) as running:
-        assert running.ready == Ready("/k", ["http://127.0.0.1:1/metrics"])
-        assert running.running
-    assert not running.running
-
-
-def test_a_lab_that_dies_says_its_last_words() -> None:
-    with (
-        pytest.raises(LabError, match=r"exit code 2.*\n.*port 80 in use"),
-        lab("import sys; print('port 80 in use', file=sys.stderr); sys.exit(2)"),
-    ):
-        pass
-
-
-def test_a_lab_that_is_never_ready_is_ended() -> None:
-    silent = lab("import sys; sys.stdin.read()", timeout=0.3)
-    with pytest.raises(LabError, match=r"not ready within 0\.3 s"):
-        silent.__enter__()
-    assert not silent.running
-
-
-def test_a_lab_whose_program_is_missing() -> None:
-    with pytest.raises(LabError, match="nowhere: No such file"), Lab(["nowhere"]):
-        pass
-
-
-def test_the_announcement_among_other_lines() -> None:
-    assert parse_ready("hello\n") is None
-    assert parse_ready('{"ready": false}') is None
-    assert parse_ready("[1]") is None
-    with pytest.raises(LabError, match="names no kubeconfig"):
-        parse_ready('{"ready": true}')
-
-
-def test_locust_ends_with_its_own_code_and_with_a_dead_lab() -> None:
-    python = [sys.executable, "-c"]
-    environment = dict(os.environ)
-    assert run_locust([*python, "raise SystemExit(3)"], environment, None) == 3
-    with lab(f"print({json.dumps(READY)!r}, flush=True)") as dead:
-        forever = [*python, "import signal; signal.pause()"]
-        with pytest.raises(LabError, match="in mid-test"):
-            run_locust(forever, environment, dead)
-
-
-def test_commands() -> None:
-    options = arguments(["--hosts", "5", "--duration", "9", "--", "--hold", "2"])
-    assert lab_command(options)[3:] == ["up", "--hosts", "5", "--managers", "2", "--json"]
-    command = locust_command(options, Ready("/k", [], "metal"))
-    assert command[-4:] == ["--namespace", "metal", "--hold", "2"]
-    assert command[command.index("--run-time") + 1] == "9s"
-    with pytest.raises(SystemExit):
-        arguments(["--users", "0"])
-
-
 def test_only_the_locust_side_imports_locust() -> None:
     """Importing Locust monkey-patches the process, so everything else must do without."""
     pure = [
         f"loadtest.{file.stem}"
         for file in sorted((Path(__file__).parents[3] / "loadtest").glob("*.py"))
-        if file.stem not in ("users", "locustfile", "__init__")
+        if file.stem not in ("session", "guideshape", "page", "locustfile", "__init__")
     ]
-    assert len(pure) >= 7
+    assert len(pure) >= 8
     code = (
         f"import sys, {', '.join(pure)}\n"
         "bad = {'locust', 'gevent', 'beskar7', 'emulator', 'scenarios'} & set(sys.modules)\n"

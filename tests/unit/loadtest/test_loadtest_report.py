@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from loadtest.metrics import CLAIM_ATTEMPTS, ClaimAttempts, fetch, totals
 from loadtest.report import Recorder, percentile, render, summary, write
+from loadtest.thresholds import parse
 
 pytestmark = pytest.mark.unit
 
@@ -100,3 +101,32 @@ def test_a_test_in_which_nothing_was_provisioned_shows_nothing() -> None:
     found = summary(Recorder(), {}, None, None)
     assert found["passed"] is False
     assert "nothing was shown" in found["verdict"]
+
+
+def test_what_workers_sent_is_one_report() -> None:
+    workers = [recorder(), recorder()]
+    workers[1].failure("time-to-claim", "no host claimed")
+    master = Recorder()
+    for worker in workers:
+        master.merge(json.loads(json.dumps(worker.take())))
+        assert worker == Recorder()
+        master.merge(worker.take())
+    assert master.succeeded["time-to-claim"] == 2
+    assert master.samples["time-to-claim"] == [0.25, 0.25]
+    assert master.failed.total() == 1
+    assert master.outcomes["watch restarted"] == 2
+    assert master.messages == {"time-to-claim: no host claimed": 1}
+
+
+def test_a_generator_that_is_late_spoils_times_and_nothing_else() -> None:
+    taken = recorder()
+    taken.loop.update(looks=100, late=6)
+    bounds = parse({"time-to-claim.p95": {"max": 0.1}, "time-to-claim.count": {"min": 1}})
+    found = summary(taken, {}, None, None, bounds)
+    assert [row["outcome"] for row in found["thresholds"]] == ["not judged", "passed"]
+    assert found["passed"] is True
+    assert "its times are upper bounds" in render(found)
+    taken.loop.update(looks=100)
+    found = summary(taken, {}, None, None, bounds)
+    assert [row["outcome"] for row in found["thresholds"]] == ["failed", "passed"]
+    assert (found["passed"], found["verdict"]) == (False, "thresholds crossed: 1")

@@ -1,0 +1,254 @@
+"""What the users of one test share: how to reach the cluster, who holds which host, the figures.
+
+Of a distributed test each worker has one, and the master one that theirs are added to.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtest import kubeconfig, thresholds
+from loadtest.api import Api
+from loadtest.lifecycle import (
+    TIME_TO_CLAIM,
+    TIME_TO_PROVISIONED,
+    BrokenPromise,
+    HostLedger,
+    Settings,
+)
+from loadtest.metrics import ClaimAttempts, conflict_events
+from loadtest.report import Recorder, render, summary, write
+from loadtest.shapes import AGAIN, ONCE, Shape, Size, shape
+
+AGENT = "beskar7-loadtest/1"
+PREFIX = "load-"
+PROGRESS_EVERY = 10.0
+LOOK_SECONDS, LATE_SECONDS = 0.1, 0.05
+"""Between two looks at whether this process keeps up, and how much later is too late."""
+BAD_INPUT = 2
+"""Exit code when the test could not be run as asked."""
+RELEASE, WORKERS = "beskar7-release", "beskar7-workers"
+"""The master's messages to its workers: give everything back now; so many of you there are."""
+
+
+class Session:
+    """See above. Locust's events are bound by :meth:`bind`."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Raises KubeconfigError, ShapeError, ThresholdError."""
+        options: Any = environment.parsed_options
+        if not options.kubeconfig:
+            raise kubeconfig.KubeconfigError("no kubeconfig: set KUBECONFIG or give --kubeconfig")
+        self.environment = environment
+        self.access = kubeconfig.load(options.kubeconfig)
+        self.shape = chosen_shape(options)
+        self.settings = Settings(
+            namespace=options.namespace or self.access.namespace,
+            image_url=options.image_url,
+            claim_timeout=options.claim_timeout,
+            provision_timeout=options.provision_timeout,
+            release_timeout=options.release_timeout,
+            hold=options.hold if self.shape is None else self.shape.hold,
+        )
+        self.thresholds = thresholds.load(Path(options.thresholds)) if options.thresholds else []
+        self.ledger = HostLedger()
+        self.recorder = Recorder()
+        self.prefix = f"{PREFIX}{secrets.token_hex(3)}-"
+        self.released = Event()
+        """Set when machines that are given back together are given back."""
+        self.workers = 1
+        """Processes that share the shape's appointments."""
+        self.summary_path = Path(options.summary) if options.summary else None
+        self.attempts = ClaimAttempts(os.environ.get("BESKAR7_METRICS_URLS", "").split())
+        self._prefixes = {self.prefix}
+        self._numbers = itertools.count(1)
+        self.began = time.monotonic()
+        self._finishing = BoundedSemaphore(1)
+        self._finished = False
+
+    def bind(self) -> None:
+        """Hear of the test's course, and of the workers' figures."""
+        events = self.environment.events
+        events.test_start.add_listener(self._test_starts)
+        events.report_to_master.add_listener(self._report)
+        events.worker_report.add_listener(self._reported)
+        events.quitting.add_listener(self._quitting)
+        if isinstance(self.environment.runner, WorkerRunner):
+            self.environment.runner.register_message(RELEASE, lambda **_: self.released.set())
+            self.environment.runner.register_message(WORKERS, self._told_workers)
+
+    # --- what users ask -----------------------------------------------------------------------
+
+    def next_name(self) -> str:
+        return f"{self.prefix}{next(self._numbers):05d}"
+
+    def elapsed(self) -> float:
+        """Seconds since the test began."""
+        return time.monotonic() - self.began
+
+    @property
+    def asking(self) -> bool:
+        """Whether machines are still asked for."""
+        made = self.shape
+        return made is None or made.lives == ONCE or self.elapsed() < made.seconds
+
+    def measured(self, name: str, seconds: float, error: BrokenPromise | None = None) -> None:
+        """Lifecycle's observer: to Locust's statistics and to our own."""
+        if error is None:
+            self.recorder.success(name, seconds)
+        else:
+            self.recorder.failure(name, str(error))
+        self.tell_locust("machine", name, seconds, error)
+
+    def tell_locust(
+        self, kind: str, name: str, seconds: float, error: Exception | None = None
+    ) -> None:
+        """Add to Locust's own statistics."""
+        self.environment.events.request.fire(
+            request_type=kind,
+            name=name,
+            response_time=seconds * 1000.0,
+            response_length=0,
+            exception=error,
+            context={},
+        )
+
+    def outcome(self, name: str) -> None:
+        self.recorder.outcome(name)
+
+    def life(self, moment: str) -> None:
+        """Note that a life is ``begun``, ``served`` or ``over``."""
+        self.recorder.lives[moment] += 1
+
+    def give_up(self, why: str) -> None:
+        """End the whole test: it cannot be run like this."""
+        if self.environment.process_exit_code is None:
+            self.environment.process_exit_code = BAD_INPUT
+            sys.stderr.write(f"load test: {why}\n")
+            if self.environment.runner:
+                gevent.spawn(self.environment.runner.quit)
+
+    # --- what a shape asks --------------------------------------------------------------------
+
+    def over(self, made: Shape) -> bool:
+        """Whether all that the shape asks for is done; and lets go what is given back together."""
+        lives = self.recorder.lives
+        if made.together and lives["served"] >= made.machines and not self.released.is_set():
+            self.released.set()
+            if isinstance(self.environment.runner, MasterRunner):
+                self.environment.runner.send_message(RELEASE)
+        if made.lives == ONCE:
+            return lives["over"] >= made.machines
+        wanted = 1 if made.lives == AGAIN else made.machines
+        return not self.asking and lives["over"] >= max(wanted, lives["begun"])
+
+    @property
+    def longest_life(self) -> float:
+        """Seconds after which a life that was begun is over, one way or the other."""
+        limits = self.settings
+        return limits.provision_timeout + limits.hold + limits.release_timeout
+
+    # --- Locust's events ----------------------------------------------------------------------
+
+    def _test_starts(self, **_: Any) -> None:
+        self.began = time.monotonic()
+        runner = self.environment.runner
+        if isinstance(runner, MasterRunner):
+            runner.send_message(WORKERS, runner.worker_count)
+        gevent.spawn(self._watch_the_loop)
+        if not isinstance(self.environment.runner, WorkerRunner):
+            gevent.spawn(self._progress)
+
+    def _told_workers(self, msg: Any, **_: Any) -> None:
+        self.workers = max(1, int(msg.data))
+
+    def _watch_the_loop(self) -> None:
+        """Whether this process is as fast as its own clock, for as long as the greenlet lives."""
+        while True:
+            due = time.monotonic() + LOOK_SECONDS
+            gevent.sleep(LOOK_SECONDS)
+            late = time.monotonic() - due > LATE_SECONDS
+            self.recorder.loop.update(looks=1, late=int(late))
+
+    def _progress(self) -> None:
+        """A line now and then, for as long as the greenlet lives."""
+        while True:
+            gevent.sleep(PROGRESS_EVERY)
+            done = self.recorder.succeeded
+            sys.stdout.write(
+                f"{self.elapsed():>5.0f} s: {done[TIME_TO_CLAIM]} claimed,"
+                f" {done[TIME_TO_PROVISIONED]} provisioned,"
+                f" promises broken: {self.recorder.failed.total()}\n"
+            )
+            sys.stdout.flush()
+
+    def _report(self, client_id: str, data: dict[str, Any]) -> None:
+        data["beskar7"] = {"prefix": self.prefix, **self.recorder.take()}
+
+    def _reported(self, client_id: str, data: dict[str, Any]) -> None:
+        if taken := data.pop("beskar7", None):
+            self._prefixes.add(taken.pop("prefix"))
+            self.recorder.merge(taken)
+
+    def _quitting(self, **_: Any) -> None:
+        # On Ctrl-C users still run here; stopping them first gives their machines back.
+        if self.environment.runner:
+            self.environment.runner.quit()
+        if not isinstance(self.environment.runner, WorkerRunner):
+            self._finish()
+
+    def _finish(self) -> None:
+        """Print and keep the findings, and decide the exit code; once, whoever comes first.
+
+        After SIGTERM two greenlets of Locust's come here; the second must wait, or it would end
+        the process while the first still asks for the last figures.
+        """
+        with self._finishing:
+            if not self._finished:
+                self._finished = True
+                self._conclude()
+
+    def _conclude(self) -> None:
+        api = Api(self.access, AGENT)
+        facts: dict[str, Any] = {
+            "seconds": self.elapsed(),
+            "namespace": self.settings.namespace,
+            "shape": None if self.shape is None else self.shape.name,
+        }
+        found = summary(
+            self.recorder,
+            facts,
+            self.attempts.since_start(),
+            conflict_events(api, self.settings.namespace, tuple(sorted(self._prefixes))),
+            self.thresholds,
+        )
+        api.close()
+        sys.stdout.write(f"\n{render(found)}\n")
+        sys.stdout.flush()
+        if self.summary_path:
+            write(found, self.summary_path)
+        if self.environment.process_exit_code is None:
+            self.environment.process_exit_code = 0 if found["passed"] else 1
+
+
+def chosen_shape(options: Any) -> Shape | None:
+    """The shape that the options name, None where Locust's own options say how many users.
+
+    Raises ShapeError.
+    """
+    if not options.shape:
+        return None
+    size = Size(options.machines, options.rate, options.shape_seconds, options.shape_hold)
+    return shape(options.shape, size)

@@ -39,6 +39,8 @@ LOOK_SECONDS, LATE_SECONDS = 0.1, 0.05
 """Between two looks at whether this process keeps up, and how much later is too late."""
 BAD_INPUT = 2
 """Exit code when the test could not be run as asked."""
+PARENT = "BESKAR7_LOAD_PARENT"
+"""Names the process that this test belongs to: when that is gone, the test ends."""
 RELEASE, WORKERS = "beskar7-release", "beskar7-workers"
 """The master's messages to its workers: give everything back now; so many of you there are."""
 
@@ -71,7 +73,10 @@ class Session:
         self.workers = 1
         """Processes that share the shape's appointments."""
         self.summary_path = Path(options.summary) if options.summary else None
-        self.attempts = ClaimAttempts(os.environ.get("BESKAR7_METRICS_URLS", "").split())
+        # A worker that waited for managers here would hear its master before it knew what to do.
+        worker = isinstance(environment.runner, WorkerRunner)
+        urls = "" if worker else os.environ.get("BESKAR7_METRICS_URLS", "")
+        self.attempts = ClaimAttempts(urls.split())
         self._prefixes = {self.prefix}
         self._numbers = itertools.count(1)
         self.began = time.monotonic()
@@ -166,13 +171,15 @@ class Session:
         self.began = time.monotonic()
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
-            runner.send_message(WORKERS, runner.worker_count)
+            runner.send_message(WORKERS, {"count": runner.worker_count})
         gevent.spawn(self._watch_the_loop)
+        if os.environ.get(PARENT) == str(os.getppid()):
+            gevent.spawn(self._watch_the_parent)
         if not isinstance(self.environment.runner, WorkerRunner):
             gevent.spawn(self._progress)
 
     def _told_workers(self, msg: Any, **_: Any) -> None:
-        self.workers = max(1, int(msg.data))
+        self.workers = max(1, int(msg.data["count"]))
 
     def _watch_the_loop(self) -> None:
         """Whether this process is as fast as its own clock, for as long as the greenlet lives."""
@@ -181,6 +188,12 @@ class Session:
             gevent.sleep(LOOK_SECONDS)
             late = time.monotonic() - due > LATE_SECONDS
             self.recorder.loop.update(looks=1, late=int(late))
+
+    def _watch_the_parent(self) -> None:
+        parent = os.getppid()
+        while os.getppid() == parent:
+            gevent.sleep(1.0)
+        self.give_up("the process that began this test is gone")
 
     def _progress(self) -> None:
         """A line now and then, for as long as the greenlet lives."""

@@ -19,11 +19,11 @@ from scenarios.calibrate.agreement import Agreement, agreement
 from scenarios.calibrate.files import save
 from scenarios.calibrate.fit import LEAST, Measured, calibration, measured
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, attempt, say, seed
+from scenarios.engine.clocks import CLOCKS, Fidelity
 from scenarios.engine.loader import load
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 from scenarios.engine.trial import verdict
-from scenarios.engine.clocks import CLOCKS, Fidelity
 from scenarios.models.learn import NotLearned
 from scenarios.models.play import NotModelled, check
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ CLEAN_UP_SECONDS = 15.0
 """What Locust may take beyond that to report and end."""
 LAST_WORDS = 4000
 """Bytes of what it said that a message quotes."""
-METRICS = "BESKAR7_METRICS_URLS"
+METRICS, PARENT = "BESKAR7_METRICS_URLS", "BESKAR7_LOAD_PARENT"
 SUMMARY, LOG, PAGE = "load.json", "locust.log", "locust.html"
 
 
@@ -64,7 +65,8 @@ class Locust:
         self._summary = self._folder / SUMMARY
         self._summary.unlink(missing_ok=True)
         self._said: BinaryIO = (self._folder / LOG).open("w+b")
-        environment = dict(os.environ)
+        # However this process ends, Locust sees it and ends, too.
+        environment = {**os.environ, PARENT: str(os.getpid())}
         if urls := " ".join(metrics):
             environment[METRICS] = urls
         try:
@@ -94,6 +96,9 @@ class Locust:
             *("--loglevel", "WARNING", "--stop-timeout", str(STOP_SECONDS)),
             *("--html", str(self._folder / PAGE), "--csv", str(self._folder / "locust")),
             *("--kubeconfig", kubeconfig, "--summary", str(self._summary)),
+            # Where its processes meet; by itself it would listen to all the world.
+            *("--master-bind-host", "127.0.0.1", "--master-host", "127.0.0.1"),
+            *("--master-bind-port", (port := str(_free_port())), "--master-port", port),
             *order.arguments,
         ]
 
@@ -139,6 +144,13 @@ class Locust:
         self._said.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class LocustLoad:

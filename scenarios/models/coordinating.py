@@ -50,17 +50,22 @@ class HandedOverClaims:
         self.gone(machine)
 
     def gone(self, machine: ModelMachine) -> None:
-        """It is deleted, and got nothing."""
+        """It wants nothing more; and if it is deleted and got nothing, that is its end."""
         self.all.pop(machine, None)
         if self._coordinator is not None:
             self._coordinator.forgets(machine)
-        if machine.state is not State.GONE:
+        if machine.host is None and machine.state is not State.GONE:
             self.world.claimant.move(machine, State.GONE)
 
-    def dropped(self, claim: HandedClaim) -> None:
-        """One who wrote for it is done, and its machine is deleted, without a host so far."""
-        if not claim.in_hand:
-            self.gone(claim.machine)
+    def looked_at(self, claim: HandedClaim) -> bool:
+        """Somebody is done with it: whether it is over, with a host or as nobody wants one."""
+        machine = claim.machine
+        if machine.host is not None:
+            self.all.pop(machine, None)
+            return True
+        if machine.deleted is not None and not claim.in_hand:
+            self.gone(machine)
+        return machine.deleted is not None
 
     def leads(self, manager: str, machines: Iterable[ModelMachine]) -> None:
         self._asker = Asker(self, manager)
@@ -125,8 +130,11 @@ class Asker(Actor):
 
     def _reconcile(self, machine: ModelMachine) -> None:
         claim = self._claims.all.get(machine)
-        if machine.host is not None or machine.deleted is not None:
+        if claim is not None and self._claims.looked_at(claim):
             self._since.pop(machine, None)
+            self._workers.done(machine)
+        elif machine.host is not None or machine.deleted is not None:
+            self._claims.gone(machine)
             self._workers.done(machine)
         elif claim is None:
             # Nobody leads: its finalizer comes first, as somebody may have to clean up behind us.
@@ -203,14 +211,11 @@ class Asker(Actor):
 
     def _served(self, claim: HandedClaim) -> None:
         claim.hands.remove(self)
-        machine = claim.machine
-        if machine.host is not None:
-            self._workers.done(machine)
-        elif machine.deleted is not None:
-            self._workers.done(machine)
-            self._claims.dropped(claim)
+        if self._claims.looked_at(claim):
+            self._since.pop(claim.machine, None)
+            self._workers.done(claim.machine)
         else:
-            self._again(machine, RETRY)
+            self._again(claim.machine, RETRY)
 
 
 class Coordinator(Actor):
@@ -290,7 +295,5 @@ class Coordinator(Actor):
         del self._doing[claim]
         claim.hands.remove(self)
         self._jobs.done(claim)
-        if claim.machine.deleted is not None and claim.machine.host is None:
-            self._claims.dropped(claim)
-        else:
+        if not self._claims.looked_at(claim):
             self.told(claim)

@@ -15,22 +15,26 @@ from beskar7.config import Tuning
 from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
 from scenarios.engine.arrivals import arrivals_of, lifetime_of
+from scenarios.engine.expand import elects_leader
 from scenarios.engine.measures import summarize
 from scenarios.engine.schema import (
     Act,
     Coming,
     CreateMachines,
     DeleteMachines,
+    KillManager,
     Scenario,
+    StartManager,
 )
+from scenarios.engine.world import WorldError
 from scenarios.models.actor import World
 from scenarios.models.backlog import queue_measures
 from scenarios.models.calibration import Calibration
-from scenarios.models.claiming import Claims, OptimisticClaims
 from scenarios.models.events import after
 from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.learn import Scripts, learn
 from scenarios.models.machines import host_kinds
+from scenarios.models.managers import Managers
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.provisioning import Provisioning
 
@@ -58,14 +62,16 @@ def check(scenario: Scenario) -> None:
     unknown = [f"faults.{number} ({fault['kind']})" for number, fault in enumerate(scenario.faults)]
     for number, act in enumerate(scenario.acts):
         action = act.action
-        known = isinstance(action, CreateMachines) or (
+        known = isinstance(action, CreateMachines | KillManager | StartManager) or (
             isinstance(action, DeleteMachines) and action.which in WHICH
         )
         if not known or act.trigger.door is not None:
             unknown.append(f"acts.{number} ({action})")
-    args = scenario.world.managers.args
-    if str(args.get("leader-elect", "true")) == "false":
-        unknown.append("world.managers.args.leader-elect")
+    managers = scenario.world.managers
+    if not elects_leader(scenario) and managers.replicas > 1:
+        unknown.append("world.managers.args.leader-elect (of several managers)")
+    if managers.deployed:
+        unknown.append("world.managers.deployed")
     if unknown:
         raise NotModelled(f"the model does not know {', '.join(unknown)}; use --fidelity code")
 
@@ -100,7 +106,8 @@ class Model:
         world = scenario.world
         self.scenario = scenario
         self.times = times or Calibration()
-        self.tuning: Tuning = manager_settings("model", world.managers.args).tuned(world.config)
+        self.settings = manager_settings("model", world.managers.args)
+        self.tuning: Tuning = self.settings.tuned(world.config)
         self.hosts = host_kinds(scenario, self.tuning, scripts or learn(scenario))
 
     def run(self, seed: int) -> ModelRun:
@@ -120,8 +127,8 @@ class _Playing:
         claims_world = World(
             self._env, self._runtime, self._records, tuning, times, scenario.load.namespace
         )
-        self._claims: Claims = OptimisticClaims(claims_world)
-        self._model = Provisioning(self._env, tuning, times, self._claims, self._changed)
+        self._managers = Managers(claims_world, model.settings, scenario.world.managers.replicas)
+        self._model = Provisioning(self._env, tuning, times, self._managers.claims, self._changed)
         self._claimed = self._provisioned = 0
         self._acts = list(scenario.acts)
         self._done = self._pending = 0
@@ -139,7 +146,7 @@ class _Playing:
     def run(self) -> ModelRun:
         env, model = self._env, self._model
         hosts = list(self._hosts.values())
-        self._claims.leads("manager-1", ())
+        self._managers.start(model)
         for host in hosts:
             model.enrol(host)
         while self._records.free < len(hosts):
@@ -219,6 +226,23 @@ class _Playing:
         elif isinstance(action, DeleteMachines):
             for found in self._chosen(action)[: action.count]:
                 self._model.delete(found)
+        elif isinstance(action, KillManager):
+            self._kill(action)
+        elif isinstance(action, StartManager):
+            self._managers.add()
+
+    def _kill(self, act: KillManager) -> None:
+        try:
+            self._managers.kill(act)
+        except WorldError as error:
+            raise NotModelled(f"{act}: {error}") from None
+        if act.restart is not None:
+            self._pending += 1
+            self._at(self._env.now + act.restart, self._restart)
+
+    def _restart(self) -> None:
+        self._pending -= 1
+        self._managers.add()
 
     def _chosen(self, action: DeleteMachines) -> list[ModelMachine]:
         alive = [found for found in self._model.machines if found.deleted is None]
@@ -261,6 +285,7 @@ class _Playing:
                         found["ready_seconds"].append(one.provisioned - one.created)
             if one.deleted is not None and one.released is not None:
                 found["release_seconds"].append(one.released - one.deleted)
+        found["failover_seconds"] = self._managers.reconciling.gaps
         metrics: dict[str, float | None] = {
             "machines_created": float(len(machines)),
             "machines_deleted": float(sum(one.deleted is not None for one in machines)),
@@ -274,6 +299,7 @@ class _Playing:
             "unserved": float(
                 sum(one.provisioned is None and one.deleted is None for one in machines)
             ),
+            "managers_killed": float(self._managers.killed),
             "rejections": float(model.rejections),
         }
         worked = model.station.worked + model.unseen - self._worked_before

@@ -61,10 +61,7 @@ class Provisioning:
         self._claims = claims
         claims.world.claimant = self
         self._changed = changed
-        limits = QueueLimits(
-            tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
-        )
-        self._queue = ProvisioningQueue(limits)
+        self._queue = self._new_queue()
         workers, suspects = tuning.worker_count, tuning.suspect_worker_count
         self.station = Station(env, self._queue, workers, self._ended, suspects)
         self._owners: dict[str, ModelMachine] = {}
@@ -75,11 +72,54 @@ class Provisioning:
         self.unseen = 0.0
         """Seconds of the looks that were left out."""
         self.station.crowded = self._take_up
+        self._hosts: list[ModelHost] = []
+        self._new: dict[str, None] = {}
+        """Hosts whose enrolment is not over."""
+        self._led = True
+        self._term = 0
+        """What was to follow in an earlier one does not."""
 
     @property
     def moving(self) -> int:
         """Machines that are on their way to somewhere, and freed hosts that may move some."""
         return self._moving + self._claims.world.under_way
+
+    def _new_queue(self) -> ProvisioningQueue:
+        tuning = self._tuning
+        return ProvisioningQueue(
+            QueueLimits(
+                tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
+            )
+        )
+
+    # --- who leads ----------------------------------------------------------------------------
+
+    def led_no_more(self) -> None:
+        """Whoever reconciled is dead: hosts go on with what they were told, and nobody looks."""
+        self._led = False
+        self._term += 1
+        self._queue = self._new_queue()
+        self.station.begin_anew(self._queue)
+        self._looking = 0.0
+        self._left_out.clear()
+        self._need_room()
+
+    def leads(self) -> None:
+        """Somebody takes over: every BMC rests first, and what hosts are about is begun anew."""
+        self._led = True
+        self._queue.assume_all_touched(self._env.now)
+        for host in self._hosts:
+            owner = self._owners.get(host.name)
+            if host.name in self._new:
+                self._ask(host, OperationKind.INSPECT)
+            elif owner is None or owner.state is State.READY:
+                continue
+            elif owner.deleted is not None:
+                self._after(self._times.seen, partial(self._release, host))
+            elif host.on:
+                self._watch(host, 0.0)
+            else:
+                self._after(self._times.handoff, partial(self._ask, host, OperationKind.PROVISION))
 
     # --- machines -----------------------------------------------------------------------------
 
@@ -129,7 +169,13 @@ class Provisioning:
 
     def enrol(self, host: ModelHost) -> None:
         """Inspect a host that is new; it is free after that."""
+        self._hosts.append(host)
+        self._new[host.name] = None
         self._ask(host, OperationKind.INSPECT)
+
+    def _enrolled(self, host: ModelHost) -> None:
+        del self._new[host.name]
+        self._claims.world.offer(host)
 
     def _release(self, host: ModelHost) -> None:
         host.turn += 1
@@ -184,7 +230,7 @@ class Provisioning:
         if turn != host.turn:
             return  # It was asked for a former owner, and has lost the right to write.
         if operation.kind is OperationKind.INSPECT:
-            self._after(self._times.told, partial(self._claims.world.offer, host))
+            self._after(self._times.told, partial(self._enrolled, host))
         elif operation.kind is OperationKind.PROVISION:
             host.boot(self._env.now)
             self._watch(host, self._tuning.boot_poll_interval)
@@ -261,7 +307,13 @@ class Provisioning:
             self._after(self._times.told, partial(self._clean, host))
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
-        after(self._env, seconds, then)
+        """Go on in so many seconds, if the same manager leads then."""
+        if self._led:
+            after(self._env, seconds, partial(self._in_term, self._term, then))
+
+    def _in_term(self, term: int, then: Callable[[], None]) -> None:
+        if term == self._term:
+            then()
 
 
 class _Asked(NamedTuple):

@@ -69,15 +69,30 @@ class Station:
         self.worked = 0.0
         """Seconds of all operations and looks that were begun, those beside the workers too."""
         self._env = env
+        self._workers = workers
         self._ended = ended
         self._suspect_workers = suspect_workers
         self._moved = self._begun = 0
         """Beside the workers: begun by one, begun beside them."""
         self._wakes_at = float("inf")
+        self._term = 0
+        """What was begun in an earlier one ends unheard."""
         self._looks: deque[tuple[float, Look]] = deque()
         """Due, and for want of a worker not begun."""
         self._writes: deque[Operation] = deque()
         """In the order of submission; those that are begun or withdrawn go when they come first."""
+
+    def begin_anew(self, queue: ProvisioningQueue) -> None:
+        """Whoever did all this is dead; another one begins with a queue of its own."""
+        self._term += 1
+        self.queue = queue
+        self.idle = self._workers
+        self._moved = self._begun = 0
+        self._wakes_at = float("inf")
+        self._looks.clear()
+        self._writes.clear()
+        self.jobs.leave(self.jobs.inside)
+        self.busy.leave(self.busy.inside)
 
     def look(self, look: Look) -> None:
         """Look at a BMC now, or as soon as a worker is free."""
@@ -194,7 +209,11 @@ class Station:
             self._serve()
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
-        after(self._env, seconds, then)
+        after(self._env, seconds, partial(self._in_term, self._term, then))
+
+    def _in_term(self, term: int, then: Callable[[], None]) -> None:
+        if term == self._term:
+            then()
 
 
 class _Run:

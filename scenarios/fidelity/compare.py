@@ -112,6 +112,8 @@ def _remarks(run: Kept) -> Iterable[str]:
         yield f"{run.level}: {run.refused}"
     for said in run.shortfalls:
         yield f"{run.level}, seed {run.seed}: {said}"
+    if run.disturbed:
+        yield f"{run.level}, seed {run.seed}: the machine did other work, load {run.load:g} a core"
     if run.bottleneck:
         yield f"{run.level}, seed {run.seed}: the harness was the bottleneck: {run.bottleneck}"
 

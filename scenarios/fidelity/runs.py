@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from scenarios.parallel.jobs import Workers, play_all
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of a file of runs that is read; a run is half a kilobyte."""
+
+MAX_LOAD = 1.5
+"""Tasks that want a core, for each that there is; a live run alone makes up to one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Kept:
     """What a run left. ``scenario_print`` tells whether it was of the scenario as it is now.
 
     ``refused``: why a level could not play it. ``bottleneck``: what of the harness was too slow.
+    ``load``: of a live run, the system's load a core when it was over.
     """
 
     scenario: str
@@ -54,6 +58,12 @@ class Kept:
     shortfalls: tuple[str, ...] = ()
     bottleneck: str = ""
     refused: str = ""
+    load: float = 0.0
+
+    @property
+    def disturbed(self) -> bool:
+        """The machine had other work, so that its times say little."""
+        return self.load > MAX_LOAD
 
     @property
     def key(self) -> tuple[str, str, Fidelity, int]:
@@ -108,8 +118,11 @@ def play(task: Task) -> Kept:
         for known, value in played.metrics.items()
         if known in KEPT
     }
-    wall = round(played.wall_seconds, 3)
-    return Kept(name, mark, level, seed, metrics, wall, played.shortfalls, played.bottleneck)
+    kept = Kept(name, mark, level, seed, metrics, round(played.wall_seconds, 3))
+    kept = replace(kept, shortfalls=played.shortfalls, bottleneck=played.bottleneck)
+    if level == "live":
+        kept = replace(kept, load=round(os.getloadavg()[0] / (os.cpu_count() or 1), 2))
+    return kept
 
 
 def play_runs(tasks: Sequence[Task], workers: Workers) -> Generator[Kept, None, None]:

@@ -56,9 +56,7 @@ class Session:
         self, args: argparse.Namespace, voice: Console, now: Callable[[], float]
     ) -> Literal["done", "interrupted"]:
         """All that is not kept. Raises NoSession."""
-        # The model is played each time: it takes no time, and its runs age with its constants.
-        kept = {} if args.again else self._store.kept
-        left = [task for task in self._tasks if task.level == "model" or task.key not in kept]
+        left = [task for task in self._tasks if args.again or not self._kept(task)]
         began = now()
         played = 0
         runs = play_runs(left, workers_of(args))
@@ -78,6 +76,11 @@ class Session:
         finally:
             runs.close()
         return ending
+
+    def _kept(self, task: Task) -> bool:
+        """The model is played each time: it takes no time, and its runs age with its constants."""
+        run = self._store.kept.get(task.key)
+        return run is not None and task.level != "model" and not run.disturbed
 
     @property
     def said(self) -> str:

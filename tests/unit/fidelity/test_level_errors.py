@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -69,6 +70,12 @@ def test_what_no_pair_of_runs_has_is_no_error_of_zero() -> None:
     assert model.rows[1].remarks == ("code, seed 1: single-owner violated",)
     assert "utilisation" not in model.rows[0].cells
     assert model.median("utilisation") is None
+
+
+def test_a_live_run_beside_other_work_is_told_apart() -> None:
+    runs = [kept("one", "code", 1, 10.0), replace(kept("one", "live", 1, 20.0), load=4.0)]
+    (pair,) = pairs(runs, ("code", "live"))
+    assert pair.rows[0].remarks == ("live, seed 1: the machine did other work, load 4 a core",)
 
 
 def test_medians_are_of_absolute_errors_and_of_the_unseen_apart() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from markedpage import DOCS, main
 
+from scenarios.engine.clocks import LEVELS
 from scenarios.fidelity.columns import COLUMNS
 from scenarios.fidelity.compare import Pair, pairs
 from scenarios.fidelity.runs import Kept, Store, Task, play, print_of, read_runs
@@ -33,7 +34,9 @@ SEED = 1
 
 
 def tables() -> str:
-    return "\n" + "\n".join(markdown(pairs(read_runs(RUNS), ("model", "code", "live")))) + "\n"
+    runs = read_runs(RUNS)
+    levels = [level for level in LEVELS if any(run.level == level for run in runs)]
+    return "\n" + "\n".join(markdown(pairs(runs, levels))) + "\n"
 
 
 def replay(names: Sequence[str] = SMALL, runs: Path = RUNS) -> list[str]:

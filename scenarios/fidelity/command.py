@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _seeds(args: argparse.Namespace) -> str:
     last = args.seed + args.seeds - 1
-    return str(args.seed) if last == args.seed else f"{args.seed} to {last}"
+    return f"seed {last}" if last == args.seed else f"seeds {args.seed} to {last}"
 
 
 def _words(args: argparse.Namespace) -> str:

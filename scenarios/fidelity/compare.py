@@ -81,8 +81,10 @@ def pairs(runs: Iterable[Kept], levels: Sequence[Fidelity]) -> list[Pair]:
 
 def _row(name: str, runs: Iterable[Kept], one: Fidelity, other: Fidelity) -> Row:
     own = [run for run in runs if run.scenario == name]
-    left = {run.seed: run for run in own if run.level == one}
-    right = {run.seed: run for run in own if run.level == other}
+    # As everywhere: what the harness could not keep up with says nothing on speed.
+    fit = [run for run in own if not (run.disturbed or run.bottleneck)]
+    left = {run.seed: run for run in fit if run.level == one}
+    right = {run.seed: run for run in fit if run.level == other}
     seeds = tuple(sorted(left.keys() & right.keys()))
     both = [(left[seed], right[seed]) for seed in seeds]
     cells = {
@@ -113,9 +115,11 @@ def _remarks(run: Kept) -> Iterable[str]:
     for said in run.shortfalls:
         yield f"{run.level}, seed {run.seed}: {said}"
     if run.disturbed:
-        yield f"{run.level}, seed {run.seed}: the machine did other work, load {run.load:g} a core"
+        did = f"the machine did other work, load {run.load:g} a core"
+        yield f"{run.level}, seed {run.seed}: not compared, {did}"
     if run.bottleneck:
-        yield f"{run.level}, seed {run.seed}: the harness was the bottleneck: {run.bottleneck}"
+        did = f"the harness was the bottleneck: {run.bottleneck}"
+        yield f"{run.level}, seed {run.seed}: not compared, {did}"
 
 
 def to_json(found: Sequence[Pair]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from beskar7.cli import main
+from scenarios.fidelity.runs import read_runs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -26,11 +27,13 @@ def test_code_is_compared_with_live(tmp_path: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     (pair,) = json.loads(out)["pairs"]
     assert (pair["level"], pair["against"]) == ("code", "live")
-    errors = pair["scenarios"][0]["errors"]
-    ready = errors["total_ready_seconds.p95"]
-    # Both draw the same boots; what differs are sockets and processes, on a machine that is busy.
-    assert ready["level"] > 1.0
-    assert ready["against"] > 1.0
-    assert "conflict_ratio" in errors
-    assert "utilisation" in errors
     assert "2 of 2: pair live seed 1" in err
+    code, live = read_runs(tmp_path / "out" / "runs.jsonl")
+    assert (code.level, live.level) == ("code", "live")
+    assert live.metrics.keys() == code.metrics.keys()
+    assert live.metrics["provisioned"] == 3.0
+    for measure in ("total_ready_seconds.p95", "queue_length", "utilisation"):
+        assert (live.metrics[measure] or 0.0) > 0.0, measure
+    # On a machine with other work, as when tests run beside each other, times are not compared.
+    compared = "total_ready_seconds.p95" in pair["scenarios"][0]["errors"]
+    assert compared is not (live.disturbed or bool(live.bottleneck))

@@ -72,10 +72,22 @@ def test_what_no_pair_of_runs_has_is_no_error_of_zero() -> None:
     assert model.median("utilisation") is None
 
 
-def test_a_live_run_beside_other_work_is_told_apart() -> None:
-    runs = [kept("one", "code", 1, 10.0), replace(kept("one", "live", 1, 20.0), load=4.0)]
+def test_a_live_run_that_says_nothing_on_speed_is_told_and_not_compared() -> None:
+    live = kept("one", "live", 1, 20.0)
+    runs = [
+        *(kept("one", "code", seed, 10.0) for seed in (1, 2, 3)),
+        replace(live, load=4.0),
+        replace(live, seed=2, bottleneck="the fleet was late"),
+        replace(live, seed=3, metrics={GOAL: 10.0}),
+    ]
     (pair,) = pairs(runs, ("code", "live"))
-    assert pair.rows[0].remarks == ("live, seed 1: the machine did other work, load 4 a core",)
+    (row,) = pair.rows
+    assert row.seeds == (3,)
+    assert row.cells[GOAL].error.mean == 0.0
+    assert row.remarks == (
+        "live, seed 1: not compared, the machine did other work, load 4 a core",
+        "live, seed 2: not compared, the harness was the bottleneck: the fleet was late",
+    )
 
 
 def test_medians_are_of_absolute_errors_and_of_the_unseen_apart() -> None:

@@ -179,6 +179,10 @@ def command_of(args: argparse.Namespace) -> str:
 
 
 def _conclude(plan: Plan, args: argparse.Namespace, voice: Console) -> int:
+    # Late: jinja2 takes its time, and --help needs none.
+    from scenarios.fidelity.page import machine
+    from scenarios.pages.page import save
+    from scenarios.planner.page import page
     from scenarios.planner.record import to_json
     from scenarios.planner.show import show
 
@@ -188,6 +192,8 @@ def _conclude(plan: Plan, args: argparse.Namespace, voice: Console) -> int:
         try:
             args.report.mkdir(parents=True, exist_ok=True)
             (args.report / "plan.json").write_bytes(record + b"\n")
+            made = f"in {plan.wall_seconds:.0f} s {machine()}"
+            save(page(plan, command, made), args.report / "plan.html")
             if plan.applied is not None:
                 path = args.report / "beskar7-config.yaml"
                 path.write_text(plan.applied.config_map, encoding="utf-8")

@@ -62,7 +62,7 @@ class Plan:
     """``values``: what was chosen on each axis, with its price in ``costs``.
 
     ``figures`` are of the ``fresh`` seeds, by which nothing was chosen (``tested``): who is the
-    best of many on some seeds owes it to their luck, too.
+    best of many on some seeds owes it to their luck, too. ``rows``: their runs' values.
     ``room``: what bounds were multiplied with, by objective, for what the test of an earlier
     round showed. ``objectives``: with what was added.
     """
@@ -78,6 +78,7 @@ class Plan:
     values: dict[str, str] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
+    rows: list[tuple[float, ...]] = field(default_factory=list)
     tested: bool = False
     steps: list[Step] = field(default_factory=list)
     stresses: list[Stress] = field(default_factory=list)
@@ -244,8 +245,8 @@ class _Planning:
             for number, axis in enumerate(self._space.axes)
         }
         plan.applied = applied(self._built(overrides))
-        rows = trials.measure(overrides, seeds)
-        plan.figures = figures(plan.objectives, rows, plan.confidence)
+        plan.rows = trials.measure(overrides, seeds)
+        plan.figures = figures(plan.objectives, plan.rows, plan.confidence)
         plan.tested = seeds == plan.fresh
 
 

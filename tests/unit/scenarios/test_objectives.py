@@ -38,12 +38,15 @@ def test_what_is_written_is_read_again(name: str, comparison: str, bound: float)
 
 @given(st.text(max_size=40))
 def test_whatever_is_written_is_read_or_refused(text: str) -> None:
+    read = error = None
     try:
         read = parse_objective(text)
-    except ObjectiveError as error:
+    except ObjectiveError as refused:
+        error = refused
+    if error is not None:
         assert error.message
         assert 0 <= error.at <= len(text)
-    else:
+    elif read is not None:
         assert parse_objective(str(read)) == read
 
 

@@ -19,6 +19,7 @@ from beskar7.operations.options import (
     whole_number,
 )
 from beskar7.runtime import LiveRuntime
+from scenarios.calibrate.option import add_calibration, calibration_of
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say, seed
 from scenarios.engine.loader import build
 from scenarios.engine.objectives import EXAMPLE, MOST, ObjectiveError, parse_objective
@@ -105,6 +106,7 @@ def register(subparsers: Any) -> None:
         default="code",
         help="by the controller in virtual time (default), in wall time, or not at all",
     )
+    add_calibration(parser)
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="the first (default: 1)")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the plan here")
     add_workers(parser)
@@ -150,6 +152,7 @@ def _wish(args: argparse.Namespace, line: LiveLine) -> Wish:
         confidence=args.confidence,
         seed=args.seed,
         verify=None if args.verify == "none" else args.verify,
+        times=calibration_of(args),
         workers=workers_of(args),
     )
 
@@ -173,6 +176,8 @@ def command_of(args: argparse.Namespace) -> str:
         words += ["--confidence", f"{args.confidence:g}"]
     if args.runs is not None:
         words += ["--runs", str(args.runs)]
+    if args.calibration is not None:
+        words += ["--calibration", str(args.calibration)]
     if args.verify != "code":
         words += ["--verify", args.verify]
     return shlex.join([*words, "--seed", str(args.seed)])

@@ -1,4 +1,4 @@
-"""A world in virtual time is read as a cluster is: the scenario that comes of it is the same one."""
+"""A world in virtual time is read as a cluster is: what comes of it is the scenario it had."""
 
 from __future__ import annotations
 

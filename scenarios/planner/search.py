@@ -1,11 +1,10 @@
 """Finds the cheapest candidate that keeps the objectives.
 
-From the most capable candidate down: axis by axis, the dearest first, the least value that still
-serves while all later ones are as capable as can be. Where more of each axis serves no worse, and
-costs are so far apart that no amount of a later axis is worth a step of an earlier one, that is the
-optimum. Where costs are closer, exchanges follow, as long as one helps: one axis a step down and
-another up as far as that pays, or one a step up and another down. No such exchange betters what is
-found.
+From a candidate that serves down: axis by axis, the dearest first, the least value that still
+serves. Then exchanges, as long as one helps: one axis a step down and another up as far as that
+pays, or one a step up and another down. Then the same descent from each candidate that has one
+axis a step lower and all else as capable as can be, while that leads to a cheaper one. Where more
+of each axis serves no worse and costs are far apart, that is the optimum.
 
 Candidates that do not serve are given up after a run or two, those that do need all runs: so a
 value is looked for from below.
@@ -64,28 +63,59 @@ def cheapest(
     space: Space, trials: Trials, found: Callable[[Candidate], None] = lambda best: None
 ) -> Candidate | None:
     """None where not even the most capable one serves. ``found`` hears of each better one."""
-    best: Candidate | None = None
-    for top in space.tops():
-        if best is None and trials.judge(space.overrides(top)).kept:
-            best = top
-            found(best)
-    if best is None:
+    started = next(_starts(space, trials), None)
+    if started is None:
         return None
-    search = _Search(space, trials, best, found)
+    top, best = started
+    found(best)
+    search = _Search(space, trials, top, best, found)
     search.descend()
     search.exchange()
+    search.begin_lower()
     return search.best
+
+
+def _starts(space: Space, trials: Trials) -> Iterator[tuple[Candidate, Candidate]]:
+    """The most capable candidates, each with one that serves: the least of all but the dearest
+    axis if that does, as its runs are the quickest."""
+    for top in space.tops():
+        least = tuple(
+            at if number == 0 or not axis.ordered else 0
+            for number, (axis, at) in enumerate(zip(space.axes, top, strict=True))
+        )
+        for start in (least, top):
+            if trials.judge(space.overrides(start)).kept:
+                yield top, start
 
 
 class _Search:
     def __init__(
-        self, space: Space, trials: Trials, top: Candidate, found: Callable[[Candidate], None]
+        self,
+        space: Space,
+        trials: Trials,
+        top: Candidate,
+        best: Candidate,
+        found: Callable[[Candidate], None],
     ) -> None:
-        self.best = top
+        self.best = best
         self._top = top
         self._space = space
         self._trials = trials
         self._found = found
+
+    def begin_lower(self) -> None:
+        """From where one axis is a step lower and all else as capable as can be, if that serves:
+        what several axes make up for together, no exchange of two finds."""
+        for number in range(len(self.best)):
+            while self._could_be_lower(number):
+                before, told = self.best, self._found
+                self._found = lambda candidate: None
+                self.best = _at(self._most(), number, before[number] - 1)
+                self.descend()
+                lower, self._found, self.best = self.best, told, before
+                if self._space.cost(lower) >= self._space.cost(before) - EPSILON:
+                    break
+                self._take(lower)
 
     def descend(self) -> None:
         for number in range(len(self.best)):

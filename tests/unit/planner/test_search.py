@@ -102,6 +102,21 @@ def test_an_exchange_that_the_descent_cannot_see() -> None:
     assert of.values(found) == {"a": "10", "b": "0"}
 
 
+@given(st.integers(2, 14), st.permutations([100.0, 9.0, 0.5]))
+def test_what_only_two_axes_make_up_for_together(total: int, weights: list[float]) -> None:
+    """Less of one takes more of both others: no exchange of two helps."""
+
+    def serves(values: dict[str, int]) -> bool:
+        return values["a"] + min(values["b"], values["c"]) >= total
+
+    of = space({"a": 9, "b": 9, "c": 9}, dict(zip("abc", weights, strict=True)))
+    found = cheapest(of, Judge(serves))  # type: ignore[arg-type]
+    known = everything(of, serves)
+    assert found is not None
+    assert known is not None
+    assert of.cost(found) == pytest.approx(known[0])
+
+
 def test_another_choice_is_taken_where_only_it_serves() -> None:
     def serves(values: dict[str, int]) -> bool:
         return values["mode"] == 1 and values["a"] >= 4

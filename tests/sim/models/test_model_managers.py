@@ -52,7 +52,7 @@ def world(replicas: int, args: dict[str, str], acts: str, lifetime: int | None =
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(
     st.lists(KILL, min_size=1, max_size=4),

@@ -135,7 +135,7 @@ def lagging(seconds: float) -> Calibration:
     [
         ("deterministic", (0.0001, 0.003, 0.03)),
         # No further: with a long lag the machines themselves come one by one, and meet less.
-        ("first-available", (0.0001, 0.001, 0.003)),
+        ("first-available", (0.0001, 0.0003, 0.001)),
     ],
 )
 def test_the_longer_the_lag_the_more_conflicts(algorithm: str, lags: tuple[float, ...]) -> None:

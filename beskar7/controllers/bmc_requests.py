@@ -93,7 +93,7 @@ class BmcRequests:
             ),
             self._settings(),
             self._completed,
-            _judge,
+            judge,
         )
 
     def close(self) -> None:
@@ -396,7 +396,7 @@ def _about(operation: Operation) -> AbstractContextManager[None]:
     return about(host=operation.host, machine=owner, claim=operation.consumer_uid)
 
 
-def _judge(error: BaseException | None) -> Ending:
+def judge(error: BaseException | None) -> Ending:
     """What an operation's end says about its BMC: any answer shows that it lives."""
     match error:
         case None:

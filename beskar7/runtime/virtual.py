@@ -207,6 +207,12 @@ class VirtualRuntime(VirtualProcess):
         return process
 
     @property
+    def environment(self) -> simpy.Environment:
+        """SimPy's, for models whose events share time with tasks. Who steps it by himself, and
+        does not call :meth:`run`, has to :meth:`close` the world at the end."""
+        return self._kernel.env
+
+    @property
     def running(self) -> VirtualProcess | None:
         """The process whose task runs at this moment; None between two tasks."""
         task = self._kernel.current

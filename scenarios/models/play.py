@@ -5,21 +5,24 @@ What the model does not know is refused by name, so that nobody takes its silenc
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-
-import simpy
+from typing import Any
 
 from beskar7.config import Tuning
 from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
+from emulator.bmc.spec import FleetSpec
 from scenarios.engine.arrivals import arrivals_of, lifetime_of
-from scenarios.engine.expand import elects_leader
+from scenarios.engine.expand import elects_leader, fleet_spec
 from scenarios.engine.measures import summarize
 from scenarios.engine.schema import (
     Act,
+    AddFault,
+    ClearFault,
     Coming,
+    Configure,
     CreateMachines,
     DeleteMachines,
     KillManager,
@@ -27,10 +30,12 @@ from scenarios.engine.schema import (
     StartManager,
 )
 from scenarios.engine.world import WorldError
+from scenarios.models import faults
 from scenarios.models.actor import World
 from scenarios.models.backlog import queue_measures
 from scenarios.models.calibration import Calibration
 from scenarios.models.events import after
+from scenarios.models.hithosts import HitHosts
 from scenarios.models.hostrecords import HostRecords, Wishes
 from scenarios.models.learn import Scripts, learn
 from scenarios.models.machines import host_kinds
@@ -38,7 +43,8 @@ from scenarios.models.managers import Managers
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.provisioning import Provisioning
 
-WHICH = ("provisioned-first", "oldest-first", "waiting-first")
+FOLLOWED = ("provisioning.", "bmc.")
+"""Beginnings of those keys of the ConfigMap whose changes the model follows."""
 DAY = 86400.0
 """Seconds of model time after which a run that does not come to rest is broken off."""
 
@@ -59,14 +65,15 @@ class ModelRun:
 
 def check(scenario: Scenario) -> None:
     """Raises NotModelled unless the model can play the scenario."""
-    unknown = [f"faults.{number} ({fault['kind']})" for number, fault in enumerate(scenario.faults)]
+    unknown = faults.unknown(scenario)
     for number, act in enumerate(scenario.acts):
-        action = act.action
-        known = isinstance(action, CreateMachines | KillManager | StartManager) or (
-            isinstance(action, DeleteMachines) and action.which in WHICH
-        )
-        if not known or act.trigger.door is not None:
-            unknown.append(f"acts.{number} ({action})")
+        if not _known(act):
+            unknown.append(f"acts.{number} ({act.action})")
+    killed = any(isinstance(act.action, KillManager) for act in scenario.acts)
+    if killed and faults.named(scenario):
+        unknown.append("kill_manager beside faults")
+    if scenario.rehearsal is not None:
+        unknown.append("rehearsal")
     managers = scenario.world.managers
     if not elects_leader(scenario) and managers.replicas > 1:
         unknown.append("world.managers.args.leader-elect (of several managers)")
@@ -74,6 +81,17 @@ def check(scenario: Scenario) -> None:
         unknown.append("world.managers.deployed")
     if unknown:
         raise NotModelled(f"the model does not know {', '.join(unknown)}; use --fidelity code")
+
+
+def _known(act: Act) -> bool:
+    action = act.action
+    if isinstance(action, Configure):
+        return all(key.startswith(FOLLOWED) for key in action.settings)
+    known = isinstance(
+        action,
+        CreateMachines | DeleteMachines | AddFault | ClearFault | KillManager | StartManager,
+    )
+    return known and act.trigger.door is None
 
 
 def simulate(
@@ -108,6 +126,7 @@ class Model:
         self.times = times or Calibration()
         self.settings = manager_settings("model", world.managers.args)
         self.tuning: Tuning = self.settings.tuned(world.config)
+        self.fleet = FleetSpec.from_dict(fleet_spec(scenario, 0))
         self.hosts = host_kinds(scenario, self.tuning, scripts or learn(scenario))
 
     def run(self, seed: int) -> ModelRun:
@@ -118,8 +137,8 @@ class _Playing:
     def __init__(self, model: Model, seed: int) -> None:
         scenario, tuning, times = model.scenario, model.tuning, model.times
         self._scenario = scenario
-        self._runtime = VirtualRuntime(seed)
-        self._env = simpy.Environment()
+        self._runtime = VirtualRuntime(seed, "fifo")
+        self._env = self._runtime.environment
         hosts = [kind.made(self._runtime, times.bmc_request) for kind in model.hosts]
         self._hosts = {host.key: host for host in hosts}
         self._tuning = tuning
@@ -129,6 +148,8 @@ class _Playing:
         )
         self._managers = Managers(claims_world, model.settings, scenario.world.managers.replicas)
         self._model = Provisioning(self._env, tuning, times, self._managers.claims, self._changed)
+        self._settings, self._config = model.settings, dict(scenario.world.config)
+        self._hit = self._hit_hosts(model, seed)
         self._claimed = self._provisioned = 0
         self._acts = list(scenario.acts)
         self._done = self._pending = 0
@@ -143,7 +164,31 @@ class _Playing:
         self._numbers = iter(range(1, scenario.total_machines + 1))
         self._lifetimes = self._runtime.rng("scenario/lifetimes")
 
+    def _hit_hosts(self, model: Model, seed: int) -> HitHosts | None:
+        names = faults.hit_hosts(model.scenario, model.fleet, seed)
+        if not names:
+            return None
+        hosts = {host.name: host for host in self._hosts.values()}
+        provisioning = self._model
+        provisioning.hit = HitHosts(
+            self._runtime,
+            model,
+            replace(model.fleet, seed=seed),
+            names,
+            provisioning.queue,
+            provisioning.station,
+            booted=lambda name: provisioning.booted(hosts[name]),
+            free=lambda name: provisioning.free(hosts[name]),
+        )
+        return provisioning.hit
+
     def run(self) -> ModelRun:
+        try:
+            return self._run()
+        finally:
+            self._runtime.close()
+
+    def _run(self) -> ModelRun:
         env, model = self._env, self._model
         hosts = list(self._hosts.values())
         self._managers.start(model)
@@ -153,6 +198,8 @@ class _Playing:
             env.step()
         self._began = env.now
         self._worked_before = model.station.worked + model.unseen
+        for fault in self._scenario.faults:
+            self._add_fault(fault)
         load = self._scenario.load
         turn = self._began
         for coming in arrivals_of(load, self._runtime.rng("scenario/arrivals")):
@@ -230,6 +277,17 @@ class _Playing:
             self._kill(action)
         elif isinstance(action, StartManager):
             self._managers.add()
+        elif isinstance(action, AddFault):
+            self._add_fault(action.fault)
+        elif isinstance(action, ClearFault) and self._hit is not None:
+            self._hit.clear_fault(action.id)
+        elif isinstance(action, Configure):
+            self._config |= action.settings
+            self._model.configure(self._settings.tuned(self._config))
+
+    def _add_fault(self, fault: Mapping[str, Any]) -> None:
+        assert self._hit is not None, "a fault selects one host at least"
+        self._hit.add_fault(fault)
 
     def _kill(self, act: KillManager) -> None:
         try:
@@ -250,12 +308,23 @@ class _Playing:
             alive.sort(key=lambda found: found.provisioned is None)
         elif action.which == "waiting-first":
             alive.sort(key=lambda found: found.host is not None)
+        elif action.which == "busy-first":
+            alive.sort(key=lambda found: found.state is not State.BOOTS)
+        elif action.which == "random":
+            self._runtime.rng("scenario/delete").shuffle(alive)
         return alive
 
     def _at_rest(self) -> bool:
         """Everything is done, and every machine is provisioned, gone, or waits in vain."""
         open_acts = self._pending or self._done < len(self._acts)
-        return not (self._to_come or self._going or open_acts or self._model.moving)
+        if self._to_come or self._going or open_acts:
+            return False
+        return not self._model.moving or self._given_up()
+
+    def _given_up(self) -> bool:
+        """Nothing moves but machines whose hosts a fault without end keeps in Error."""
+        hit = self._hit
+        return hit is not None and self._model.moving == len(hit.failed) and hit.given_up()
 
     def _at(self, when: float, then: Callable[[], None]) -> None:
         after(self._env, when - self._env.now, then)
@@ -300,7 +369,7 @@ class _Playing:
                 sum(one.provisioned is None and one.deleted is None for one in machines)
             ),
             "managers_killed": float(self._managers.killed),
-            "rejections": float(model.rejections),
+            "rejections": float(model.rejections + (self._hit.rejections if self._hit else 0)),
         }
         worked = model.station.worked + model.unseen - self._worked_before
         workers = self._tuning.worker_count

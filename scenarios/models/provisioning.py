@@ -24,6 +24,7 @@ from beskar7.coordination.queue import ProvisioningQueue
 from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims
 from scenarios.models.events import after
+from scenarios.models.hithosts import HitHosts
 from scenarios.models.machines import ModelHost
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.station import Service, Station
@@ -61,9 +62,9 @@ class Provisioning:
         self._claims = claims
         claims.world.claimant = self
         self._changed = changed
-        self._queue = self._new_queue()
+        self.queue = self._new_queue()
         workers, suspects = tuning.worker_count, tuning.suspect_worker_count
-        self.station = Station(env, self._queue, workers, self._ended, suspects)
+        self.station = Station(env, self.queue, workers, self._ended, suspects)
         self._owners: dict[str, ModelMachine] = {}
         self._looking = 0.0
         """Workers that the looks at hosts keep busy on average."""
@@ -78,6 +79,16 @@ class Provisioning:
         self._led = True
         self._term = 0
         """What was to follow in an earlier one does not."""
+        self.hit: HitHosts | None = None
+        """Those hosts that live by the controller's own reconciler."""
+
+    def configure(self, tuning: Tuning) -> None:
+        """As the ConfigMap has it from now on."""
+        self._tuning = tuning
+        self.queue.limits = _limits(tuning)
+        self.station.configure(tuning.worker_count, tuning.suspect_worker_count)
+        if self.hit is not None:
+            self.hit.configure(tuning)
 
     @property
     def moving(self) -> int:
@@ -85,12 +96,7 @@ class Provisioning:
         return self._moving + self._claims.world.under_way
 
     def _new_queue(self) -> ProvisioningQueue:
-        tuning = self._tuning
-        return ProvisioningQueue(
-            QueueLimits(
-                tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
-            )
-        )
+        return ProvisioningQueue(_limits(self._tuning))
 
     # --- who leads ----------------------------------------------------------------------------
 
@@ -98,8 +104,8 @@ class Provisioning:
         """Whoever reconciled is dead: hosts go on with what they were told, and nobody looks."""
         self._led = False
         self._term += 1
-        self._queue = self._new_queue()
-        self.station.begin_anew(self._queue)
+        self.queue = self._new_queue()
+        self.station.begin_anew(self.queue)
         self._looking = 0.0
         self._left_out.clear()
         self._need_room()
@@ -107,7 +113,7 @@ class Provisioning:
     def leads(self) -> None:
         """Somebody takes over: every BMC rests first, and what hosts are about is begun anew."""
         self._led = True
-        self._queue.assume_all_touched(self._env.now)
+        self.queue.assume_all_touched(self._env.now)
         for host in self._hosts:
             owner = self._owners.get(host.name)
             if host.name in self._new:
@@ -153,7 +159,10 @@ class Provisioning:
         self._owners[host.name] = machine
         if machine.deleted is None:
             self.move(machine, State.BOOTS)
-            self._after(self._times.handoff, partial(self._ask, host, OperationKind.PROVISION))
+            if self.hit is not None and host.name in self.hit.names:
+                self.hit.claim(host.name, machine)
+            else:
+                self._after(self._times.handoff, partial(self._ask, host, OperationKind.PROVISION))
         else:
             self.move(machine, State.LEAVES)
             self._after(self._times.seen, partial(self._release, host))
@@ -169,18 +178,34 @@ class Provisioning:
 
     def enrol(self, host: ModelHost) -> None:
         """Inspect a host that is new; it is free after that."""
-        self._hosts.append(host)
-        self._new[host.name] = None
-        self._ask(host, OperationKind.INSPECT)
+        if self.hit is not None and host.name in self.hit.names:
+            self.hit.enrol(host.name)
+        else:
+            self._hosts.append(host)
+            self._new[host.name] = None
+            self._ask(host, OperationKind.INSPECT)
+
+    def booted(self, host: ModelHost) -> None:
+        """The host runs the image of whoever owns it."""
+        self._after(self._times.finish, partial(self._provisioned, self._owners[host.name]))
+
+    def free(self, host: ModelHost) -> None:
+        """The host is Available, and clean if it was somebody's."""
+        if host.name in self._owners:
+            self._clean(host)
+        else:
+            self._claims.world.offer(host)
 
     def _enrolled(self, host: ModelHost) -> None:
         del self._new[host.name]
         self._claims.world.offer(host)
 
     def _release(self, host: ModelHost) -> None:
+        if self.hit is not None and host.name in self.hit.names:
+            self.hit.release(host.name)
+            return
         host.turn += 1
-        if self._queue.withdraw(host.key):
-            self.station.jobs.leave()
+        self.station.withdraw(host.key)
         self._ask(host, OperationKind.DEPROVISION)
 
     def _clean(self, host: ModelHost) -> None:
@@ -302,7 +327,7 @@ class Provisioning:
         if not look.settled:
             self._watch(host, self._tuning.boot_poll_interval)
         elif host.on:
-            self._after(self._times.finish, partial(self._provisioned, self._owners[host.name]))
+            self.booted(host)
         else:
             self._after(self._times.told, partial(self._clean, host))
 
@@ -314,6 +339,12 @@ class Provisioning:
     def _in_term(self, term: int, then: Callable[[], None]) -> None:
         if term == self._term:
             then()
+
+
+def _limits(tuning: Tuning) -> QueueLimits:
+    return QueueLimits(
+        tuning.max_queue_size, tuning.max_concurrent_ops, tuning.concurrent_ops_by_vendor()
+    )
 
 
 class _Asked(NamedTuple):

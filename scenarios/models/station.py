@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import simpy
 
+from beskar7.api.meta import ObjectKey
 from beskar7.coordination.operations import AGEING, Ending, Operation
 from beskar7.coordination.pool import STALLED_AFTER
 from beskar7.coordination.queue import ProvisioningQueue
@@ -62,10 +63,15 @@ class Station:
         """Operations that wait or are done."""
         self.busy = Meter(env)
         """Workers that do one."""
+        self.begin_task: Callable[[Operation], bool] = lambda operation: False
+        """Asked as a worker begins an operation: True if it is done elsewhere, by a task, which
+        calls :meth:`task_over`, and :meth:`task_left` before if it gives up the worker."""
+        self.leaves_suspects = False
+        """Whether operations of suspect BMCs are begun elsewhere, too, beside the workers."""
         self.kept_free = 0.0
         """Fewer idle workers than these are few: ``crowded`` hears of it."""
         self.crowded: Callable[[], None] = lambda: None
-        self.idle = workers
+        self.idle = self._workers = workers
         self.worked = 0.0
         """Seconds of all operations and looks that were begun, those beside the workers too."""
         self._env = env
@@ -96,7 +102,7 @@ class Station:
 
     def look(self, look: Look) -> None:
         """Look at a BMC now, or as soon as a worker is free."""
-        if self.idle and not self._looks:
+        if self.idle > 0 and not self._looks:
             self._begin_look(look)
         else:
             self._looks.append((self._env.now, look))
@@ -111,10 +117,35 @@ class Station:
             self._serve()
         return taken
 
+    def withdraw(self, host: ObjectKey) -> bool:
+        """As :meth:`ProvisioningQueue.withdraw`."""
+        found = self.queue.withdraw(host)
+        if found:
+            self.jobs.leave()
+        return found
+
+    def configure(self, workers: int, suspect_workers: int) -> None:
+        """From now on; surplus workers leave when they are idle."""
+        self.idle += workers - self._workers
+        self._workers, self._suspect_workers = workers, suspect_workers
+        self._serve()
+
+    def task_left(self) -> None:
+        """A task goes on beside the workers."""
+        self._free_worker()
+        self._serve()
+
+    def task_over(self, *, by_worker: bool) -> None:
+        """An operation is over that a task did; the queue knows."""
+        if by_worker:
+            self._free_worker()
+        self.jobs.leave()
+        self._serve()
+
     def _serve(self) -> None:
         now = self._env.now
         which = False if self._suspect_workers else None
-        while self.idle:
+        while self.idle > 0:
             if self._looks and not self._writes_first():
                 self._begin_look(self._looks.popleft()[1])
                 continue
@@ -128,8 +159,9 @@ class Station:
             self.busy.enter()
             if self.idle < self.kept_free:
                 self.crowded()
-            self._begin(operation, worker=True)
-        while self._begun < self._suspect_workers:
+            if not self.begin_task(operation):
+                self._begin(operation, worker=True)
+        while self._begun < self._suspect_workers and not self.leaves_suspects:
             operation = self.queue.take(now, suspects=True)
             if operation is None:
                 break
@@ -195,8 +227,8 @@ class Station:
     def _wake(self, which: bool | None) -> None:
         """When time alone makes something ready."""
         now = self._env.now
-        looks = [self.queue.next_due(now, suspects=which)] if self.idle else []
-        if self._begun < self._suspect_workers:
+        looks = [self.queue.next_due(now, suspects=which)] if self.idle > 0 else []
+        if self._begun < self._suspect_workers and not self.leaves_suspects:
             looks.append(self.queue.next_due(now, suspects=True))
         due = min((at for at in looks if at is not None), default=None)
         if due is not None and due < self._wakes_at:

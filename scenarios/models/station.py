@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 import simpy
@@ -87,6 +88,10 @@ class Station:
         """Due, and for want of a worker not begun."""
         self._writes: deque[Operation] = deque()
         """In the order of submission; those that are begun or withdrawn go when they come first."""
+        self._reads: list[tuple[float, int, Operation]] = []
+        """A heap of those in the queue by when they are due."""
+        self._unbegun: set[int] = set()
+        """Of these, the sequence numbers of those that were not begun."""
 
     def begin_anew(self, queue: ProvisioningQueue) -> None:
         """Whoever did all this is dead; another one begins with a queue of its own."""
@@ -114,6 +119,10 @@ class Station:
             self.jobs.enter()
             if operation.kind.writes:
                 self._writes.append(operation)
+            else:
+                due = max(operation.submitted, operation.not_before)
+                heappush(self._reads, (due, operation.sequence, operation))
+                self._unbegun.add(operation.sequence)
             self._serve()
         return taken
 
@@ -146,7 +155,7 @@ class Station:
         now = self._env.now
         which = False if self._suspect_workers else None
         while self.idle > 0:
-            if self._looks and not self._writes_first():
+            if self._looks and not self._operation_first():
                 self._begin_look(self._looks.popleft()[1])
                 continue
             operation = self.queue.take(now, suspects=which)
@@ -157,6 +166,7 @@ class Station:
                 continue
             self.idle -= 1
             self.busy.enter()
+            self._unbegun.discard(operation.sequence)
             if self.idle < self.kept_free:
                 self.crowded()
             if not self.begin_task(operation):
@@ -169,12 +179,22 @@ class Station:
             self._begin(operation, worker=False)
         self._wake(which)
 
-    def _writes_first(self) -> bool:
-        """Whether a write has waited so long that it comes before the first look."""
+    def _operation_first(self) -> bool:
+        """Whether a read of the queue is due before the first look, or a write has waited so long
+        that it comes before it."""
+        due = self._looks[0][0]
+        while self._reads and not self._waits(self._reads[0][2]):
+            self._unbegun.discard(heappop(self._reads)[1])
+        if self._reads and self._reads[0][0] < due:
+            return True
         while self._writes and not self.queue.holds(self._writes[0].host, self._writes[0].kind):
             self._writes.popleft()
-        due = self._looks[0][0]
         return bool(self._writes) and self._writes[0].submitted < due - LOOKS_FIRST
+
+    def _waits(self, read: Operation) -> bool:
+        """For a worker; those of suspect BMCs do not."""
+        held = read.sequence in self._unbegun and self.queue.holds(read.host, read.kind)
+        return held and not read.suspect
 
     def _begin_look(self, look: Look) -> None:
         self.idle -= 1

@@ -160,3 +160,18 @@ def test_a_write_that_has_waited_two_minutes_comes_before_new_looks() -> None:
     bench.after(125.0, lambda: bench.station.look((lambda: 1.0, lambda: order.append("look"))))
     bench.env.run()
     assert order == ["host-1", "host-2", "look"]
+
+
+def test_a_read_of_the_queue_takes_its_turn_among_looks() -> None:
+    """However many looks there are: else a host that is looked at by the queue would starve."""
+    bench = Bench(1, 1, OperationKind.VERIFY)
+
+    def look(number: int) -> None:
+        if number < 100:
+            bench.station.look((lambda: 1.0, lambda: look(number + 3)))
+
+    for first in range(3):
+        look(first)
+    bench.after(2.5, lambda: bench.submit(1, 1.0))
+    bench.env.run()
+    assert bench.waits == [pytest.approx(2.5)]

@@ -102,6 +102,8 @@ class Station:
         self._wakes_at = float("inf")
         self._looks.clear()
         self._writes.clear()
+        self._reads.clear()
+        self._unbegun.clear()
         self.jobs.leave(self.jobs.inside)
         self.busy.leave(self.busy.inside)
 

@@ -132,7 +132,8 @@ def stresses(
 
 
 def _stress(trials: Trials, best: Overrides, what: str, path: str, value: float) -> Stress:
-    rows: list[str] = []
+    # One machine more may be the one too many, however small a share of all it is.
+    rows = [str(int(value) + 1)] if path == "load.machines" else []
     for growth in GROWTH:
         more = value * growth
         text = f"{math.ceil(more - 1e-9)}" if path == "load.machines" else f"{more:.6g}"

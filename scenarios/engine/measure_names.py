@@ -51,6 +51,15 @@ SCALARS: dict[str, Measure] = {
     "unserved": Measure(
         "count", "machines that were never Provisioned, and whose deletion nobody asked for"
     ),
+    "makespan_seconds": Measure(
+        "seconds", "first machine created -> last one Provisioned", speed=True
+    ),
+    "throughput": Measure(
+        "number", "machines Provisioned per hour of makespan_seconds", speed=True
+    ),
+    "leader_changes": Measure(
+        "count", "times that the managers' lease went to another holder since the load began"
+    ),
     "claim_attempts": Measure(
         "count", "PhysicalHost writes that set a consumerRef, refused or not"
     ),

@@ -22,6 +22,8 @@ from scenarios.engine.managerlives import killed_at, pod_lives
 from scenarios.engine.measure_names import DISTRIBUTIONS, STATISTICS
 from scenarios.engine.rehearsal.record import seconds_of
 
+HOUR = 3600.0
+
 
 def percentile(samples: Sequence[float], share: float) -> float:
     """Nearest rank: the smallest sample that at least ``share`` of all do not exceed.
@@ -122,6 +124,28 @@ def _handovers(evidence: Evidence) -> list[float]:
     return found
 
 
+def _leader_changes(evidence: Evidence) -> int:
+    holder = ""
+    changes = 0
+    for hold in evidence.history.leases:
+        if not hold.holder:
+            continue
+        changes += bool(holder) and hold.holder != holder and hold.time >= evidence.origin
+        holder = hold.holder
+    return changes
+
+
+def output(machines: Iterable[tuple[float, float | None]]) -> dict[str, float | None]:
+    """``makespan_seconds`` and ``throughput`` of machines by creation and provisioning, in
+    seconds; None where nothing was Provisioned."""
+    times = list(machines)
+    ends = [end for _, end in times if end is not None]
+    span = max(ends) - min(start for start, _ in times) if ends else 0.0
+    if span <= 0.0:
+        return {"makespan_seconds": None, "throughput": None}
+    return {"makespan_seconds": span, "throughput": len(ends) / span * HOUR}
+
+
 def concurrency_max(operations: Iterable[Operation]) -> int:
     """The most operations that were under way at one moment, from first to last write of each."""
     edges = sorted(edge for o in operations for edge in ((o.start, 1), (max(o.end, o.start), -1)))
@@ -168,9 +192,11 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         "bmc_concurrent_operations_max": float(concurrency_max(operations)),
         "bmc_faulted_requests": float(sum(bool(request.fault) for request in evidence.requests)),
         "managers_failed": float(sum(life.failed for life in pod_lives(history.writes))),
+        "leader_changes": float(_leader_changes(evidence)),
         "managers_killed": float(sum(i.kind == "kill-manager" for i in evidence.incidents)),
     }
     values.update(queue_measures(evidence, rows))
+    values.update(output((row.created, row.provisioned) for row in rows))
     for part in ("symptom", "remedy", "recovery"):
         values[f"{part}_seconds"] = seconds_of(evidence.parts, part)
     for name, found in samples(evidence).items():

@@ -16,16 +16,16 @@ OPEN_MAPPINGS = (
 """Mappings whose keys are names of their own, dots included: the rest of a path is one key."""
 
 
-def apply_override(document: Node, text: str) -> None:
-    """Set one value in the tree. Raises :class:`DocumentError` naming the path."""
+def apply_override(document: Node, text: str, flag: str = "--set") -> None:
+    """Set one value in the tree. Raises :class:`DocumentError` naming ``flag`` and the path."""
     path, separator, value = text.partition("=")
     path = path.strip()
-    where = Where(f"--set {path}")
+    where = Where(f"{flag} {path}")
     if len(text) > MAX_OVERRIDE:
         raise _error(where, f"is longer than {MAX_OVERRIDE} characters")
     if not separator or not path:
-        raise _error(Where(f"--set {text}"), "has to be PATH=VALUE, as in load.machines=20")
-    where = Where(f"--set {path}={value}"[:200])
+        raise _error(Where(f"{flag} {text}"), "has to be PATH=VALUE, as in load.machines=20")
+    where = Where(f"{flag} {path}={value}"[:200])
     steps = _steps(path)
     node = document
     for index, step in enumerate(steps[:-1]):

@@ -16,7 +16,7 @@ from beskar7.runtime import VirtualRuntime
 from emulator.bmc.spec import FleetSpec
 from scenarios.engine.arrivals import arrivals_of, lifetime_of
 from scenarios.engine.expand import elects_leader, fleet_spec
-from scenarios.engine.measures import summarize
+from scenarios.engine.measures import output, summarize
 from scenarios.engine.schema import (
     Act,
     AddFault,
@@ -371,6 +371,7 @@ class _Playing:
             "managers_killed": float(self._managers.killed),
             "rejections": float(model.rejections + (self._hit.rejections if self._hit else 0)),
         }
+        metrics.update(output((one.created, one.provisioned) for one in machines))
         worked = model.station.worked + model.unseen - self._worked_before
         workers = self._tuning.worker_count
         metrics.update(queue_measures(machines, self._began, worked, workers))

@@ -1,0 +1,118 @@
+"""A sweep before it is played: every point's scenario, read and checked."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from beskar7.api.documents import Node
+from beskar7.api.problems import DocumentError, Problem, Where
+from scenarios.engine.loader import build
+from scenarios.engine.overrides import apply_override
+from scenarios.engine.schema import Scenario
+from scenarios.fidelity.levels import Fidelity
+from scenarios.models.play import NotModelled, check
+from scenarios.sweep.axes import Axis, Group, Setting, count_points, settings
+
+MAX_RUNS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place of the grid; ``number`` from 0. Its scenario has no checks: a sweep measures."""
+
+    number: int
+    settings: tuple[Setting, ...]
+    scenario: Scenario
+
+    @property
+    def values(self) -> dict[str, str]:
+        return dict(self.settings)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{path}={value}" for path, value in self.settings) or "as it is"
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """``source`` and ``overrides`` as the user gave them; ``seeds`` are played at every point, so
+    that points are compared on the same luck."""
+
+    source: str
+    overrides: tuple[str, ...]
+    groups: tuple[Group, ...]
+    seeds: range
+    fidelity: Fidelity
+    points: tuple[Point, ...]
+
+    @property
+    def axes(self) -> list[Axis]:
+        return [each for group in self.groups for each in group]
+
+    @property
+    def count(self) -> int:
+        """Runs in all."""
+        return len(self.points) * len(self.seeds)
+
+    def described(self) -> dict[str, object]:
+        """What a later call has to agree with to go on with this sweep's results.
+
+        The seeds are not among it: more of them may be asked for.
+        """
+        digest = hashlib.sha256()
+        for point in self.points:
+            digest.update(repr(point.scenario).encode())
+        return {
+            "fidelity": self.fidelity,
+            "set": list(self.overrides),
+            "grid": [[str(each) for each in group] for group in self.groups],
+            "scenario": digest.hexdigest(),
+        }
+
+
+def design(
+    document: Node,
+    *,
+    source: str,
+    groups: Sequence[Group],
+    seeds: range,
+    fidelity: Fidelity,
+    overrides: Sequence[str] = (),
+) -> Design:
+    """Read the scenario at every point of the grid.
+
+    Raises:
+        DocumentError: the first point at which it cannot be played, or there are too many runs.
+    """
+    count = count_points(groups) * len(seeds)
+    if count > MAX_RUNS:
+        message = f"{count} runs, points times seeds; the limit is {MAX_RUNS}"
+        raise DocumentError([Problem(Where("--grid"), "", message)])
+    plain = copy.deepcopy(document)
+    for override in overrides:
+        apply_override(plain, override)
+    points = tuple(
+        Point(number, chosen, _at(plain, chosen, fidelity))
+        for number, chosen in enumerate(settings(groups))
+    )
+    return Design(source, tuple(overrides), tuple(groups), seeds, fidelity, points)
+
+
+def _at(plain: Node, chosen: Sequence[Setting], fidelity: Fidelity) -> Scenario:
+    document = copy.deepcopy(plain)
+    for path, value in chosen:
+        apply_override(document, f"{path}={value}", flag="--grid")
+    scenario = replace(build(document), checks=())
+    where = Where("--fidelity " + fidelity)
+    if fidelity == "model":
+        try:
+            check(scenario)
+        except NotModelled as error:
+            raise DocumentError([Problem(where, "", str(error))]) from None
+    if fidelity == "live" and scenario.virtual_only:
+        fields = ", ".join(scenario.virtual_only)
+        message = f"{fields}: only in virtual time; use --fidelity code"
+        raise DocumentError([Problem(where, "", message)])
+    return scenario

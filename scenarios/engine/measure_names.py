@@ -57,8 +57,8 @@ SCALARS: dict[str, Measure] = {
     "throughput": Measure(
         "number", "machines Provisioned per hour of makespan_seconds", speed=True
     ),
-    "leader_changes": Measure(
-        "count", "times that the managers' lease went to another holder since the load began"
+    "false_elections": Measure(
+        "count", "times since the load began that the managers' lease went from a holder that lived"
     ),
     "claim_attempts": Measure(
         "count", "PhysicalHost writes that set a consumerRef, refused or not"

@@ -124,15 +124,19 @@ def _handovers(evidence: Evidence) -> list[float]:
     return found
 
 
-def _leader_changes(evidence: Evidence) -> int:
+def _false_elections(evidence: Evidence, lives: Sequence[PodLife]) -> int:
+    """Whoever ended, killed or stopped, was followed and not displaced."""
+    ends = {life.identity: life.end for life in lives if life.end is not None}
+    ends |= {i.subject: i.time for i in evidence.incidents if i.kind == "kill-manager"}
     holder = ""
-    changes = 0
+    count = 0
     for hold in evidence.history.leases:
         if not hold.holder:
             continue
-        changes += bool(holder) and hold.holder != holder and hold.time >= evidence.origin
+        lived = holder and ends.get(holder, math.inf) > hold.time
+        count += bool(lived) and hold.holder != holder and hold.time >= evidence.origin
         holder = hold.holder
-    return changes
+    return count
 
 
 def output(machines: Iterable[tuple[float, float | None]]) -> dict[str, float | None]:
@@ -192,7 +196,7 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         "bmc_concurrent_operations_max": float(concurrency_max(operations)),
         "bmc_faulted_requests": float(sum(bool(request.fault) for request in evidence.requests)),
         "managers_failed": float(sum(life.failed for life in pod_lives(history.writes))),
-        "leader_changes": float(_leader_changes(evidence)),
+        "false_elections": float(_false_elections(evidence, pod_lives(history.writes))),
         "managers_killed": float(sum(i.kind == "kill-manager" for i in evidence.incidents)),
     }
     values.update(queue_measures(evidence, rows))

@@ -66,9 +66,6 @@ def axis(path: str, values: Sequence[str], flag: str = "--grid") -> Axis:
         path = CONFIG + path
     if len(values) > MAX_VALUES:
         raise _wrong(flag, path, f"has {len(values)} values; the limit is {MAX_VALUES}")
-    if len(set(values)) < len(values):
-        again = next(value for value in values if values.count(value) > 1)
-        raise _wrong(flag, path, f"has the value {again} twice")
     key = path.removeprefix(CONFIG)
     if path.startswith(CONFIG):
         # The loader leaves these to the managers, which refuse them in the course of a run.
@@ -125,12 +122,19 @@ def _listed(text: str, flag: str, whole: str) -> tuple[str, ...]:
 
 
 def zipped(axes: Sequence[Axis], flag: str = "--zip") -> Group:
-    """Axes that go together. Raises DocumentError unless they have as many values each."""
+    """Axes that go together, or one alone.
+
+    Raises DocumentError unless they have as many values each, and no two places are the same.
+    """
     first = axes[0]
     for other in axes[1:]:
         if len(other.values) != len(first.values):
             message = f"has {len(other.values)} values, but {first.path} {len(first.values)}"
             raise _wrong(flag, other.path, f"{message}; what goes together has as many of each")
+    rows = list(zip(*(each.values for each in axes), strict=True))
+    for row in rows:
+        if rows.count(row) > 1:
+            raise _wrong(flag, first.path, f"has the value {', '.join(row)} twice")
     return tuple(axes)
 
 

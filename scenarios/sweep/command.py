@@ -18,10 +18,11 @@ from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say
 from scenarios.parallel.jobs import BackendError, Workers
 from scenarios.parallel.options import workers_of
 from scenarios.swarm.tally import LiveLine
+from scenarios.sweep.curves import factor
 from scenarios.sweep.design import Design
 from scenarios.sweep.options import add_options, asked
 from scenarios.sweep.runs import Run, play
-from scenarios.sweep.show import SHOWN_ERRORS, error_lines, to_json, to_table
+from scenarios.sweep.show import SHOWN_ERRORS, error_lines, tables_console, to_json, to_table
 from scenarios.sweep.store import Store, StoreError
 from scenarios.sweep.summary import read_measures, summary, usual_measures
 from scenarios.sweep.tables import columns, save
@@ -137,8 +138,8 @@ def _conclude(
         found = to_json(design, rows, ending)
         sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        console = Console(highlight=False)
-        console.print(to_table(design, rows, measures))
+        factors = [factor(group) for group in design.groups]
+        tables_console().print(to_table(factors, rows, measures))
     lines = error_lines(design, store.runs)
     for text in lines[:SHOWN_ERRORS]:
         say(voice, text)

@@ -73,7 +73,7 @@ def bounded_seeds(text: str) -> range:
 
 def asked(args: argparse.Namespace) -> Design:
     """The sweep, with every point read. Raises DocumentError."""
-    groups: list[Group] = [(read_axis(text),) for text in args.grid]
+    groups: list[Group] = [zipped([read_axis(text)], "--grid") for text in args.grid]
     groups += [zipped([read_axis(text, "--zip") for text in texts]) for texts in args.zip]
     if not groups:
         message = "what is to vary? As in --grid provisioning.workerCount=2,4,8"

@@ -6,26 +6,36 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from scenarios.engine.checks import format_value
 from scenarios.engine.measure_names import MEASURES
 from scenarios.models.estimates import Estimate
+from scenarios.sweep.curves import Factor, point_names
 from scenarios.sweep.design import Design
 from scenarios.sweep.runs import Key, Run
 from scenarios.sweep.summary import Row
 
 SHOWN_ERRORS = 10
+WIDTH = 160
+"""Columns of a table that goes to no terminal."""
 
 
-def to_table(design: Design, rows: Sequence[Row], measures: Sequence[str]) -> Table:
+def tables_console() -> Console:
+    """For standard output: as wide as the terminal, and wide enough where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def to_table(factors: Sequence[Factor], rows: Sequence[Row], measures: Sequence[str]) -> Table:
     """A row for each point; each measure with its 95 % interval over the seeds."""
-    heads = [Column(axis.name) for axis in design.axes]
+    heads = [Column(factor.label) for factor in factors]
     heads += [Column(name, justify="right") for name in measures]
     table = Table(*heads, Column("runs", justify="right"), box=None, header_style="bold")
     for row in rows:
-        cells: list[str | Text] = [value for _, value in row.point.settings]
+        cells: list[str | Text] = list(point_names(factors, row.point.number))
         cells += [interval_text(row.estimates.get(name), name) for name in measures]
         bad = row.broken + row.lost
         runs = f"{row.runs}, {bad} fell short" if bad else str(row.runs)

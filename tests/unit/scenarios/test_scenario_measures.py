@@ -15,7 +15,7 @@ from scenarios.engine.evidence import Incident
 from scenarios.engine.invariants import Rules
 from scenarios.engine.machinetimes import machine_times
 from scenarios.engine.measure_names import MEASURES
-from scenarios.engine.measures import measure, percentile, sets_owner
+from scenarios.engine.measures import measure, output, percentile, sets_owner
 from scenarios.engine.result import conclude
 from scenarios.engine.schema import Check
 
@@ -267,3 +267,23 @@ def test_a_refused_status_is_no_try_to_own_a_host() -> None:
 
     assert sets_owner(refused("update"))
     assert not sets_owner(refused("update_status"))
+
+
+def test_an_election_is_false_where_the_holder_lived(logs: Any) -> None:
+    logs.lease(0.0, "a")
+    logs.lease(1.0, "b")
+    logs.lease(2.0, "")
+    logs.lease(2.5, "b")
+    logs.incidents = [Incident(3.0, "kill-manager", "b")]
+    logs.lease(9.0, "c")
+    logs.lease(20.0, "")
+    logs.lease(21.0, "a")
+    assert measure(logs.evidence())["false_elections"] == 2
+
+
+def test_output_counts_from_the_first_creation_to_the_last_machine_that_is_ready() -> None:
+    assert output([(10.0, 30.0), (12.0, 46.0), (11.0, None)]) == {
+        "makespan_seconds": 36.0,
+        "throughput": 200.0,
+    }
+    assert output([(10.0, None)]) == {"makespan_seconds": None, "throughput": None}

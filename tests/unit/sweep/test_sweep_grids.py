@@ -29,7 +29,7 @@ load: {machines: 2}
 
 
 def designed(*grid: str, seeds: range = range(1, 3), text: str = SCENARIO) -> design.Design:
-    groups = [(read_axis(each),) for each in grid]
+    groups = [zipped([read_axis(each)]) for each in grid]
     return design.design(
         parse(text, "s.yaml"), source="s.yaml", groups=groups, seeds=seeds, fidelity="model"
     )
@@ -80,7 +80,6 @@ def test_a_range_holds_its_ends_and_equal_steps(low: int, width: int, step: str)
         ("load.machines=1..9:0", "step above zero"),
         ("load.machines=1s..5s:2m", "one unit"),
         ("load.machines=1..999999", "the limit is 1000"),
-        ("load.machines=2,3,2", "has the value 2 twice"),
         ("workerCount=2", 'did you mean "provisioning.workerCount"'),
         ("provisioning.workerCont=2", 'did you mean "provisioning.workerCount"'),
         ("world.config.provisioning.workerCont=2", "unknown; did you mean"),
@@ -119,6 +118,9 @@ def test_what_goes_together_is_no_product() -> None:
     single = (read_axis("provisioning.workerCount=5,6"),)
     found = [[value for _, value in each] for each in settings([pair, single])]
     assert found == [["1", "3", "5"], ["1", "3", "6"], ["2", "4", "5"], ["2", "4", "6"]]
+    with pytest.raises(DocumentError, match=r"load\.machines: has the value 2 twice"):
+        zipped([read_axis("load.machines=2,3,2")])
+    assert zipped([read_axis("load.machines=2,2"), read_axis("world.hosts.count=3,4")])
     with pytest.raises(DocumentError, match=r"has 3 values, but load\.machines 2"):
         zipped([read_axis("load.machines=1,2"), read_axis("world.hosts.count=3..5")])
 

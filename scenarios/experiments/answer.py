@@ -1,0 +1,109 @@
+"""An experiment's answer: its rules' sentences with the figures filled in."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Template
+
+from scenarios.engine.measure_names import MEASURES
+from scenarios.experiments.files import Experiment
+from scenarios.experiments.findings import find
+from scenarios.pages.content import Cell, Figure, Page, Plot, Section, Table, Value, Verdict
+from scenarios.sweep.curves import curves, plots, point_names
+from scenarios.sweep.design import Design
+from scenarios.sweep.runs import Key, Run
+from scenarios.sweep.summary import summary
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``verdict`` in a few words. ``lost``: runs that gave no result or broke a promise."""
+
+    sentences: tuple[str, ...]
+    verdict: str
+    plots: tuple[Plot, ...]
+    table: Table
+    lost: int
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.sentences)
+
+
+def answer(experiment: Experiment, design: Design, runs: Mapping[Key, Run]) -> Answer:
+    """Judge the runs by the experiment's rules."""
+    sentences, verdict = [], ""
+    for number, rule in enumerate(experiment.rules):
+        found = find(rule, curves(experiment.factors, runs, rule.measure))
+        told = Template(rule.sentences[found.outcome]).substitute(found.words)
+        sentences.append(" ".join(told.split()))
+        if number == 0:
+            verdict = Template(experiment.verdicts[found.outcome]).substitute(found.words)
+    pictures = tuple(
+        plot
+        for measure in experiment.measures
+        for plot in plots(experiment.factors, runs, measure, 0)
+    )
+    lost = sum(bool(run.error or run.shortfalls) for run in runs.values())
+    return Answer(tuple(sentences), verdict, pictures, _table(experiment, design, runs), lost)
+
+
+def _table(experiment: Experiment, design: Design, runs: Mapping[Key, Run]) -> Table:
+    rows: list[list[Cell]] = []
+    for row in summary(design, runs, experiment.measures):
+        cells: list[Cell] = list(point_names(experiment.factors, row.point.number))
+        for measure in experiment.measures:
+            each = row.estimates.get(measure)
+            if each is None:
+                cells.append(None)
+            elif math.isinf(each.half):
+                cells.append(Value(each.mean, MEASURES[measure].unit))
+            else:
+                cells.append(Value.of(each, MEASURES[measure].unit))
+        cells.append(row.runs)
+        rows.append(cells)
+    head = [factor.label for factor in experiment.factors]
+    note = "Means over the runs, with the 95 % interval of the mean (Student)."
+    return Table([*head, *experiment.measures, "runs"], rows, note)
+
+
+def command(experiment: Experiment, design: Design) -> str:
+    """What plays it again."""
+    words = ["beskar7", "experiment", experiment.source]
+    if design.seeds != experiment.seeds:
+        words += ["--seeds", seeds_text(design)]
+    if design.fidelity != experiment.fidelity:
+        words += ["--fidelity", design.fidelity]
+    return shlex.join(words)
+
+
+def seeds_text(design: Design) -> str:
+    return f"{design.seeds[0]}..{design.seeds[-1]}"
+
+
+def page(experiment: Experiment, design: Design, found: Answer, made: str) -> Page:
+    """The answer on the first screen, then the plots, then all figures."""
+    tone = "bad" if found.lost else "plain"
+    verdict = f"{found.lost} runs fell short" if found.lost else found.verdict
+    seeds, again = f"seeds {seeds_text(design)}", command(experiment, design)
+    played = f"{experiment.setting}\n\n{design.count} runs at the level `{design.fidelity}`. "
+    figures = [
+        Figure("runs", float(design.count), seeds, again, note="points times seeds"),
+    ]
+    return Page(
+        title="Experiment",
+        question=experiment.question,
+        answer="\n\n".join(found.sentences),
+        verdict=Verdict(verdict, tone),
+        seed=seeds,
+        command=again,
+        sections=(
+            Section("What was measured", "", plots=found.plots),
+            Section("How", played + experiment.level, tables=(found.table,)),
+        ),
+        figures=figures,
+        made=made,
+    )

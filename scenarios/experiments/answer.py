@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 
-from scenarios.engine.measure_names import MEASURES
 from scenarios.experiments.files import Experiment
 from scenarios.experiments.findings import find
-from scenarios.pages.content import Cell, Figure, Page, Plot, Section, Table, Value, Verdict
-from scenarios.sweep.curves import curves, plots, point_names
+from scenarios.pages.content import Figure, Page, Plot, Section, Table, Verdict
+from scenarios.sweep.curves import curves, plots
 from scenarios.sweep.design import Design
+from scenarios.sweep.page import to_page_table
 from scenarios.sweep.runs import Key, Run
 from scenarios.sweep.summary import summary
 
@@ -47,27 +46,10 @@ def answer(experiment: Experiment, design: Design, runs: Mapping[Key, Run]) -> A
         for measure in experiment.measures
         for plot in plots(experiment.factors, runs, measure, 0)
     )
+    rows = summary(design, runs, experiment.measures)
+    table = to_page_table(experiment.factors, rows, experiment.measures)
     lost = sum(bool(run.error or run.shortfalls) for run in runs.values())
-    return Answer(tuple(sentences), verdict, pictures, _table(experiment, design, runs), lost)
-
-
-def _table(experiment: Experiment, design: Design, runs: Mapping[Key, Run]) -> Table:
-    rows: list[list[Cell]] = []
-    for row in summary(design, runs, experiment.measures):
-        cells: list[Cell] = list(point_names(experiment.factors, row.point.number))
-        for measure in experiment.measures:
-            each = row.estimates.get(measure)
-            if each is None:
-                cells.append(None)
-            elif math.isinf(each.half):
-                cells.append(Value(each.mean, MEASURES[measure].unit))
-            else:
-                cells.append(Value.of(each, MEASURES[measure].unit))
-        cells.append(row.runs)
-        rows.append(cells)
-    head = [factor.label for factor in experiment.factors]
-    note = "Means over the runs, with the 95 % interval of the mean (Student)."
-    return Table([*head, *experiment.measures, "runs"], rows, note)
+    return Answer(tuple(sentences), verdict, pictures, table, lost)
 
 
 def command(experiment: Experiment, design: Design) -> str:

@@ -15,17 +15,21 @@ from rich.console import Console
 from beskar7.api.problems import DocumentError
 from beskar7.runtime import LiveRuntime
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say
+from scenarios.pages.page import save as save_page
 from scenarios.parallel.jobs import BackendError, Workers
 from scenarios.parallel.options import workers_of
 from scenarios.swarm.tally import LiveLine
 from scenarios.sweep.curves import factor
 from scenarios.sweep.design import Design
 from scenarios.sweep.options import add_options, asked
+from scenarios.sweep.page import sweep_page
 from scenarios.sweep.runs import Run, play
 from scenarios.sweep.show import SHOWN_ERRORS, error_lines, tables_console, to_json, to_table
 from scenarios.sweep.store import Store, StoreError
 from scenarios.sweep.summary import read_measures, summary, usual_measures
 from scenarios.sweep.tables import columns, save
+
+PAGE = "index.html"
 
 
 def register(subparsers: Any) -> None:
@@ -59,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         with Store(design, args.report, resume=args.resume) as store:
             ending = play_into(store, design, workers, voice)
             measures = measures or usual_measures(store.runs.values())
-            kept = keep(design, store, measures, args.report)
+            kept = keep(design, store, measures, args.report, again(args))
     except (DocumentError, BackendError, StoreError) as error:
         say(voice, str(error))
         return BAD_INPUT
@@ -106,11 +110,15 @@ def play_into(
     return ending
 
 
-def keep(design: Design, store: Store, measures: Sequence[str], folder: Path | None) -> list[Path]:
+def keep(
+    design: Design, store: Store, measures: Sequence[str], folder: Path | None, command: str
+) -> list[Path]:
     """The tables and the page of what is there; where they are. Raises OSError."""
     if folder is None or not store.runs:
         return []
-    return save(columns(design, store.runs), folder)
+    page = folder / PAGE
+    save_page(sweep_page(design, store.runs, measures, command), page)
+    return [*save(columns(design, store.runs), folder), page]
 
 
 def again(args: argparse.Namespace) -> str:

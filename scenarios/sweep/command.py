@@ -97,7 +97,8 @@ def play_into(
 
     def add(run: Run) -> None:
         store.add(run)
-        line.update(progress)
+        if len(store.runs) < design.count:
+            line.update(progress)
 
     ending = "done"
     try:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 from scenarios.engine.measure_names import MEASURES, Unit
 from scenarios.models.estimates import Estimate, difference
+from scenarios.pages.content import Estimated
 from scenarios.pages.units import said, span
 from scenarios.sweep.curves import Curve, Place
+from scenarios.sweep.summary import Shown
 
 Words = dict[str, str]
 
@@ -216,11 +218,12 @@ def _high(place: Place) -> float:
 
 def text(place: Place, measure: str) -> str:
     """``12.3s (11.9s to 12.6s)``."""
-    return _estimate_text(place.estimate, MEASURES[measure].unit)
+    each = place.estimate
+    return _estimate_text(each and Shown.of(each), MEASURES[measure].unit)
 
 
-def _estimate_text(estimate: Estimate | None, unit: Unit) -> str:
-    if estimate is None:
+def _estimate_text(each: Estimated | None, unit: Unit) -> str:
+    if each is None:
         return "nothing"
-    within = span(estimate.low, estimate.high, unit)
-    return said(estimate.mean, unit) + (f" ({within})" if within and estimate.half else "")
+    within = span(each.low, each.high, unit) if each.low < each.high else ""
+    return said(each.mean, unit) + (f" ({within})" if within else "")

@@ -13,6 +13,7 @@ from scenarios.models.estimates import Estimate, estimate
 from scenarios.pages.content import SERIES, Axis, Kind, Plot, Series
 from scenarios.sweep.axes import Group
 from scenarios.sweep.runs import Key, Run
+from scenarios.sweep.summary import Shown
 
 Index = tuple[int, ...]
 """Which value each factor has, from 0."""
@@ -144,7 +145,7 @@ def plots(
 
 
 def _series(curve: Curve, main: Factor) -> Series:
-    estimates = [place.estimate for place in curve.places]
+    estimates = [each and Shown.of(each) for each in (p.estimate for p in curve.places)]
     return Series(
         curve.name,
         main.xs if main.xs and len(main.xs) > 1 else main.names,

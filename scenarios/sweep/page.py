@@ -11,7 +11,7 @@ from scenarios.pages.units import said, span
 from scenarios.sweep.curves import Factor, factor, main_factor, plots, point_names
 from scenarios.sweep.design import Design
 from scenarios.sweep.runs import Key, Run
-from scenarios.sweep.summary import Row, summary
+from scenarios.sweep.summary import Row, Shown, summary
 
 FIGURES = 4
 """Fit on the first screen of a phone."""
@@ -56,7 +56,7 @@ def to_page_table(factors: Sequence[Factor], rows: Sequence[Row], measures: Sequ
         found: list[Cell] = list(point_names(factors, row.point.number))
         for name in measures:
             each = row.estimates.get(name)
-            found.append(None if each is None else Value.of(each, MEASURES[name].unit))
+            found.append(None if each is None else Value.of(Shown.of(each), MEASURES[name].unit))
         cells.append([*found, row.runs])
     note = "Means over the runs, with the 95 % interval of the mean (Student)."
     return Table([*(each.label for each in factors), *measures, "runs"], cells, note)
@@ -87,9 +87,9 @@ def _where(factors: Sequence[Factor], row: Row) -> str:
 
 
 def _text(estimate: Estimate, measure: str) -> str:
-    unit = MEASURES[measure].unit
-    within = span(estimate.low, estimate.high, unit)
-    return said(estimate.mean, unit) + (f" ({within})" if within else "")
+    unit, each = MEASURES[measure].unit, Shown.of(estimate)
+    within = span(each.low, each.high, unit)
+    return said(each.mean, unit) + (f" ({within})" if within else "")
 
 
 def _figures(
@@ -103,5 +103,5 @@ def _figures(
     for name in measures[:FIGURES]:
         for estimate, row in _ranked(rows, name)[:1]:
             label = f"least {name}, at {_where(factors, row)}"
-            found.append(Figure.of(label, estimate, seeds, command, MEASURES[name].unit))
+            found.append(Figure.of(label, Shown.of(estimate), seeds, command, MEASURES[name].unit))
     return found

@@ -37,6 +37,10 @@ def answer(experiment: Experiment, design: Design, runs: Mapping[Key, Run]) -> A
     sentences, verdict = [], ""
     for number, rule in enumerate(experiment.rules):
         found = find(rule, curves(experiment.factors, runs, rule.measure))
+        if found is None:
+            sentences.append(f"Of {rule.series} there is no {rule.measure}: no run had any.")
+            verdict = verdict or "not measured"
+            continue
         told = Template(rule.sentences[found.outcome]).substitute(found.words)
         sentences.append(" ".join(told.split()))
         if number == 0:

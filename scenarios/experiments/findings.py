@@ -183,9 +183,15 @@ RULES: dict[str, Kind] = {
 }
 
 
-def find(rule: Rule, curves: Sequence[Curve]) -> Found:
-    """Judge. Raises KeyError for a curve, or a place of it, that is not there."""
-    return RULES[rule.kind].judge(rule, {curve.name: curve for curve in curves})
+def find(rule: Rule, curves: Sequence[Curve]) -> Found | None:
+    """Judge; None where no run measured what there is to judge.
+
+    Raises KeyError for a curve, or a place of it, that is not there.
+    """
+    known = {curve.name: curve for curve in curves}
+    if not any(place.values for place in known[rule.series].places):
+        return None
+    return RULES[rule.kind].judge(rule, known)
 
 
 def _paired(one: Place, other: Place) -> Estimate | None:

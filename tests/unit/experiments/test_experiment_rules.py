@@ -30,7 +30,9 @@ def curve(name: str, *means: float, noise: Sequence[float] = (-0.1, 0.0, 0.1)) -
 
 def judged(kind: str, *found: Curve, **more: object) -> Found:
     rule = Rule(kind, "queue_seconds.p95", **more)  # type: ignore[arg-type]  # by the tests
-    return find(rule, found)
+    judgement = find(rule, found)
+    assert judgement is not None
+    return judgement
 
 
 def test_curves_cross_where_one_stays_clearly_below() -> None:
@@ -91,9 +93,13 @@ def test_the_best_is_clearly_better_than_what_there_was() -> None:
 
 def test_places_without_a_value_are_no_finding() -> None:
     empty = Curve("a", tuple(Place(x, {}) for x in X))
+    assert find(Rule("ends", "queue_seconds.p95", "a"), [empty]) is None
+    first, *others = empty.places
+    holed = Curve("a", (Place(first.x, {1: 2.0, 2: 3.0}), *others))
     for kind, each in RULES.items():
         rule = Rule(kind, "queue_seconds.p95", "a", "10" if kind == "best" else "a", 1.0)
-        found = find(rule, [empty])
+        found = find(rule, [holed])
+        assert found is not None
         assert found.outcome in each.outcomes
         assert set(found.words) == set(each.words)
 

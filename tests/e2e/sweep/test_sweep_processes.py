@@ -1,0 +1,80 @@
+"""A sweep in worker processes: the same runs as here, and Ctrl-C loses none and leaves nobody."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from beskar7.cli import main
+from beskar7.runtime import LiveRuntime
+
+pytestmark = pytest.mark.e2e
+
+SCENARIO = """
+name: small
+world:
+  hosts: {count: 4, scale: {boot: 0.05, latency: 0.2}}
+load: {machines: 4}
+"""
+COMMAND = "import sys; from beskar7.cli import main; sys.exit(main())"
+
+
+def measured(folder: Path) -> list[dict[str, str]]:
+    with (folder / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{name: row[name] for name in row if name != "wall_seconds"} for row in rows]
+
+
+def _gone(group: int) -> bool:
+    """Whether no process of the group is left, within some seconds: who tracks the workers'
+    resources ends when the last pipe to it does."""
+    runtime = LiveRuntime()
+    deadline = runtime.now() + 20.0
+    while runtime.now() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        runtime.sleep(0.05)
+    return False
+
+
+def test_ctrl_c_on_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(SCENARIO)
+    sweep = ["sweep", str(path), "--grid", "provisioning.workerCount=1,4"]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    line = [*sweep, "--seeds", "1..20000", "--jobs", "2", "--report", str(stopped)]
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *line],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        assert child.stderr is not None
+        said = []
+        for text in child.stderr:
+            said.append(text)
+            if "of 40000 runs" in text:
+                # As a terminal does it: to the workers, too.
+                os.killpg(child.pid, signal.SIGINT)
+                break
+        said += list(child.stderr)
+        assert child.wait(60) == 130, "".join(said)
+    assert "Traceback" not in "".join(said)
+    assert _gone(child.pid), "a process of it is left"
+    # What was played there is kept; the rest is played here.
+    few = [*sweep, "--seeds", "1..3", "--jobs", "1"]
+    before = measured(stopped)
+    assert before
+    assert main([*few, "--report", str(stopped), "--resume"]) == 0
+    assert main([*few, "--report", str(whole)]) == 0
+    assert measured(stopped) == measured(whole)
+    assert [row for row in measured(whole) if row in before], "some of them were played there"

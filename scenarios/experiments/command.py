@@ -11,10 +11,10 @@ from rich.console import Console
 
 from beskar7.api.problems import DocumentError
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say
+from scenarios.engine.clocks import LEVELS
 from scenarios.experiments.answer import answer, page
 from scenarios.experiments.files import Experiment, experiments, load
 from scenarios.experiments.publish import FOLDER, publish
-from scenarios.fidelity.levels import LEVELS
 from scenarios.pages.page import save as save_page
 from scenarios.parallel.jobs import BackendError, Workers
 from scenarios.parallel.options import add_workers, workers_of

@@ -14,12 +14,12 @@ from string import Template
 
 from beskar7.api.documents import Node, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
+from scenarios.engine.clocks import LEVELS, Fidelity
 from scenarios.engine.fault_fields import NAME
 from scenarios.engine.fields import Fields
 from scenarios.engine.loader import find as find_scenario
 from scenarios.engine.measure_names import MEASURES
 from scenarios.experiments.findings import RULES, Rule
-from scenarios.fidelity.levels import LEVELS, Fidelity
 from scenarios.sweep.axes import Group, read_axis, zipped
 from scenarios.sweep.curves import Factor, factor
 from scenarios.sweep.design import Design, design

@@ -130,6 +130,8 @@ def again(args: argparse.Namespace) -> str:
     words += [word for text in args.overrides for word in ("--set", text)]
     if args.personality is not None:
         words += ["--personality", str(args.personality)]
+    if args.calibration is not None:
+        words += ["--calibration", str(args.calibration)]
     seeds = f"{args.seeds[0]}..{args.seeds[-1]}"
     return shlex.join([*words, "--seeds", seeds, "--fidelity", args.fidelity])
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from beskar7.api.documents import Node
 from beskar7.api.problems import DocumentError, Problem, Where
+from scenarios.engine.clocks import Fidelity
 from scenarios.engine.loader import build
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.schema import Scenario
-from scenarios.fidelity.levels import Fidelity
+from scenarios.models.calibration import Calibration
 from scenarios.models.play import NotModelled, check
 from scenarios.sweep.axes import Axis, Group, Setting, count_points, settings
 
@@ -46,6 +47,8 @@ class Design:
     seeds: range
     fidelity: Fidelity
     points: tuple[Point, ...]
+    times: Calibration | None = None
+    """Of the model alone; None: those that come along."""
 
     @property
     def axes(self) -> list[Axis]:
@@ -69,6 +72,7 @@ class Design:
             "set": list(self.overrides),
             "grid": [[str(each) for each in group] for group in self.groups],
             "scenario": digest.hexdigest(),
+            "calibration": None if self.times is None else self.times.values(),
         }
 
 
@@ -80,6 +84,7 @@ def design(
     seeds: range,
     fidelity: Fidelity,
     overrides: Sequence[str] = (),
+    times: Calibration | None = None,
 ) -> Design:
     """Read the scenario at every point of the grid.
 
@@ -97,7 +102,7 @@ def design(
         Point(number, chosen, _at(plain, chosen, fidelity))
         for number, chosen in enumerate(settings(groups))
     )
-    return Design(source, tuple(overrides), tuple(groups), seeds, fidelity, points)
+    return Design(source, tuple(overrides), tuple(groups), seeds, fidelity, points, times)
 
 
 def _at(plain: Node, chosen: Sequence[Setting], fidelity: Fidelity) -> Scenario:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from beskar7.api.documents import read_file
 from beskar7.api.problems import DocumentError, Problem, Where
+from scenarios.calibrate.option import add_calibration, calibration_of
 from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.command import MAX_SEED
+from scenarios.engine.clocks import LEVELS
 from scenarios.engine.loader import find
-from scenarios.fidelity.levels import LEVELS
 from scenarios.parallel.options import add_workers
 from scenarios.swarm.command import seeds
 from scenarios.sweep.axes import Group, read_axis, zipped
@@ -53,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fidelity", choices=LEVELS, default="model", help="default: model")
     parser.add_argument("--measures", metavar="NAMES", help="to show, as in claim_seconds.p95,...")
+    add_calibration(parser)
     add_workers(parser)
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="keep all runs, tables and a page here"
@@ -78,6 +80,9 @@ def asked(args: argparse.Namespace) -> Design:
     if not groups:
         message = "what is to vary? As in --grid provisioning.workerCount=2,4,8"
         raise DocumentError([Problem(Where("--grid"), "", message)])
+    if args.calibration is not None and args.fidelity != "model":
+        where = Where(f"--calibration {args.calibration}")
+        raise DocumentError([Problem(where, "", "only of --fidelity model")])
     return design(
         read_file(find(args.scenario)),
         source=args.scenario,
@@ -85,4 +90,5 @@ def asked(args: argparse.Namespace) -> Design:
         seeds=args.seeds,
         fidelity=args.fidelity,
         overrides=[*personality_overrides(args), *args.overrides],
+        times=calibration_of(args) if args.fidelity == "model" else None,
     )

@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scenarios.engine.clocks import Fidelity
 from scenarios.engine.schema import Scenario
-from scenarios.fidelity.levels import Fidelity, play_at
+from scenarios.fidelity.levels import play_at
 from scenarios.models.calibration import Calibration
 from scenarios.parallel.jobs import Workers, play_all
 from scenarios.sweep.design import Design
@@ -64,6 +65,8 @@ def run_task(task: Task) -> Run:
     except Exception as error:
         return Run(task.point, task.seed, {}, error=f"{type(error).__name__}: {error}")
     shortfalls = played.shortfalls
+    if played.bottleneck:
+        shortfalls += (f"the harness was the bottleneck ({played.bottleneck})",)
     return Run(task.point, task.seed, played.metrics, played.wall_seconds, shortfalls)
 
 
@@ -72,7 +75,6 @@ def play(
     workers: Workers,
     *,
     done: Collection[Key] = (),
-    times: Calibration | None = None,
     add: Callable[[Run], None],
 ) -> None:
     """Have all runs played but those that are ``done``; ``add`` gets each as it comes.
@@ -82,7 +84,7 @@ def play(
     """
     known = set(done)
     tasks = (
-        Task(point.number, seed, design.fidelity, point.scenario, times)
+        Task(point.number, seed, design.fidelity, point.scenario, design.times)
         for seed in design.seeds
         for point in design.points
         if (point.number, seed) not in known

@@ -20,7 +20,13 @@ MANIFEST, RUNS = "sweep.json", "runs.jsonl"
 FORMAT = 1
 MAX_BYTES = 2 << 30
 """Of ``runs.jsonl``: the most runs that a sweep may have, at 4 KiB each, and as much again."""
-WORDS = {"set": "--set", "grid": "the grid", "fidelity": "--fidelity", "scenario": "the scenario"}
+WORDS = {
+    "set": "--set",
+    "grid": "the grid",
+    "fidelity": "--fidelity",
+    "scenario": "the scenario",
+    "calibration": "--calibration",
+}
 
 
 class StoreError(Exception):
@@ -119,7 +125,7 @@ def _agree(was: Mapping[str, Any], asked: Mapping[str, object], folder: Path) ->
     for name, words in WORDS.items():
         if was.get(name) == asked[name]:
             continue
-        told = "" if name == "scenario" else f": it was {_text(was.get(name))}"
+        told = "" if name in ("scenario", "calibration") else f": it was {_text(was.get(name))}"
         raise StoreError(
             f"--resume: {words} changed since the sweep in {folder} was begun{told}; "
             "its runs would not be of one kind. Give another --report"

@@ -72,8 +72,9 @@ def seeds_text(design: Design) -> str:
 
 def page(experiment: Experiment, design: Design, found: Answer, made: str) -> Page:
     """The answer on the first screen, then the plots, then all figures."""
-    tone = "bad" if found.lost else "plain"
-    verdict = f"{found.lost} runs fell short" if found.lost else found.verdict
+    verdict = Verdict(found.verdict)
+    if found.lost:
+        verdict = Verdict(f"{found.lost} runs fell short", "bad")
     seeds, again = f"seeds {seeds_text(design)}", command(experiment, design)
     played = f"{experiment.setting}\n\n{design.count} runs at the level `{design.fidelity}`. "
     figures = [
@@ -83,7 +84,7 @@ def page(experiment: Experiment, design: Design, found: Answer, made: str) -> Pa
         title="Experiment",
         question=experiment.question,
         answer="\n\n".join(found.sentences),
-        verdict=Verdict(verdict, tone),
+        verdict=verdict,
         seed=seeds,
         command=again,
         sections=(

@@ -98,8 +98,8 @@ def _list(voice: Console) -> int:
 def _play(experiment: Experiment, args: argparse.Namespace, voice: Console) -> int:
     design = experiment.design(args.seeds, args.fidelity)
     workers = Workers(1) if design.fidelity == "live" else workers_of(args)
-    folder = None if args.report is None else args.report / experiment.name
-    resume = args.resume and (folder / MANIFEST).exists()
+    folder: Path | None = None if args.report is None else args.report / experiment.name
+    resume = args.resume and folder is not None and (folder / MANIFEST).exists()
     with Store(design, folder, resume=resume) as store:
         ending = play_into(store, design, workers, voice, experiment.name)
     if ending != "done":

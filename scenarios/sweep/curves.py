@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from beskar7.api.durations import parse_duration
@@ -124,8 +124,9 @@ def plots(
     main, meaning = factors[x], MEASURES[measure]
     found = [_series(each, main) for each in curves(factors, runs, measure, x)]
     low, high = (min(main.xs), max(main.xs)) if main.xs else (0.0, 0.0)
-    scale = "log" if low > 0 and high / low >= 20 else "linear"
-    along = Axis(main.label, main.unit, scale=scale)
+    along = Axis(main.label, main.unit)
+    if low > 0 and high / low >= 20:
+        along = replace(along, scale="log")
     kind: Kind = "line" if main.xs and len(main.xs) > 1 else "bars"
     pictures = []
     for begin in range(0, len(found), SERIES):
@@ -145,16 +146,18 @@ def plots(
 
 
 def _series(curve: Curve, main: Factor) -> Series:
-    estimates = [each and Shown.of(each) for each in (p.estimate for p in curve.places)]
+    estimates = [
+        None if each is None else Shown.of(each) for each in (p.estimate for p in curve.places)
+    ]
     return Series(
         curve.name,
         main.xs if main.xs and len(main.xs) > 1 else main.names,
         [None if each is None else each.mean for each in estimates],
-        [_finite(each and each.low) for each in estimates],
-        [_finite(each and each.high) for each in estimates],
+        [None if each is None else _finite(each.low) for each in estimates],
+        [None if each is None else _finite(each.high) for each in estimates],
         [0 if each is None else each.count for each in estimates],
     )
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

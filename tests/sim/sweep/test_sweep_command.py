@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from beskar7.cli import main
+from scenarios.engine.clocks import Fidelity
 from scenarios.experiments.publish import BEGIN, END
+from scenarios.fidelity.levels import play_at
 from scenarios.pages.units import said
 from scenarios.sweep import runs
 from scenarios.sweep.runs import Run, Task
@@ -84,12 +86,11 @@ def test_a_sweep_is_stopped_and_gone_on_with(
 def test_a_run_that_breaks_costs_itself_alone(
     scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    def breaks(fidelity: str, scenario: Any, seed: int, times: Any) -> Any:
+    def breaks(fidelity: Fidelity, scenario: Any, seed: int, times: Any) -> Any:
         if seed == 2:
             raise RuntimeError("the dice fell off the table")
-        return real(fidelity, scenario, seed, times)
+        return play_at(fidelity, scenario, seed, times)
 
-    real = runs.play_at
     monkeypatch.setattr(runs, "play_at", breaks)
     assert main(["sweep", scenario, *GRID, "--report", str(tmp_path / "out")]) == 1
     told = capsys.readouterr().err

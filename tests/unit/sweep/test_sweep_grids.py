@@ -139,8 +139,9 @@ def test_measures_are_known_by_name() -> None:
         read_measures("claimed,claimd")
 
 
-def run(point: int, seed: int, value: float | None = 1.0, **more: str) -> Run:
-    return Run(point, seed, {} if value is None else {"claimed": value, "conflicts": None}, **more)
+def run(point: int, seed: int, value: float | None = 1.0, error: str = "") -> Run:
+    metrics = {} if value is None else {"claimed": value, "conflicts": None}
+    return Run(point, seed, metrics, error=error)
 
 
 def test_a_sweep_that_was_stopped_goes_on(tmp_path: Path) -> None:

@@ -124,10 +124,11 @@ def _handovers(evidence: Evidence) -> list[float]:
     return found
 
 
-def _false_elections(evidence: Evidence, lives: Sequence[PodLife]) -> int:
+def _false_elections(evidence: Evidence) -> int:
     """Whoever ended, killed or stopped, was followed and not displaced."""
+    lives = pod_lives(evidence.history.writes)
     ends = {life.identity: life.end for life in lives if life.end is not None}
-    ends |= {i.subject: i.time for i in evidence.incidents if i.kind == "kill-manager"}
+    ends |= killed_at(evidence)
     holder = ""
     count = 0
     for hold in evidence.history.leases:
@@ -196,7 +197,7 @@ def measure(evidence: Evidence) -> dict[str, float | None]:
         "bmc_concurrent_operations_max": float(concurrency_max(operations)),
         "bmc_faulted_requests": float(sum(bool(request.fault) for request in evidence.requests)),
         "managers_failed": float(sum(life.failed for life in pod_lives(history.writes))),
-        "false_elections": float(_false_elections(evidence, pod_lives(history.writes))),
+        "false_elections": float(_false_elections(evidence)),
         "managers_killed": float(sum(i.kind == "kill-manager" for i in evidence.incidents)),
     }
     values.update(queue_measures(evidence, rows))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from scenarios.experiments.files import experiments, load
 from scenarios.experiments.findings import RULES, Found, Rule, find
+from scenarios.experiments.publish import ANSWER, FOLDER, INDEX
 from scenarios.sweep.axes import read_axis, zipped
 from scenarios.sweep.curves import Curve, Place, curves, factor, main_factor, plots, point_number
 from scenarios.sweep.runs import Run
@@ -134,3 +137,17 @@ def test_every_experiment_can_be_played(name: str) -> None:
     assert experiment.name == name
     assert experiment.question.endswith("?")
     assert experiment.design().count <= 1000
+
+
+@pytest.mark.parametrize("name", experiments())
+def test_every_experiment_has_its_page(name: str) -> None:
+    folder = Path(__file__).parents[3] / FOLDER
+    page = (folder / f"{name}.md").read_text(encoding="utf-8")
+    experiment = load(name)
+    assert page.startswith(f"# {' '.join(experiment.question.split())}\n")
+    answer = next(line for line in page.splitlines() if line.startswith(ANSWER))
+    assert f"]({name}.md) | {answer.removeprefix(ANSWER)} |" in (folder / INDEX).read_text("utf-8")
+    for measure in experiment.measures:
+        assert f"- `{measure}`: " in page
+    for picture in re.findall(r"\]\((\S+\.svg)\)", page):
+        assert (folder / picture).is_file()

@@ -109,8 +109,9 @@ def test_every_point_is_read_before_anything_is_played() -> None:
         )
     with pytest.raises(DocumentError, match=r"200000 runs"):
         designed("load.machines=1,2", seeds=range(100_000))
-    with pytest.raises(DocumentError, match=r"--fidelity model: .*leader-elect.*use --fidelity"):
-        designed("world.managers.args.leader-elect=true,false")
+    unknown = SCENARIO + "acts: [{at: 1s, configure: {provisioning.workerCount: 9}}]\n"
+    with pytest.raises(DocumentError, match=r"--fidelity model: .*acts\.0 .*use --fidelity code"):
+        designed("load.machines=1,2", text=unknown)
 
 
 def test_what_goes_together_is_no_product() -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+Regime = Literal["terminating", "steady-state"]
+"""What the runs were that something is estimated from (see :mod:`scenarios.models.regimes`)."""
 CONFIDENCE = 0.95
 LEAST_REPLICATIONS = 10
 """Before a half-width is believed: with fewer the deviation itself is too uncertain (Law, 9.4)."""
@@ -32,6 +35,7 @@ class Estimate:
     half: float
     count: int
     confidence: float = CONFIDENCE
+    regime: Regime = "terminating"
 
     @property
     def low(self) -> float:
@@ -84,12 +88,14 @@ def replicate(
     most: int = 200,
     confidence: float = CONFIDENCE,
     told: Callable[[int], None] = lambda done: None,
+    regime: Regime = "terminating",
 ) -> dict[str, Estimate]:
     """Run with one seed after the other until every ``watched`` mean is known well enough.
 
     Well enough: its half-width is at most ``relative`` of it (or ``most`` runs were made; the
     estimates tell). Nothing watched: all that a run returns. ``told`` hears of each run's end.
     What some runs have no value for (NaN: nothing to measure) is estimated from the others.
+    ``regime`` is what the runs are, which the estimates say.
     """
     values: dict[str, list[float]] = {}
     for done in range(1, most + 1):
@@ -103,7 +109,11 @@ def replicate(
             made = [estimate(values[name], confidence) for name in names if values[name]]
             if all(each.relative <= relative for each in made):
                 break
-    return {name: estimate(kept, confidence) for name, kept in values.items() if kept}
+    return {
+        name: replace(estimate(kept, confidence), regime=regime)
+        for name, kept in values.items()
+        if kept
+    }
 
 
 def warm_up(series: Sequence[float]) -> int:

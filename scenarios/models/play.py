@@ -34,6 +34,7 @@ from scenarios.models import faults
 from scenarios.models.actor import World
 from scenarios.models.backlog import queue_measures
 from scenarios.models.calibration import Calibration
+from scenarios.models.estimates import Regime
 from scenarios.models.events import after
 from scenarios.models.hithosts import HitHosts
 from scenarios.models.hostrecords import HostRecords, Wishes
@@ -42,6 +43,7 @@ from scenarios.models.machines import host_kinds
 from scenarios.models.managers import Managers
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.provisioning import Provisioning
+from scenarios.models.regimes import regime_of, settled_times
 
 FOLLOWED = ("provisioning.", "bmc.")
 """Beginnings of those keys of the ConfigMap whose changes the model follows."""
@@ -56,11 +58,21 @@ class NotModelled(Exception):
 @dataclass(frozen=True, slots=True)
 class ModelRun:
     """``metrics`` by the names of :mod:`scenarios.engine.measure_names`, as far as the model knows
-    them. ``seconds``: from the load's start to rest."""
+    them. ``seconds``: from the load's start to rest. They are of the whole run, whatever its
+    ``regime``, as those of the code are."""
 
     metrics: dict[str, float | None]
     seconds: float
     machines: list[ModelMachine] = field(repr=False)
+    regime: Regime = "terminating"
+
+    @property
+    def settled(self) -> dict[str, float | None]:
+        """The times of a steady-state run without its warm-up and its end; None where it was too
+        short to settle. Of a terminating run all machines count."""
+        if self.regime == "terminating":
+            return self.metrics
+        return settled_times(self.machines)
 
 
 def check(scenario: Scenario) -> None:
@@ -377,4 +389,4 @@ class _Playing:
         metrics.update(queue_measures(machines, self._began, worked, workers))
         for name, values in found.items():
             metrics.update({f"{name}.{key}": value for key, value in summarize(values).items()})
-        return ModelRun(metrics, seconds, machines)
+        return ModelRun(metrics, seconds, machines, regime_of(self._scenario))

@@ -7,12 +7,15 @@ missing rate, and for a queue that has no steady state.
 Sources: Kleinrock, Queueing Systems I (1975), chapters 3 and 5: Erlang C, M/M/c, the finite
 source (his M/M/m//M), Pollaczek-Khinchine. Little, Operations Research 9 (1961), L = lambda W.
 Takagi, Queueing Analysis I (1991), section 2.2: a server that goes away after each service.
+Fuhrmann and Cooper, Operations Research 33 (1985): what vacations add to an M/G/1. Franx,
+Operations Research Letters 29 (2001): the waiting time of an M/D/c.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,71 @@ def mg1(arrivals: float, service: float, variation: float) -> Steady:
 def md1(arrivals: float, service: float) -> Steady:
     """M/D/1: every service takes equally long."""
     return mg1(arrivals, service, 0.0)
+
+
+def md1_waiting_share(arrivals: float, service: float, seconds: float) -> float:
+    """The share of the jobs of an M/D/1 that wait for ``seconds`` at most; 0 for less than none.
+
+    Erlang's sum of 1909 has terms of changing sign, which cancel to nothing but rounding at long
+    waits; Franx's has none.
+    """
+    load = _load(arrivals, service)
+    _require(load < 1.0, f"{load:g} erlangs for 1 server: no steady state")
+    if seconds < 0.0:
+        return 0.0
+    services = math.floor(seconds / service) + 1
+    most_waiting = list(accumulate(_md1_queue(load, services)))
+    mean = arrivals * (services * service - seconds)
+    return math.fsum(
+        most_waiting[services - 1 - come] * share
+        for come, share in enumerate(_poisson(mean, services))
+    )
+
+
+def _md1_queue(load: float, most: int) -> list[float]:
+    """Shares of time in which 0 to ``most`` - 1 jobs wait in an M/D/1 (Ramaswami's recursion)."""
+    come = _poisson(load, most + 2)
+    at_least = [1.0 - before for before in accumulate(come, initial=0.0)]
+    inside = [1.0 - load]
+    for jobs in range(1, most + 1):
+        flow = inside[0] * at_least[jobs] + math.fsum(
+            inside[fewer] * at_least[jobs + 1 - fewer] for fewer in range(1, jobs)
+        )
+        inside.append(flow / come[0])
+    return [inside[0] + inside[1], *inside[2:]]
+
+
+def _poisson(mean: float, most: int) -> list[float]:
+    """The chances of 0 to ``most`` - 1 arrivals where ``mean`` are expected."""
+    found = [math.exp(-mean)]
+    for count in range(1, most):
+        found.append(found[-1] * mean / count)
+    return found
+
+
+def mg1_vacations(
+    arrivals: float, service: float, variation: float, vacation: float, vacation_variation: float
+) -> Steady:
+    """M/G/1 whose server goes away whenever nobody is there, and again until somebody is.
+
+    ``vacation``: mean time of one; ``vacation_variation``: its squared coefficient of variation.
+    What is added to the wait does not depend on the load: what is left of the vacation that an
+    arrival meets.
+    """
+    _require(vacation > 0.0 and vacation_variation >= 0.0, "a vacation above 0, not negative")
+    plain = mg1(arrivals, service, variation)
+    waiting = plain.waiting + vacation * (1.0 + vacation_variation) / 2.0
+    return Steady(plain.utilisation, arrivals, waiting, waiting + service)
+
+
+def jobs_at_rest(arrivals: float, service: float, variation: float, cooldown: float) -> float:
+    """How many jobs are there while the server of :func:`mg1_cooldown` does not serve: the mean.
+
+    By Fuhrmann and Cooper's decomposition that is all in which it differs from an M/G/1 without
+    cooldown, whatever makes the server rest.
+    """
+    resting = mg1_cooldown(arrivals, service, variation, cooldown)
+    return resting.jobs - mg1(arrivals, service, variation).jobs
 
 
 def mg1_cooldown(arrivals: float, service: float, variation: float, cooldown: float) -> Steady:

@@ -43,6 +43,53 @@ def test_constant_service_halves_the_wait(service: float, load: float) -> None:
     )
 
 
+@given(service=RATES, load=SHARES, services=st.floats(0.0, 6.0))
+def test_waits_of_an_md1_are_as_erlang_found(service: float, load: float, services: float) -> None:
+    arrivals, seconds = load / service, services * service
+    terms = []
+    for number in range(int(services) + 1):
+        ahead = arrivals * (number * service - seconds)
+        terms.append(ahead**number / math.factorial(number) * math.exp(-ahead))
+    found = theory.md1_waiting_share(arrivals, service, seconds)
+    assert found == pytest.approx((1 - load) * math.fsum(terms), abs=1e-9)
+
+
+@settings(max_examples=5)
+@given(service=RATES, load=st.floats(0.1, 0.7))
+def test_waits_of_an_md1_have_its_mean(service: float, load: float) -> None:
+    arrivals, step = load / service, service / 10
+    late = [
+        1.0 - theory.md1_waiting_share(arrivals, service, (number + 0.5) * step)
+        for number in range(10 * 30)
+    ]
+    mean = theory.md1(arrivals, service).waiting
+    assert math.fsum(late) * step == pytest.approx(mean, rel=0.02)
+    assert theory.md1_waiting_share(arrivals, service, -1.0) == 0.0
+    assert theory.md1_waiting_share(arrivals, service, 0.0) == pytest.approx(1.0 - load)
+
+
+@given(service=RATES, load=SHARES, vacation=RATES)
+def test_a_vacation_adds_what_is_left_of_it(service: float, load: float, vacation: float) -> None:
+    arrivals = load / service
+    plain = theory.mg1(arrivals, service, 1.0).waiting
+    # What is left of a constant is half of it, of an exponential all of it.
+    constant = theory.mg1_vacations(arrivals, service, 1.0, vacation, 0.0)
+    exponential = theory.mg1_vacations(arrivals, service, 1.0, vacation, 1.0)
+    assert constant.waiting == pytest.approx(plain + vacation / 2)
+    assert exponential.waiting == pytest.approx(plain + vacation)
+
+
+@given(service=RATES, load=SHARES, share=st.floats(0.0, 0.9))
+def test_who_waits_while_the_server_rests_grows_with_its_rest(
+    service: float, load: float, share: float
+) -> None:
+    arrivals, cooldown = load * (1 - share) / service, share * service
+    resting = theory.jobs_at_rest(arrivals, service, 1.0, cooldown)
+    assert resting >= -1e-9
+    assert theory.jobs_at_rest(arrivals, service, 1.0, 0.0) == pytest.approx(0.0)
+    assert theory.jobs_at_rest(arrivals, service, 1.0, cooldown / 2) <= resting + 1e-9
+
+
 @settings(max_examples=20)
 @given(service=RATES, load=st.floats(0.05, 0.9), servers=st.integers(1, 30))
 def test_many_sources_are_a_poisson_stream(service: float, load: float, servers: int) -> None:
@@ -96,6 +143,8 @@ def test_quantiles_of_the_wait_agree_with_its_mean(
         (lambda: theory.mmc(0.0, 1.0, 2), "arrivals 0/s"),
         (lambda: theory.erlang_b(0, 1.0), "0 servers"),
         (lambda: theory.mmc_waiting_quantile(1.0, 0.5, 1, 1.0), "a share of 1"),
+        (lambda: theory.md1_waiting_share(1.0, 1.0, 5.0), "no steady state"),
+        (lambda: theory.mg1_vacations(0.5, 1.0, 1.0, 0.0, 1.0), "a vacation above 0"),
     ],
 )
 def test_what_has_no_answer_is_refused(call: object, said: str) -> None:

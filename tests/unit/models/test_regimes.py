@@ -62,7 +62,8 @@ def machines() -> list[ModelMachine]:
 def test_the_warm_up_and_the_end_are_left_out() -> None:
     chosen = settled(machines())
     numbers = [one.number for one in chosen]
-    assert numbers == list(range(100, numbers[-1] + 1))
+    assert 100 <= numbers[0] < 120
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
     # Who comes half a minute before the last arrival, as long as it may take, is still counted.
     assert numbers[-1] == 499 - 15
     times = settled_times(machines())

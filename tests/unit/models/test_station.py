@@ -221,7 +221,7 @@ def test_intervals_of_the_queue_hold_the_exact_value(name: str) -> None:
     covered = sum(each.covers(exact) for each in made)
     assert covered >= LEAST_COVERED, f"{covered} of {INTERVALS} hold {exact:.4g}"
     # An interval that holds everything says nothing.
-    assert sum(each.half for each in made) / INTERVALS < 0.5 * exact
+    assert sum(each.half for each in made) / INTERVALS < 0.75 * exact
 
 
 def test_a_silent_bmc_gives_its_worker_up() -> None:

@@ -31,6 +31,8 @@ FROM: tuple[Fidelity, ...] = ("live", "code")
 BUSY = 1.0
 """Processes that want to run for each core, beyond which a machine is too busy to measure on."""
 
+OTHERS = "other processes wanted the machine"
+
 
 def register(subparsers: Any) -> None:
     """Add ``calibrate`` to the command's subparsers."""
@@ -91,8 +93,9 @@ def run(args: argparse.Namespace) -> int:
     except (DocumentError, NotModelled) as error:
         say(voice, str(error))
         return BAD_INPUT
-    if args.level == "live" and not args.force and (refused := too_busy(os.getloadavg()[0])):
-        say(voice, refused)
+    busy = too_busy(os.getloadavg()[0]) if args.level == "live" else ""
+    if busy and not args.force:
+        say(voice, busy)
         return FELL_SHORT
     evidence, wall_seconds = attempt(scenario, CLOCKS[args.level], args.seed, voice)
     if evidence.ending == "interrupted":
@@ -108,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     except NotLearned as error:
         say(voice, f"The model could not learn the controller's operations: {error}")
         return FELL_SHORT
-    about = _about(scenario, args, result)
+    about = _about(scenario, args, result.bottleneck or (OTHERS if busy else ""))
     _tell(times, Console(highlight=False))
     seen = agreement(scenario, args.seed, result.metrics, calibration(times, ""))
     _tell_agreement(seen, Console(highlight=False))
@@ -148,7 +151,7 @@ def unfit(result: Result, force: bool) -> str:
     return ""
 
 
-def _about(scenario: Scenario, args: argparse.Namespace, result: Result) -> dict[str, object]:
+def _about(scenario: Scenario, args: argparse.Namespace, bottleneck: str) -> dict[str, object]:
     words = ["beskar7", "calibrate", *([args.scenario] if args.scenario else [])]
     words += ["--from", args.level, "--seed", str(args.seed)]
     for override in args.overrides:
@@ -160,7 +163,7 @@ def _about(scenario: Scenario, args: argparse.Namespace, result: Result) -> dict
         "cores": os.cpu_count() or 1,
         "python": platform.python_version(),
         "command": shlex.join(words),
-        **({"bottleneck": result.bottleneck} if result.bottleneck else {}),
+        **({"bottleneck": bottleneck} if bottleneck else {}),
     }
 
 

@@ -107,7 +107,7 @@ def _source(known: Mapping[str, str]) -> str:
         f"Python {known.get('python', '?')}",
     ]
     if known.get("bottleneck"):
-        parts.append(f"the harness was the bottleneck: {known['bottleneck']}")
+        parts.append(f"measured in spite of a bottleneck: {known['bottleneck']}")
     return ", ".join(parts)
 
 

@@ -47,7 +47,7 @@ def test_a_file_says_where_its_times_come_from(tmp_path: Path) -> None:
     found = Calibration.load(path)
     assert found.source == (
         "live run of calibrate, seed 7, 2 cores, Python 3.11.7, "
-        "the harness was the bottleneck: fleet was busy"
+        "measured in spite of a bottleneck: fleet was busy"
     )
     assert replace(found, source=Calibration().source) == Calibration()
 

@@ -37,7 +37,7 @@ def swarm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]
     """Runs the command with seeds that are not played but judged by ``play``."""
 
     def go(*argv: str, play: Player = outcome, stop_at: int = -1) -> int:
-        def play_all(tasks: Iterator[Task], **_: Any) -> Iterator[Record]:
+        def play_all(_: Any, tasks: Iterator[Task], *__: Any, **___: Any) -> Iterator[Record]:
             for task in tasks:
                 if task.seed == stop_at:
                     raise KeyboardInterrupt

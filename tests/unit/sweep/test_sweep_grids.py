@@ -109,7 +109,7 @@ def test_every_point_is_read_before_anything_is_played() -> None:
         )
     with pytest.raises(DocumentError, match=r"200000 runs"):
         designed("load.machines=1,2", seeds=range(100_000))
-    unknown = SCENARIO + "acts: [{at: 1s, configure: {provisioning.workerCount: 9}}]\n"
+    unknown = SCENARIO + "acts: [{at: 1s, configure: {hostSelection.algorithm: priority}}]\n"
     with pytest.raises(DocumentError, match=r"--fidelity model: .*acts\.0 .*use --fidelity code"):
         designed("load.machines=1,2", text=unknown)
 

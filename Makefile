@@ -9,8 +9,8 @@ JOBS ?= auto
 TESTS ?= tests
 PYTEST_ARGS ?=
 DEMO_OUT ?= out/demo
-# Further arguments for the load test, e.g. make load LOAD_ARGS='--users 40 --duration 300'
-LOAD_ARGS ?=
+# The load test's shape and further arguments, e.g. make load LOAD_ARGS='steps --machines 100'
+LOAD_ARGS ?= soak --duration 60
 # A swarm's length in minutes, and further arguments, e.g. make swarm SWARM_ARGS='--seeds 1..10000'
 SWARM_MINUTES ?= 60
 SWARM_ARGS ?=
@@ -81,7 +81,7 @@ mutants:
 
 load:
 	$(SETUP) load
-	@"$(VENV)/bin/python" -m loadtest $(LOAD_ARGS)
+	@"$(VENV)/bin/beskar7" load $(LOAD_ARGS)
 
 lock:
 	$(SETUP) dev

@@ -34,6 +34,7 @@ from scenarios.models import faults
 from scenarios.models.actor import World
 from scenarios.models.backlog import queue_measures
 from scenarios.models.calibration import Calibration
+from scenarios.models.collector import rare_collections
 from scenarios.models.estimates import Regime
 from scenarios.models.events import after
 from scenarios.models.hithosts import HitHosts
@@ -142,7 +143,8 @@ class Model:
         self.hosts = host_kinds(scenario, self.tuning, scripts or learn(scenario))
 
     def run(self, seed: int) -> ModelRun:
-        return _Playing(self, seed).run()
+        with rare_collections():
+            return _Playing(self, seed).run()
 
 
 class _Playing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,14 @@ from scenarios.command import (
     say,
     seed,
 )
+from scenarios.engine.keeping import REPORT, RESULT
 from scenarios.load.cluster import result_of
 from scenarios.load.locust import LocustError, Order, locust_load, on_cluster
+from scenarios.load.page import load_page
 from scenarios.load.people import people
 from scenarios.load.world import scenario
+from scenarios.pages.page import save
 
-RESULT = "result.json"
 STANDARD, LEADER = "standard", "leader"
 
 
@@ -184,6 +187,8 @@ def _on_cluster(made: Shape, args: argparse.Namespace, voice: Console) -> int:
     document = orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n"
     if args.report is not None:
         (args.report / RESULT).write_bytes(document)
+        save(load_page(made, found, shlex.join(["beskar7", *sys.argv[1:]])), args.report / REPORT)
+        say(voice, f"written: {args.report / REPORT}")
         say(voice, f"written: {args.report / RESULT}")
     if args.output == "json":
         sys.stdout.write(document.decode())

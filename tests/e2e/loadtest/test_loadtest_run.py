@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,3 +99,43 @@ def test_bad_input_is_exit_2_in_words(arguments: list[str], said: str) -> None:
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_page_shows_conflicts_queue_and_hosts_while_the_load_runs(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    size = ["--machines", "2", "--duration", "6", "--managers", "1", "--hold", "0.1"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "beskar7", "load", "soak", *size, "--web", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        rows: list[dict[str, Any]] = []
+        page = ""
+        deadline = time.monotonic() + 90
+        while not (rows and rows[-1]["provisioned"]):
+            assert time.monotonic() < deadline, rows
+            assert running.poll() is None
+            try:
+                page = fetch(port, "/beskar7").decode()
+                rows = json.loads(fetch(port, "/beskar7/figures"))
+            except OSError:  # not there yet
+                time.sleep(0.3)
+        assert "Claim attempts that conflicted" in page
+        assert rows[-1]["attempts"] >= 2
+        assert sum(rows[-1]["hosts"].values()) == 2
+        assert rows[-1]["queue"] >= 0
+        said, _ = running.communicate(timeout=90)
+        assert running.returncode == 0, said
+    finally:
+        running.kill()
+        running.wait()
+
+
+def fetch(port: int, path: str) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        found: bytes = answer.read()
+        return found

@@ -62,5 +62,8 @@ def test_a_runs_report_and_verdict_have_what_its_clients_saw(logs: Any) -> None:
     html = render_report(result)
     assert "What the clients saw" in html
     assert "<td>single-owner</td>" in html
+    evidence.client = found()
+    del evidence.client["thresholds"]
+    assert "What the clients saw" in render_report(conclude(evidence, Rules(), 1.0))
     evidence.client = None
     assert "What the clients saw" not in render_report(conclude(evidence, Rules(), 1.0))

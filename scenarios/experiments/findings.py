@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.engine.measure_names import MEASURES, Unit
-from scenarios.models.estimates import Estimate, difference
+from scenarios.models.estimates import Estimate, Shown, difference
 from scenarios.pages.content import Estimated
 from scenarios.pages.units import said, span
 from scenarios.sweep.curves import Curve, Place
-from scenarios.sweep.summary import Shown
 
 Words = dict[str, str]
 

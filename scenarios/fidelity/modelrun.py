@@ -24,7 +24,7 @@ from scenarios.engine.keeping import RESULT
 from scenarios.engine.measure_names import MEASURES
 from scenarios.engine.schema import Check, Scenario
 from scenarios.models.calibration import Calibration
-from scenarios.models.estimates import Estimate, replicate
+from scenarios.models.estimates import Estimate, Shown, replicate
 from scenarios.models.learn import NotLearned
 from scenarios.models.play import Model, NotModelled
 from scenarios.swarm.tally import LiveLine
@@ -92,7 +92,7 @@ def _interval(one: Estimate) -> dict[str, float | int | None]:
     known = math.isfinite(one.half)
     return {
         "mean": round(one.mean, 6),
-        "low": round(one.low, 6) if known else None,
+        "low": round(Shown.of(one).low, 6) if known else None,
         "high": round(one.high, 6) if known else None,
         "runs": one.count,
         "confidence": one.confidence,
@@ -200,7 +200,8 @@ def _tell(result: ModelResult, console: Console) -> None:
         unit = MEASURES[name].unit if name in MEASURES else "number"
         span = "-"
         if math.isfinite(found.half):
-            span = f"{format_value(found.low, unit)} .. {format_value(found.high, unit)}"
+            ends = Shown.of(found)
+            span = f"{format_value(ends.low, unit)} .. {format_value(ends.high, unit)}"
         table.add_row(name, format_value(found.mean, unit), span)
     console.print(table)
     if result.checks:

@@ -56,6 +56,20 @@ class Estimate:
         return self.low <= value <= self.high
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An estimate as it is shown: no measure is below zero, so its interval does not go there."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, each: Estimate) -> Shown:
+        return cls(each.mean, max(0.0, each.low), each.high, each.count)
+
+
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Student's interval of the mean of independent values. Raises ValueError for none."""
     count = len(values)

@@ -9,11 +9,10 @@ from itertools import product
 
 from beskar7.api.durations import parse_duration
 from scenarios.engine.measure_names import MEASURES, Unit
-from scenarios.models.estimates import Estimate, estimate
+from scenarios.models.estimates import Estimate, Shown, estimate
 from scenarios.pages.content import SERIES, Axis, Kind, Plot, Series
 from scenarios.sweep.axes import Group
 from scenarios.sweep.runs import Key, Run
-from scenarios.sweep.summary import Shown
 
 Index = tuple[int, ...]
 """Which value each factor has, from 0."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scenarios.engine.measure_names import MEASURES
-from scenarios.models.estimates import Estimate
+from scenarios.models.estimates import Estimate, Shown
 from scenarios.pages.content import Cell, Figure, Page, Section, Table, Value, Verdict
 from scenarios.pages.units import said, span
 from scenarios.sweep.curves import Factor, factor, main_factor, plots, point_names
 from scenarios.sweep.design import Design
 from scenarios.sweep.runs import Key, Run
-from scenarios.sweep.summary import Row, Shown, summary
+from scenarios.sweep.summary import Row, summary
 
 FIGURES = 4
 """Fit on the first screen of a phone."""

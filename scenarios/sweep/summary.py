@@ -33,20 +33,6 @@ class Row:
     lost: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An estimate as it is shown: no measure is below zero, so its interval does not go there."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-
-    @classmethod
-    def of(cls, each: Estimate) -> Shown:
-        return cls(each.mean, max(0.0, each.low), each.high, each.count)
-
-
 def read_measures(text: str, flag: str = "--measures") -> tuple[str, ...]:
     """Names between commas. Raises DocumentError with the nearest for one that does not exist."""
     names = tuple(name.strip() for name in text.split(","))

@@ -46,7 +46,7 @@ demo:
 test:
 	$(SETUP) test load
 	@echo "Running the tests in $(TESTS)"
-	@"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS) $(TESTS)
+	@"$(VENV)/bin/python" -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
 
 swarm:
 	$(SETUP)

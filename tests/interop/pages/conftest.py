@@ -21,8 +21,9 @@ ROOMY = ["--no-sandbox", "--disable-dev-shm-usage"]
 """Chromium refuses to run as root with its sandbox, and containers have little shared memory."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(program: Callable[[str], str]) -> Iterator[Any]:
+    """Ended with its module: while Playwright runs, its event loop is the thread's."""
     path = program("chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="install the extra interop")
     with playwright.sync_playwright() as running:

@@ -85,7 +85,7 @@ def _tile(plan: Plan, number: int, command: str) -> Figure:
     return Figure(
         str(figure.objective),
         mean.mean if math.isfinite(mean.mean) else None,
-        f"{seeds[0]} to {seeds[-1]}",
+        f"seeds {seeds[0]} to {seeds[-1]}",
         command,
         unit,
         low,
@@ -124,7 +124,7 @@ def _sections(plan: Plan) -> Iterator[Section]:
 def _chosen(plan: Plan) -> Section:
     rows: list[list[Cell]] = [
         [axis.name, plan.values[axis.name], axis.values[0], axis.values[-1],
-         plan.costs[axis.name], f"`{axis.keys}`".strip("`")]
+         round(plan.costs[axis.name], 4), f"`{axis.keys}`".strip("`")]
         for axis in plan.axes
     ]  # fmt: skip
     codes = []

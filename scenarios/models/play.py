@@ -5,14 +5,16 @@ What the model does not know is refused by name, so that nobody takes its silenc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from beskar7.config import Tuning
+from beskar7.config import ConfigError, Tuning
 from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
+from beskar7.settings import ManagerSettings
 from emulator.bmc.spec import FleetSpec
 from scenarios.engine.arrivals import arrivals_of, lifetime_of
 from scenarios.engine.expand import elects_leader, fleet_spec
@@ -107,6 +109,14 @@ def _known(act: Act) -> bool:
     return known and act.trigger.door is None
 
 
+def _tuned(settings: ManagerSettings, config: Mapping[str, str]) -> Tuning:
+    try:
+        return settings.tuned(config)
+    except ConfigError as error:
+        said = f"world.config: {error}; the controller refuses all of it, and keeps its defaults"
+        raise NotModelled(said) from None
+
+
 def simulate(
     scenario: Scenario,
     seed: int,
@@ -138,7 +148,7 @@ class Model:
         self.scenario = scenario
         self.times = times or Calibration()
         self.settings = manager_settings("model", world.managers.args)
-        self.tuning: Tuning = self.settings.tuned(world.config)
+        self.tuning: Tuning = _tuned(self.settings, world.config)
         self.fleet = FleetSpec.from_dict(fleet_spec(scenario, 0))
         self.hosts = host_kinds(scenario, self.tuning, scripts or learn(scenario))
 
@@ -297,7 +307,9 @@ class _Playing:
             self._hit.clear_fault(action.id)
         elif isinstance(action, Configure):
             self._config |= action.settings
-            self._model.configure(self._settings.tuned(self._config))
+            # What the controller refuses changes nothing.
+            with contextlib.suppress(ConfigError):
+                self._model.configure(self._settings.tuned(self._config))
 
     def _add_fault(self, fault: Mapping[str, Any]) -> None:
         assert self._hit is not None, "a fault selects one host at least"

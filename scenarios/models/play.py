@@ -234,7 +234,9 @@ class _Playing:
             if act.trigger.at is not None:
                 self._at(self._began + act.trigger.at, self._look_at_acts)
         limit = self._began + min(DAY, self._scenario.limits.timeout)
-        while not self._at_rest() and env.peek() < limit:
+        # Most of the time something moves: the cheapest question first.
+        plain = self._hit is None
+        while ((plain and model.moving) or not self._at_rest()) and env.peek() < limit:
             env.step()
             if self._done < len(self._acts):
                 self._look_at_acts()

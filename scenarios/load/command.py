@@ -13,6 +13,7 @@ import orjson
 from rich.console import Console
 
 from beskar7.api.problems import DocumentError
+from beskar7.operations.options import whole_number
 from beskar7.runtime import LiveRuntime
 from loadtest.report import render
 from loadtest.shapes import SHAPES, Shape, ShapeError, Size, shape
@@ -36,6 +37,7 @@ from scenarios.load.people import people
 from scenarios.load.world import scenario
 from scenarios.pages.page import save
 
+COUNT = whole_number(1, 10_000)
 STANDARD, LEADER = "standard", "leader"
 
 
@@ -52,13 +54,13 @@ def register(subparsers: Any) -> None:
     )
     add = parser.add_argument
     add("shape", choices=SHAPES, metavar="SHAPE", help="see above")
-    add("--machines", type=_count, metavar="N", help="how many machines (sustained: see --rate)")
+    add("--machines", type=COUNT, metavar="N", help="how many machines (sustained: see --rate)")
     add("--rate", type=_number, metavar="R", help="machines a second, of sustained")
     add("--duration", type=_number, metavar="S", help="seconds, of sustained and soak")
     add("--hold", type=_number, metavar="S", help="seconds for which a machine is kept")
     add("--mode", choices=(STANDARD, LEADER), default=STANDARD, help="who claims hosts")
-    add("--hosts", type=_count, metavar="N", help="of the lab (default: one for each machine)")
-    add("--managers", type=_count, default=2, metavar="N", help="of the lab (default: 2)")
+    add("--hosts", type=COUNT, metavar="N", help="of the lab (default: one for each machine)")
+    add("--managers", type=COUNT, default=2, metavar="N", help="of the lab (default: 2)")
     add("--clock", choices=("live", "virtual"), default="live")
     add("--seed", type=seed, default=1, metavar="N", help="default: 1")
     add(
@@ -66,21 +68,15 @@ def register(subparsers: Any) -> None:
     )
     add("--kubeconfig", type=Path, metavar="FILE", help="no lab: this cluster")
     add("--namespace", metavar="NAME", help="where machines are asked for on a cluster")
-    add("--processes", type=_count, metavar="N", help="Locust's workers (default: one process)")
-    add("--operators", type=_count, default=0, metavar="N", help="people who look on beside it")
-    add("--redfish-clients", type=_count, default=0, metavar="N", help="clients of the BMCs")
+    add("--processes", type=COUNT, metavar="N", help="Locust's workers (default: one process)")
+    add("--operators", type=COUNT, default=0, metavar="N", help="people who look on beside it")
+    add("--redfish-clients", type=COUNT, default=0, metavar="N", help="clients of the BMCs")
     add("--chaos-every", type=_number, metavar="S", help="a manager is killed each so many seconds")
     add("--thresholds", type=Path, metavar="FILE", help="bounds that decide the exit code")
     add("--web", type=_port, metavar="PORT", help="Locust's page, and /beskar7 on it, meanwhile")
     add("--report", type=Path, metavar="DIR", help="write report, result and Locust's files here")
     add("--output", choices=("text", "json"), default="text")
     parser.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 10000")
-    return int(text)
 
 
 def _port(text: str) -> int:

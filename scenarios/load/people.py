@@ -104,10 +104,10 @@ class People:
                 continue
             if not life.served and phase(track.last) in ("Provisioned", "Failed"):
                 self._serve(life, now, in_vain=phase(track.last) == "Failed")
-        over = [life for life in self._lives if life.track is not None and life.track.gone]
-        self._lives = [life for life in self._lives if life not in over]
+        before = len(self._lives)
+        self._lives = [life for life in self._lives if life.track is None or not life.track.gone]
         if self.shape.lives == AGAIN and now - self.evidence.origin < self.shape.seconds:
-            self._arrivals.extend(now for _ in over)
+            self._arrivals.extend([now] * (before - len(self._lives)))
 
     def _serve(self, life: _Life, now: float, *, in_vain: bool) -> None:
         life.served = True

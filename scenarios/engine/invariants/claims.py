@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from beskar7.api.kinds import PHYSICAL_HOST
 from emulator.kube.store.writelog import WriteRecord
 from emulator.linearizability import UNKNOWN, Operation, Undecided, linearizable
-from scenarios.engine.calls import Call
+from scenarios.engine.calls import CLAIMED_BY, Call
 from scenarios.engine.evidence import Evidence
-from scenarios.engine.history import consumer_uid
+from scenarios.engine.history import consumer_uid, dig
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
 BUDGET = 200_000
@@ -71,8 +71,10 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
     return Judged(found, sum(map(len, hosts.values())))
 
 
-Effects = dict[tuple[str, str, str], list[tuple[float, str]]]
-"""By client, host and owner left: when such writes were carried out, and their version."""
+Deed = tuple[str, str, str, str]
+"""Client, host, the owner that a write leaves, and whose claim it says was the last."""
+Effects = dict[Deed, list[tuple[float, str]]]
+"""When such writes were carried out, and their version."""
 
 
 def carried_out(writes: Iterable[WriteRecord]) -> Effects:
@@ -81,9 +83,14 @@ def carried_out(writes: Iterable[WriteRecord]) -> Effects:
         if record.kind != PHYSICAL_HOST.kind or record.verb != "update":
             continue  # the status says nothing about the owner
         if record.outcome == "ok" and record.object:
-            key = (record.client, record.name, consumer_uid(record.object))
-            found.setdefault(key, []).append((record.time, record.resource_version))
+            by = str(dig(record.object, "metadata", "annotations", CLAIMED_BY) or "")
+            deed = (record.client, record.name, consumer_uid(record.object), by)
+            found.setdefault(deed, []).append((record.time, record.resource_version))
     return found
+
+
+def _deed(call: Call) -> Deed:
+    return call.client, call.name, call.owner, call.claimed_by
 
 
 def belied(call: Call, done: Effects) -> bool:
@@ -92,7 +99,7 @@ def belied(call: Call, done: Effects) -> bool:
         return False
     if call.outcome not in REFUSED:
         return False
-    effects = done.get((call.client, call.name, call.owner), ())
+    effects = done.get(_deed(call), ())
     return any(call.start <= time <= call.end for time, _ in effects)
 
 
@@ -102,7 +109,7 @@ def _operations(
     """What clients asked of each host, by its name and uid."""
     hosts: dict[tuple[str, str], list[Operation]] = {}
     answered: set[str] = set()
-    lost: dict[tuple[str, str, str], list[Call]] = {}
+    lost: dict[Deed, list[Call]] = {}
     for call in calls:
         if call.kind != PHYSICAL_HOST.kind or call.verb not in ("get", "update"):
             continue
@@ -110,14 +117,14 @@ def _operations(
         put = Put(call.owner, call.claimed_by) if call.verb == "update" else None
         if call.outcome != "ok":
             if put is not None:
-                lost.setdefault((call.client, call.name, call.owner), []).append(call)
+                lost.setdefault(_deed(call), []).append(call)
         elif put is not None:
             answered.add(call.version)
             operations.append(Operation(call.client, call.start, call.end, put, None))
         elif reads:
             operations.append(Operation(call.client, call.start, call.end, None, call.owner))
-    for key, unheard in lost.items():
-        for time, version in done.get(key, ()):
+    for deed, unheard in lost.items():
+        for time, version in done.get(deed, ()):
             # Whose of several like calls it was makes no difference but when it may have been.
             possible = [call for call in unheard if call.start <= time]
             if version not in answered and possible:

@@ -15,10 +15,10 @@ from emulator.bmc.log import BmcEvent, BmcRecord
 from emulator.kube.inprocess import InProcessKube
 from emulator.kube.store.writelog import WriteRecord
 from emulator.kube.world import new_store
-from scenarios.engine.calls import Call
+from scenarios.engine.calls import CLAIMED_BY, Call
 from scenarios.engine.evidence import Aftermath, Evidence, FaultWindow, Incident
 from scenarios.engine.expand import physical_host, plan_hosts
-from scenarios.engine.history import consumer_uid
+from scenarios.engine.history import consumer_uid, dig
 from scenarios.engine.inside import Life, Look
 from scenarios.engine.loader import loads
 from scenarios.engine.schema import Scenario
@@ -140,6 +140,7 @@ class Logs:
                 status["state"] = state
             if owner:
                 spec["consumerRef"] = {"name": owner, "uid": uid(owner)}
+                obj["metadata"]["annotations"] = {CLAIMED_BY: owner}
             elif owner == "":
                 spec.pop("consumerRef", None)
             if deleting:
@@ -278,7 +279,7 @@ class Logs:
                 sent=str(max(0, record.seq - 1)),
                 version=record.resource_version,
                 owner=consumer_uid(record.object),
-                claimed_by="",
+                claimed_by=str(dig(record.object, "metadata", "annotations", CLAIMED_BY) or ""),
             )
             for record in self.writes
         ]

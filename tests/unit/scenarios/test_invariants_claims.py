@@ -71,7 +71,7 @@ def test_a_refused_claim_asks_nothing_of_the_host(logs: Any) -> None:
 
 
 def test_a_claim_without_an_answer_counts_if_it_was_carried_out(logs: Any) -> None:
-    lost = call(0, NO_ANSWER, "uid-m1", outcome="", client="beskar7-manager/a")
+    lost = call(0, NO_ANSWER, "uid-m1", outcome="", client="beskar7-manager/a", by="m1")
     seen = call(50, 51, "uid-m1", "get", client="b")
     logs.host(-9.0, "h1")
     (violation,) = judged(logs, lost, seen)
@@ -83,7 +83,7 @@ def test_a_claim_without_an_answer_counts_if_it_was_carried_out(logs: Any) -> No
 def test_many_claims_without_an_answer_count_once_if_one_was_carried_out(logs: Any) -> None:
     """Each as one that may have happened, they would entangle the history beyond judging."""
     tries = [
-        call(float(at), NO_ANSWER, "uid-m1", outcome="", client="beskar7-manager/a")
+        call(float(at), NO_ANSWER, "uid-m1", outcome="", client="beskar7-manager/a", by="m1")
         for at in range(40)
     ]
     seen = call(90, 91, "uid-m1", "get", client="b")
@@ -91,6 +91,24 @@ def test_many_claims_without_an_answer_count_once_if_one_was_carried_out(logs: A
     logs.host(20.0, "h1", owner="m1")
     assert judged(logs, *tries, seen) == []
     assert judged(logs, *tries, seen, call(92, 93, "uid-m2", "get", client="b"))
+
+
+def test_a_release_without_an_answer_is_not_taken_for_an_earlier_one(logs: Any) -> None:
+    """Both leave the host to nobody; whose claim they end tells which was carried out."""
+    manager = "beskar7-manager/a"
+    logs.host(-9.0, "h1")
+    logs.host(1.0, "h1", owner="m1")
+    logs.host(21.0, "h1", owner="m2")
+    logs.host(41.0, "h1", owner="")
+    history = (
+        call(0, 2, "uid-m1", by="m1"),
+        call(10, 11, "", by="m1", client="b"),
+        call(20, 22, "uid-m2", by="m2"),
+        call(23, 24, "", by="m1", client=manager, outcome="Conflict"),
+        call(40, 42, "", by="m2", client=manager, outcome="Timeout"),
+        call(50, 51, "", "get", client="b"),
+    )
+    assert judged(logs, *history) == []
 
 
 def test_reads_do_not_count_while_the_api_shows_the_past(logs: Any) -> None:

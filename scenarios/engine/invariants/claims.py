@@ -71,10 +71,10 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
     return Judged(found, sum(map(len, hosts.values())))
 
 
-Deed = tuple[str, str, str, str]
-"""Client, host, the owner that a write leaves, and whose claim it says was the last."""
-Effects = dict[Deed, list[tuple[float, str]]]
-"""When such writes were carried out, and their version."""
+Deed = tuple[str, str, str]
+"""Host, the owner that a write leaves, and whose claim it says was the last."""
+Effects = dict[Deed, list[WriteRecord]]
+"""Such writes that were carried out."""
 
 
 def carried_out(writes: Iterable[WriteRecord]) -> Effects:
@@ -84,23 +84,26 @@ def carried_out(writes: Iterable[WriteRecord]) -> Effects:
             continue  # the status says nothing about the owner
         if record.outcome == "ok" and record.object:
             by = str(dig(record.object, "metadata", "annotations", CLAIMED_BY) or "")
-            deed = (record.client, record.name, consumer_uid(record.object), by)
-            found.setdefault(deed, []).append((record.time, record.resource_version))
+            found.setdefault((record.name, consumer_uid(record.object), by), []).append(record)
     return found
 
 
 def _deed(call: Call) -> Deed:
-    return call.client, call.name, call.owner, call.claimed_by
+    return call.name, call.owner, call.claimed_by
 
 
 def belied(call: Call, done: Effects) -> bool:
-    """Whether this claim was refused in words, and carried out all the same."""
+    """Whether this claim was refused, and the host is its machine's by it all the same: or by that
+    of a manager that died meanwhile, which the refused one cannot tell from its own."""
     if call.kind != PHYSICAL_HOST.kind or call.verb != "update" or not call.owner:
         return False
     if call.outcome not in REFUSED:
         return False
-    effects = done.get(_deed(call), ())
-    return any(call.start <= time <= call.end for time, _ in effects)
+    # What the host was before the version that was sent, this claim knew.
+    return any(
+        record.time <= call.end and int(record.resource_version) > int(call.sent or 0)
+        for record in done.get(_deed(call), ())
+    )
 
 
 def _operations(
@@ -109,7 +112,7 @@ def _operations(
     """What clients asked of each host, by its name and uid."""
     hosts: dict[tuple[str, str], list[Operation]] = {}
     answered: set[str] = set()
-    lost: dict[Deed, list[Call]] = {}
+    lost: dict[tuple[str, Deed], list[Call]] = {}
     for call in calls:
         if call.kind != PHYSICAL_HOST.kind or call.verb not in ("get", "update"):
             continue
@@ -117,22 +120,21 @@ def _operations(
         put = Put(call.owner, call.claimed_by) if call.verb == "update" else None
         if call.outcome != "ok":
             if put is not None:
-                lost.setdefault(_deed(call), []).append(call)
+                lost.setdefault((call.client, _deed(call)), []).append(call)
         elif put is not None:
             answered.add(call.version)
             operations.append(Operation(call.client, call.start, call.end, put, None))
         elif reads:
             operations.append(Operation(call.client, call.start, call.end, None, call.owner))
-    for deed, unheard in lost.items():
-        for time, version in done.get(deed, ()):
+    for (client, deed), unheard in lost.items():
+        for record in done.get(deed, ()):
             # Whose of several like calls it was makes no difference but when it may have been.
-            possible = [call for call in unheard if call.start <= time]
-            if version not in answered and possible:
+            possible = [call for call in unheard if call.start <= record.time]
+            known = record.resource_version in answered or record.client != client
+            if possible and not known:
                 call = min(possible, key=lambda call: call.start)
                 put = Put(call.owner, call.claimed_by)
-                hosts[call.name, call.uid].append(
-                    Operation(call.client, call.start, UNKNOWN, put, None)
-                )
+                hosts[call.name, call.uid].append(Operation(client, call.start, UNKNOWN, put, None))
     return hosts
 
 

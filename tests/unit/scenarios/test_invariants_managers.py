@@ -91,6 +91,23 @@ def test_a_claim_that_was_refused_and_carried_out_is_either(logs: Any) -> None:
         assert CLAIMS not in details(counters_agree(looked, RULES))
 
 
+def test_a_refused_claim_may_count_that_of_a_dead_manager_for_the_same_machine(logs: Any) -> None:
+    """Seed 3336: who reads the host anew finds it claimed for its machine, and not by whom."""
+    logs.claimed()
+    calls = [
+        call
+        for call in logs.answered()
+        if call.kind == "PhysicalHost" and call.verb == "update" and call.owner
+    ]
+    late = replace(calls[0], client="beskar7-manager/b", outcome="Conflict", version="")
+    for told in (claims(1), claims(1, "conflict")):
+        looked = logs.looked(calls=[*calls, late], b=life(told))
+        assert CLAIMS not in details(counters_agree(looked, RULES))
+    other = replace(late, claimed_by="m2", owner="uid-m2")
+    looked = logs.looked(calls=[*calls, other], b=life(claims(1)))
+    assert CLAIMS in details(counters_agree(looked, RULES))
+
+
 def test_provisionings_are_counted_by_how_they_ended(logs: Any) -> None:
     logs.claimed()
     logs.host(5.0, "h1", state="Error")

@@ -19,7 +19,7 @@ LOCK_ARGS ?=
 SETUP = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh ci/setup
 RUN = @VENV="$(VENV)"
 
-.PHONY: help demo test swarm lint types contracts bench mutants load lock clean
+.PHONY: help demo test swarm lint types contracts docs bench mutants load lock clean
 
 help:
 	@echo "make demo       run the claim-storm scenario on real sockets; report in $(DEMO_OUT)"
@@ -28,6 +28,7 @@ help:
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy, strict"
 	@echo "make contracts  import-linter: which package may import which"
+	@echo "make docs       docs/ as a site, out/site/index.html; every link and anchor looked at"
 	@echo "make bench      one scenario on both clocks; speed of virtual time; the API and the fleet beside their ceilings; claims; churn; the model"
 	@echo "make mutants    how many seeds of the swarm find each planted defect (half an hour)"
 	@echo "make load       a minute of Locust against a lab of its own"
@@ -44,7 +45,7 @@ demo:
 	exit $$status
 
 test:
-	$(SETUP) test load
+	$(SETUP) test load docs
 	@echo "Running the tests in $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
 
@@ -57,12 +58,16 @@ lint:
 	$(RUN) sh ci/lint
 
 types:
-	$(SETUP) dev test load
+	$(SETUP) dev test load docs
 	$(RUN) sh ci/types
 
 contracts:
 	$(SETUP) dev
 	$(RUN) sh ci/contracts
+
+docs:
+	$(SETUP) docs
+	$(RUN) sh ci/docs
 
 bench:
 	$(SETUP)

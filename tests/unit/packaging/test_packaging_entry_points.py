@@ -15,10 +15,13 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
 TARGETS = [
-    *("demo", "test", "swarm", "lint", "types", "contracts", "bench", "mutants", "load", "lock"),
-    *("clean", "help"),
+    *("demo", "test", "swarm", "lint", "types", "contracts", "docs", "bench", "mutants", "load"),
+    *("lock", "clean", "help"),
 ]
-SCRIPTS = ["setup", "lint", "types", "contracts", "test", "demo", "swarm", "interop-tools", "lock"]
+SCRIPTS = [
+    *("setup", "lint", "types", "contracts", "docs", "test", "demo", "swarm", "interop-tools"),
+    "lock",
+]
 
 
 def text(name: str) -> str:

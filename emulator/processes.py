@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from beskar7.runtime import QueueEmpty, Runtime
+from emulator.forking import client as forking
 
 TAIL = 2000
 """Bytes of a child's log that an error message quotes at most."""
 ABORTED_LINES = 20
+_Process = forking.ForkedProcess | subprocess.Popen[bytes]
 
 
 class ChildError(Exception):
@@ -62,12 +64,14 @@ class Child:
         self._lines = runtime.queue()
         opened = log_file.open("ab") if isinstance(log_file, Path) else nullcontext(log_file)
         with opened as log:
-            self._process = subprocess.Popen(  # noqa: S603 # our own module, arguments as a list
+            variables = {**os.environ, **(environment or {})}
+            forked = forking.fork(module_args, log.fileno(), variables)
+            self._process: _Process = forked or subprocess.Popen(  # noqa: S603 # ours, arguments as a list
                 [sys.executable, "-m", *module_args],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **(environment or {})},
+                env=variables,
                 start_new_session=True,
             )
         self._reader = runtime.spawn(self._read, name=f"stdout of {name}")

@@ -83,8 +83,7 @@ class ForkedProcess:
     def _listen(self, timeout: float | None) -> None:
         """Until something is told of it, or ``timeout`` seconds have passed."""
         with self._lock:
-            self._hear()
-            if self.returncode is not None:
+            if self._hear() or self.returncode is not None:
                 return
             # Of our own, as another thread may learn of the end meanwhile.
             told = os.dup(self._told)
@@ -100,11 +99,14 @@ class ForkedProcess:
         """The descriptor that is readable when there are news."""
         return self._descriptor if self._orphaned else self._answers.fileno()
 
-    def _hear(self) -> None:
-        """Take what was told. The lock is held."""
+    def _hear(self) -> bool:
+        """Take what was told, and whether it was anything. The lock is held."""
+        heard = False
         while self.returncode is None and _readable(self._told, 0.0):
+            heard = True
             if self._orphaned:
-                return self._end(UNKNOWN)
+                self._end(UNKNOWN)
+                break
             words, descriptors = b"", list[int]()
             with contextlib.suppress(ConnectionError):
                 words, descriptors, _, _ = socket.recv_fds(self._answers, 32, 1)
@@ -116,7 +118,7 @@ class ForkedProcess:
                 self._orphaned = True
             else:
                 self._end(UNKNOWN)
-        return None
+        return heard
 
     def _end(self, code: int) -> None:
         self.returncode = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from beskar7.manager import Manager
 from beskar7.profiling import heap
 from beskar7.profiling.pages import pages as profiles
 from beskar7.redfish.sushy_bmc import agent, bmc_connector
-from beskar7.runtime import LiveRuntime
+from beskar7.runtime import Event, LiveRuntime
 from beskar7.runtime.skew import from_environment
 from beskar7.serving import AddressError, Answer, Page, Server, plain
 from beskar7.settings import ManagerSettings
@@ -26,9 +27,6 @@ from beskar7.webhooks import READ_TIMEOUT, CertificateError, WebhookServer
 log = logging.getLogger(__name__)
 
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-POLL = 0.5
-"""Seconds between looks at the stop flag: a signal handler must not take locks."""
-
 
 MISTAKES = (AddressError, CertificateError, KubeconfigError, TracingUnavailable)
 
@@ -42,7 +40,9 @@ class LiveManager:
 
     def __init__(self, settings: ManagerSettings) -> None:
         self._runtime = LiveRuntime(skew=from_environment(os.environ))
-        self._stopped = False
+        # Open until the process ends, as a signal may come at any time.
+        self._ending, self._end = os.pipe()
+        os.set_blocking(self._end, False)
         self._settings = settings
         try:
             options: dict[str, Any] = {"user_agent": agent(settings.identity)}
@@ -99,8 +99,9 @@ class LiveManager:
         return WebhookServer(address, Path(settings.webhook_cert_dir), reader, self._runtime)
 
     def stop(self) -> None:
-        """Ask for a graceful stop; safe in a signal handler."""
-        self._stopped = True
+        """Ask for a graceful stop; safe in a signal handler, which must not take locks."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._end, b".")
 
     def stop_with(self, stream: TextIO) -> None:
         """Stop when ``stream`` ends."""
@@ -132,14 +133,19 @@ class LiveManager:
             ),
             flush=True,
         )
-        task = self._runtime.spawn(self._manager.run, done, name="manager")
-        while not self._stopped and not task.done:
-            task.join(POLL)
+        task = self._runtime.spawn(self._manage, done, name="manager")
+        os.read(self._ending, 1)
         done.set()
         task.join(self._settings.shutdown_timeout + 2.0)
         for server in (*self._servers, *([self._webhooks] if self._webhooks else ())):
             server.server_close()
         return 0 if task.done and task.error is None else 1
+
+    def _manage(self, done: Event) -> None:
+        try:
+            self._manager.run(done)
+        finally:
+            self.stop()
 
     def _webhooks_url(self) -> dict[str, str]:
         server = self._webhooks

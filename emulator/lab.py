@@ -13,7 +13,7 @@ import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -265,14 +265,12 @@ class Lab:
 
     def stop(self) -> None:
         """End every process, managers first. May be called at any time, and twice."""
-        running = [child for child in self._managers.values() if child.alive]
-        for child in running:
-            child.ask_to_stop()
-        for child in running:
-            child.stop(STOP_TIMEOUT)
-        for child in self._children.values():
-            if child.alive:
-                child.stop(STOP_TIMEOUT)
+        _stop(list(self._managers.values()))
+        rest = [child for child in self._children.values() if child.alive]
+        if self._deployed is not None:
+            # Managers that are pods end with the API, and may ask BMCs something until then.
+            rest[0].stop(STOP_TIMEOUT)
+        _stop(rest)
         self._session.close()
         self._plain.close()
         if self._url:
@@ -308,3 +306,12 @@ class Lab:
         authority = self.directory / "ca.crt"
         self._session.verify = str(authority) if authority.exists() else True
         self._session.headers["Authorization"] = f"Bearer {config['users'][0]['user']['token']}"
+
+
+def _stop(children: Sequence[Child]) -> None:
+    """All at once."""
+    running = [child for child in children if child.alive]
+    for child in running:
+        child.ask_to_stop()
+    for child in running:
+        child.stop(STOP_TIMEOUT)

@@ -86,6 +86,23 @@ def _folder(config: pytest.Config) -> str:
     return str(config.getoption("--beskar7-artefacts") or config.getini("beskar7_artefacts"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What a lab's processes need is imported beside the tests that come before the first one."""
+    if not session.config.option.collectonly and any(map(_wants_processes, session.items)):
+        from emulator.forking.client import prepare
+
+        prepare()
+
+
+def _wants_processes(item: pytest.Item) -> bool:
+    marks = list(item.iter_markers(MARK))
+    fixtures = getattr(item, "fixturenames", ())
+    if "virtual_lab" in fixtures or not (marks or "lab" in fixtures):
+        return False
+    clocks = [mark.kwargs["clock"] for mark in marks if "clock" in mark.kwargs]
+    return not clocks or clocks[0] == "live"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A mark that cannot be fails its test, also where no fixture asks for it."""

@@ -320,3 +320,43 @@ def test_logs_that_cannot_be_kept_do_not_hide_the_failure(run: pytest.Pytester) 
     result.stdout.fnmatch_lines(
         ["*the cause*", "*beskar7-artefacts: cannot keep the lab's logs: *"]
     )
+
+
+@pytest.mark.parametrize(
+    ("mark", "fixture", "options", "begun"),
+    [
+        ("hosts=2", "lab", (), True),
+        ("hosts=2, clock='live'", "kube", (), True),
+        ("hosts=2", "virtual_lab", (), False),
+        ("clock='virtual'", "lab", (), False),
+        ("hosts=2", "lab", ("--collect-only",), False),
+        ("hosts=2", "lab", ("-k", "another"), False),
+    ],
+)
+def test_imports_of_processes_begin_when_a_lab_of_processes_is_wanted(
+    run: pytest.Pytester, mark: str, fixture: str, options: tuple[str, ...], begun: bool
+) -> None:
+    run.makeconftest(
+        """
+        from emulator.forking import client
+
+        client.prepare = lambda: print("imports begin")
+        """
+    )
+    run.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.beskar7(clock="live")
+        class TestOf:
+            @pytest.mark.skip
+            @pytest.mark.beskar7({mark})
+            def test_one(self, {fixture}):
+                pass
+
+        def test_another():
+            pass
+        """
+    )
+    result = run.runpytest_inprocess(*ARGUMENTS, *options, "-s")
+    assert ("imports begin" in output(result)) is begun

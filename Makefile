@@ -29,7 +29,7 @@ help:
 	@echo "make types      mypy, strict"
 	@echo "make contracts  import-linter: which package may import which"
 	@echo "make docs       docs/ as a site, out/site/index.html; every link and anchor looked at"
-	@echo "make bench      one scenario on both clocks; speed of virtual time; the API and the fleet beside their ceilings; claims; churn; the model"
+	@echo "make bench      one scenario on both clocks; speed of virtual time; the API and the fleet beside their ceilings; claims; churn; the model; a lab's start"
 	@echo "make mutants    how many seeds of the swarm find each planted defect (half an hour)"
 	@echo "make load       a minute of Locust against a lab of its own"
 	@echo "make lock       write requirements.lock anew (LOCK_ARGS=--upgrade for newer versions)"
@@ -79,6 +79,7 @@ bench:
 	@"$(VENV)/bin/python" benchmarks/dead_bmcs.py
 	@"$(VENV)/bin/python" benchmarks/churn.py
 	@"$(VENV)/bin/python" benchmarks/models.py
+	@"$(VENV)/bin/python" benchmarks/lab_up.py
 
 mutants:
 	$(SETUP)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from beskar7.api.kinds import BESKAR7_MACHINE
+from emulator.forking import client as forking
 from emulator.processes import cpu_seconds
 from guidetrial.model import Lab
 from scenarios.engine.expand import machine
@@ -38,6 +39,8 @@ def play_lab(lab: Lab) -> dict[str, float]:
     Raises:
         RuntimeError: the machines were not Provisioned within the limit.
     """
+    # Of a process that was forked, much is its siblings' too.
+    forking.forbid()
     scenario = loads(WORLD.format(hosts=lab.hosts, reconciles=lab.reconciles))
     world = LiveWorld(scenario, seed=1)
     try:

@@ -6,21 +6,30 @@ from collections.abc import Callable
 
 import simpy
 
+from beskar7.runtime.kernel import Due
 
-class Later(simpy.Event):
-    """``then`` is called once, when it is due. Nothing can wait for it, as nothing has to."""
 
-    def __init__(self, env: simpy.Environment, then: Callable[[], None]) -> None:
+class Later(Due):
+    """``then`` is called once, when it is due. Nothing can wait for it, as nothing has to.
+
+    The runtime's environment fires it; SimPy's own finds in it what it needs of an event.
+    """
+
+    __slots__ = ("_then", "callbacks")
+    _ok = True
+
+    def __init__(self, then: Callable[[], None]) -> None:
         # A Timeout's list of callbacks and its values cost as much again as the call.
-        self.env = env
-        self._ok = True
         self._then = then
-        self.callbacks = [self._due]
+        self.callbacks: tuple[Callable[[Later], None], ...] | None = _FIRE
 
-    def _due(self, event: simpy.Event) -> None:
+    def fire(self) -> None:
         self._then()
+
+
+_FIRE = (Later.fire,)
 
 
 def after(env: simpy.Environment, seconds: float, then: Callable[[], None]) -> None:
     """Call ``then`` in so many seconds, at once (though not within this call) for none or less."""
-    env.schedule(Later(env, then), delay=max(0.0, seconds))
+    env.schedule(Later(then), delay=seconds if seconds > 0.0 else 0.0)

@@ -25,7 +25,8 @@ class Meter:
     def enter(self, count: int = 1) -> None:
         self._advance()
         self.inside += count
-        self.most = max(self.most, self.inside)
+        if self.inside > self.most:
+            self.most = self.inside
 
     def leave(self, count: int = 1) -> None:
         self._advance()

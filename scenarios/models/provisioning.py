@@ -271,10 +271,15 @@ class Provisioning:
         Looks that would see nothing are left out while so many workers are idle that none waits;
         as soon as they are not, every look is played.
         """
-        poll = self._tuning.boot_poll_interval
-        look = _Look(self._env, host, host.mean_look / poll)
-        self._looking += look.load
-        self._need_room()
+        self._await(_Look(self._env, host), seconds)
+
+    def _await(self, look: _Look, seconds: float) -> None:
+        host, poll = look.host, self._tuning.boot_poll_interval
+        load = host.mean_look / poll
+        if load != look.load:
+            self._looking += load - look.load
+            look.load = load
+            self._need_room()
         due = self._env.now + self._times.told + seconds
         left = host.settles_at - due
         if left > 0.0 and self.station.idle >= self.station.kept_free:
@@ -285,7 +290,8 @@ class Provisioning:
 
     def _look_at(self, look: _Look, due: float) -> None:
         look.due = due
-        self._after(due - self._env.now, partial(self._look, look, due))
+        if self._led:
+            after(self._env, due - self._env.now, partial(self._look, self._term, look, due))
 
     def _take_up(self) -> None:
         """The workers get few: play each look that was left out from the next one on."""
@@ -305,9 +311,9 @@ class Provisioning:
     def _need_room(self) -> None:
         self.station.kept_free = self._looking + SPREAD * sqrt(self._looking)
 
-    def _look(self, look: _Look, due: float) -> None:
-        if look.due != due:
-            return  # Taken up earlier.
+    def _look(self, term: int, look: _Look, due: float) -> None:
+        if term != self._term or look.due != due:
+            return  # Nobody's any more, or taken up earlier.
         if look in self._left_out:
             self._count_left_out(look, due)
         if look.stale:
@@ -320,13 +326,14 @@ class Provisioning:
         self._need_room()
 
     def _seen(self, look: _Look) -> None:
+        if not (look.stale or look.settled):
+            self._await(look, self._tuning.boot_poll_interval)
+            return
         self._over(look)
         host = look.host
         if look.stale:
             return
-        if not look.settled:
-            self._watch(host, self._tuning.boot_poll_interval)
-        elif host.on:
+        if host.on:
             self.booted(host)
         else:
             self._after(self._times.told, partial(self._clean, host))
@@ -361,9 +368,9 @@ class _Look:
 
     __slots__ = ("_env", "_turn", "cycle", "due", "first", "host", "load", "settled")
 
-    def __init__(self, env: simpy.Environment, host: ModelHost, load: float) -> None:
+    def __init__(self, env: simpy.Environment, host: ModelHost) -> None:
         self.host = host
-        self.load = load
+        self.load = 0.0
         self.settled = False
         self.due = self.first = 0.0
         self.cycle = 1.0

@@ -41,6 +41,7 @@ class Service(NamedTuple):
 Ended = Callable[[Operation, Service], None]
 Look = tuple[Callable[[], float], Callable[[], None]]
 """How long it takes, asked at its start; what follows its end."""
+NOW = float("-inf")
 LOOKS_FIRST = 2 * AGEING
 """Seconds that a write has to have waited longer to come before a look: two steps of priority."""
 
@@ -68,7 +69,8 @@ class Station:
         """Asked as a worker begins an operation: True if it is done elsewhere, by a task, which
         calls :meth:`task_over`, and :meth:`task_left` before if it gives up the worker."""
         self.leaves_suspects = False
-        """Whether operations of suspect BMCs are begun elsewhere, too, beside the workers."""
+        """Whether operations of suspect BMCs are begun elsewhere, too, beside the workers: then
+        somebody else moves what is in the queue."""
         self.kept_free = 0.0
         """Fewer idle workers than these are few: ``crowded`` hears of it."""
         self.crowded: Callable[[], None] = lambda: None
@@ -82,6 +84,10 @@ class Station:
         self._moved = self._begun = 0
         """Beside the workers: begun by one, begun beside them."""
         self._wakes_at = float("inf")
+        self._none_before = NOW
+        """Nothing of the queue may begin before then, unless something happens to it."""
+        self._unanswered = False
+        """Whether a BMC may be suspect."""
         self._term = 0
         """What was begun in an earlier one ends unheard."""
         self._looks: deque[tuple[float, Look]] = deque()
@@ -100,6 +106,7 @@ class Station:
         self.idle = self._workers
         self._moved = self._begun = 0
         self._wakes_at = float("inf")
+        self._none_before, self._unanswered = NOW, False
         self._looks.clear()
         self._writes.clear()
         self._reads.clear()
@@ -125,7 +132,7 @@ class Station:
                 due = max(operation.submitted, operation.not_before)
                 heappush(self._reads, (due, operation.sequence, operation))
                 self._unbegun.add(operation.sequence)
-            self._serve()
+            self._moves()
         return taken
 
     def withdraw(self, host: ObjectKey) -> bool:
@@ -139,28 +146,34 @@ class Station:
         """From now on; surplus workers leave when they are idle."""
         self.idle += workers - self._workers
         self._workers, self._suspect_workers = workers, suspect_workers
-        self._serve()
+        self._moves()
 
     def task_left(self) -> None:
         """A task goes on beside the workers."""
         self._free_worker()
-        self._serve()
+        self._moves()
 
     def task_over(self, *, by_worker: bool) -> None:
         """An operation is over that a task did; the queue knows."""
         if by_worker:
             self._free_worker()
         self.jobs.leave()
+        self._moves()
+
+    def _moves(self) -> None:
+        """Something happened to what is in the queue."""
+        self._none_before = NOW
         self._serve()
 
     def _serve(self) -> None:
         now = self._env.now
         which = False if self._suspect_workers else None
         while self.idle > 0:
-            if self._looks and not self._operation_first():
+            known = now < self._none_before
+            if self._looks and (known or not self._operation_first()):
                 self._begin_look(self._looks.popleft()[1])
                 continue
-            operation = self.queue.take(now, suspects=which)
+            operation = None if known else self._take(now, which)
             if operation is None:
                 if not self._looks:
                     break
@@ -173,13 +186,24 @@ class Station:
                 self.crowded()
             if not self.begin_task(operation):
                 self._begin(operation, worker=True)
-        while self._begun < self._suspect_workers and not self.leaves_suspects:
+        while self._has_suspects and self._begun < self._suspect_workers:
             operation = self.queue.take(now, suspects=True)
             if operation is None:
                 break
             self._begun += 1
             self._begin(operation, worker=False)
         self._wake(which)
+
+    @property
+    def _has_suspects(self) -> bool:
+        """Whether operations of suspect BMCs may have to be begun here."""
+        return self._unanswered and not self.leaves_suspects
+
+    def _take(self, now: float, which: bool | None) -> Operation | None:
+        operation = self.queue.take(now, suspects=which)
+        if operation is None and not self.leaves_suspects:
+            self._none_before = _or_never(self.queue.next_due(now, suspects=which))
+        return operation
 
     def _operation_first(self) -> bool:
         """Whether a read of the queue is due before the first look, or a write has waited so long
@@ -204,9 +228,11 @@ class Station:
         lasts, then = look
         seconds = lasts()
         self.worked += seconds
-        self._after(seconds, partial(self._looked, then))
+        after(self._env, seconds, partial(self._looked, self._term, then))
 
-    def _looked(self, then: Callable[[], None]) -> None:
+    def _looked(self, term: int, then: Callable[[], None]) -> None:
+        if term != self._term:
+            return
         self._free_worker()
         then()
         if self._looks or self.queue.length:
@@ -228,7 +254,7 @@ class Station:
         run.moved, run.worker = True, False
         self._free_worker()
         self.queue.yield_slot(run.operation)
-        self._serve()
+        self._moves()
 
     def _over(self, run: _Run) -> None:
         if run.worker:
@@ -238,9 +264,10 @@ class Station:
         else:
             self._begun -= 1
         self.jobs.leave()
+        self._unanswered |= run.service.answered is not True
         self.queue.complete(run.operation, self._env.now, Ending(run.service.answered))
         self._ended(run.operation, run.service)
-        self._serve()
+        self._moves()
 
     def _free_worker(self) -> None:
         self.idle += 1
@@ -249,11 +276,12 @@ class Station:
     def _wake(self, which: bool | None) -> None:
         """When time alone makes something ready."""
         now = self._env.now
-        looks = [self.queue.next_due(now, suspects=which)] if self.idle > 0 else []
-        if self._begun < self._suspect_workers and not self.leaves_suspects:
-            looks.append(self.queue.next_due(now, suspects=True))
-        due = min((at for at in looks if at is not None), default=None)
-        if due is not None and due < self._wakes_at:
+        due = self._none_before if self.idle > 0 else float("inf")
+        if self.idle > 0 and self.leaves_suspects:
+            due = _or_never(self.queue.next_due(now, suspects=which))
+        if self._has_suspects and self._begun < self._suspect_workers:
+            due = min(due, _or_never(self.queue.next_due(now, suspects=True)))
+        if due < self._wakes_at:
             self._wakes_at = due
             self._after(due - now, self._woken)
 
@@ -268,6 +296,10 @@ class Station:
     def _in_term(self, term: int, then: Callable[[], None]) -> None:
         if term == self._term:
             then()
+
+
+def _or_never(due: float | None) -> float:
+    return float("inf") if due is None else due
 
 
 class _Run:

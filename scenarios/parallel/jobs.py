@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -95,10 +96,55 @@ Round = Callable[[Callable[[TaskT], ResultT], Iterable[TaskT]], list[ResultT]]
 """Has a function done for each task of a round; the results in the tasks' order."""
 
 
+class Crew:
+    """Workers that stay from one round of tasks to the next. Functions and tasks have to be such
+    as pickle can carry; what a function raises ends all of it."""
+
+    def round(
+        self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
+    ) -> list[ResultT]:
+        """The function's results, in the tasks' order."""
+        return list(map(function, tasks))
+
+    def begin(
+        self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
+    ) -> Callable[[], list[ResultT]]:
+        """A round that goes on beside the next ones, and before them; call what comes back for its
+        results. Where there are no workers, it is played then."""
+        return partial(self.round, function, tasks)
+
+
+class _Joblib(Crew):
+    """``beside``: whether the backend can have two rounds at once."""
+
+    def __init__(self, jobs: int, stack: contextlib.ExitStack, *, beside: bool) -> None:
+        self._jobs, self._stack, self._beside = jobs, stack, beside
+        # Open over all rounds: each would else make a folder for memory that it shares, in vain.
+        self._parallel = stack.enter_context(self._made())
+
+    def round(
+        self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
+    ) -> list[ResultT]:
+        found: list[ResultT] = self._parallel(joblib.delayed(function)(task) for task in tasks)
+        return found
+
+    def begin(
+        self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
+    ) -> Callable[[], list[ResultT]]:
+        if not self._beside:
+            return super().begin(function, tasks)
+        parallel = self._made(return_as="generator", pre_dispatch="all")
+        results = parallel(joblib.delayed(function)(task) for task in tasks)
+        self._stack.callback(results.close)
+        return lambda: list(results)
+
+    def _made(self, **more: Any) -> Any:
+        return joblib.Parallel(n_jobs=self._jobs, batch_size=1, max_nbytes=None, **more)
+
+
 @contextlib.contextmanager
-def crew(workers: Workers = Workers()) -> Iterator[Round[Any, Any]]:
-    """Workers that stay from one round to the next, for whoever has to see a round's results
-    before it knows the tasks of the next.
+def crew(workers: Workers = Workers()) -> Iterator[Crew]:
+    """For whoever has to see a round's results before it knows the tasks of the next.
 
     Raises:
         BackendError: there is no such backend.
@@ -107,14 +153,11 @@ def crew(workers: Workers = Workers()) -> Iterator[Round[Any, Any]]:
     if backend == "loky" and scheduler is not None:
         raise BackendError("--scheduler belongs to --backend dask or ray")
     if backend == "loky" and jobs == 1:
-        yield lambda function, tasks: [function(task) for task in tasks]
+        yield Crew()
         return
-    # Open over all rounds: each would else make a folder for memory that it shares, in vain.
-    with (
-        _BACKENDS[backend](jobs, scheduler),
-        joblib.Parallel(n_jobs=jobs, batch_size=1, max_nbytes=None) as parallel,
-    ):
-        yield lambda function, tasks: parallel(joblib.delayed(function)(task) for task in tasks)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_BACKENDS[backend](jobs, scheduler))
+        yield _Joblib(jobs, stack, beside=backend != "ray")
 
 
 @contextlib.contextmanager

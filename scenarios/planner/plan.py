@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Literal
+from functools import lru_cache, partial
+from typing import Literal
 
 from beskar7.api.documents import Node
 from beskar7.flags import manager_settings
@@ -19,13 +19,13 @@ from scenarios.fidelity.levels import Fidelity
 from scenarios.models.calibration import Calibration
 from scenarios.models.learn import learn
 from scenarios.models.play import Model, check
-from scenarios.parallel.jobs import Round, Workers, crew
+from scenarios.parallel.jobs import Crew, Workers, crew
 from scenarios.planner.axes import Axis, axes
 from scenarios.planner.bounds import Missed, explain
 from scenarios.planner.configuration import Applied, applied
 from scenarios.planner.figures import Figure, Step, Stress, figures, sensitivity, stresses
 from scenarios.planner.search import Candidate, Space, cheapest
-from scenarios.planner.trials import Overrides, Trials
+from scenarios.planner.trials import Overrides, Trials, load
 from scenarios.planner.verify import Verification, room, verify
 
 VERIFIED_SEEDS = 3
@@ -141,22 +141,24 @@ class _Planning:
         wish, plan = self._wish, self.plan
         now = LiveRuntime().now
         began = now()
-        scripts = learn(self._base)
-        ready = lru_cache(maxsize=8)(
-            lambda overrides: Model(self._built(overrides), wish.times, scripts)
-        )
-        with crew(wish.workers) as play:
+        with crew(wish.workers) as workers:
+            # They load the model and the controller while this process learns from it.
+            loaded = workers.begin(load, range(max(1, wish.workers.count)))
+            scripts = learn(self._base)
+            loaded()
+            ready = lru_cache(maxsize=8)(
+                lambda overrides: Model(self._built(overrides), wish.times, scripts)
+            )
             trials = Trials(
                 ready,
                 plan.objectives,
                 plan.seeds,
                 wish.confidence,
-                play,
-                wish.workers.count if wish.workers.count > 0 else 4,
+                workers.round,
                 lambda: self._say(self._line(trials, lambda: now() - began)),
             )
             try:
-                self._make(trials, play)
+                self._make(trials, workers)
             except KeyboardInterrupt:
                 plan.ending = "interrupted"
                 # Whatever serves was played with all of these: it takes no further run.
@@ -178,18 +180,19 @@ class _Planning:
     def _found(self, candidate: Candidate) -> None:
         self._best = candidate
 
-    def _make(self, trials: Trials, play: Round[Any, Any]) -> None:
+    def _make(self, trials: Trials, workers: Crew) -> None:
         plan = self.plan
         while plan.rounds < MOST_ROUNDS:
             plan.rounds += 1
             self._best = None
+            plan.steps, plan.stresses = [], []
             if cheapest(self._space, trials, self._found) is None:
                 top = self._space.overrides(next(self._space.tops()))
                 plan.ending = "impossible"
                 plan.missed = explain(self._base, self._tuning, trials, top, self._tell)
                 return
             self._conclude(trials, plan.fresh)
-            lacking = self._test(trials, play)
+            lacking = self._test(trials, workers)
             if plan.ending in ("held", "found") or not lacking:
                 break
             for name, factor in lacking.items():
@@ -199,13 +202,20 @@ class _Planning:
             )
             words = ", ".join(f"{name} by {1 - room:.1%}" for name, room in plan.room.items())
             self._tell(f"it did not stand the test; searching with more room: {words}")
+        if not plan.steps:
+            self._explore(trials)
+
+    def _explore(self, trials: Trials) -> None:
+        """What is around the best, by the objectives as they were asked for."""
         assert self._best is not None
+        plan, searched_by = self.plan, trials.objectives
         trials.objectives = plan.objectives
         plan.steps = sensitivity(self._space, trials, self._best)
         overrides = self._space.overrides(self._best)
         plan.stresses = stresses(trials, overrides, _world(self._base))
+        trials.objectives = searched_by
 
-    def _test(self, trials: Trials, play: Round[Any, Any]) -> dict[str, float]:
+    def _test(self, trials: Trials, workers: Crew) -> dict[str, float]:
         """By seeds that nothing was chosen by, and by the controller. The room that lacks."""
         plan, wish = self.plan, self._wish
         overrides = self._space.overrides(self._best or ())
@@ -223,7 +233,10 @@ class _Planning:
         seeds = plan.fresh[:VERIFIED_SEEDS]
         said = trials.measure(overrides, seeds)
         scenario = self._built(overrides)
-        done = verify(wish.verify, scenario, plan.objectives, seeds, said, play, self._tell)
+        explore = partial(self._explore, trials)
+        done = verify(
+            wish.verify, scenario, plan.objectives, seeds, said, workers, self._tell, explore
+        )
         plan.verifications.append(done)
         if done.held:
             plan.ending = "held"

@@ -12,6 +12,10 @@ from scenarios.models.play import Model
 from scenarios.parallel.jobs import Round
 from scenarios.planner.certainty import allowed
 
+FIRST_ROUND = 2
+"""Runs at once of a candidate that may not serve; each further round has twice as many, whose
+workers wait for each other the less. As many wherever it runs: the answer depends on no machine.
+"""
 Overrides = tuple[str, ...]
 """What makes a scenario of the file's: as ``--set`` takes it."""
 
@@ -29,6 +33,11 @@ def spare_worker() -> None:
     """Ctrl-C reaches the whole group of processes; who asked for a run ends it."""
     if multiprocessing.parent_process() is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def load(number: int) -> None:
+    """Nothing more than that a worker has loaded this module, and with it the model."""
+    spare_worker()
 
 
 def run_task(task: Task) -> tuple[float, ...]:
@@ -68,7 +77,6 @@ class Trials:
         seeds: Sequence[int],
         confidence: float,
         play: Round[Task, tuple[float, ...]],
-        at_once: int,
         told: Callable[[], None] = lambda: None,
     ) -> None:
         """Raises TooFewRuns."""
@@ -81,7 +89,6 @@ class Trials:
         """Runs that may miss an objective that counts as kept."""
         self._ready = ready
         self._play = play
-        self._at_once = at_once
         self._told = told
         self._known: dict[Overrides, dict[int, tuple[float, ...]]] = {}
         self._decided = dict.fromkeys(self.seeds, 0)
@@ -98,9 +105,9 @@ class Trials:
         found = {seed: known[seed] for seed in self.seeds if seed in known}
         order = sorted(self.seeds, key=lambda seed: -self._decided[seed])
         waiting = [seed for seed in order if seed not in found]
-        missed = self._missed(found)
+        missed, size = self._missed(found), FIRST_ROUND
         while missed is None and waiting:
-            seeds, waiting = waiting[: self._at_once], waiting[self._at_once :]
+            seeds, waiting, size = waiting[:size], waiting[size:], 2 * size
             self._run(overrides, seeds)
             found.update((seed, known[seed]) for seed in seeds)
             missed = self._missed(found)
@@ -112,8 +119,8 @@ class Trials:
         """The objectives' values of these seeds, in their order; any seeds."""
         found = self._known.setdefault(overrides, {})
         waiting = [seed for seed in seeds if seed not in found]
-        for first in range(0, len(waiting), self._at_once):
-            self._run(overrides, waiting[first : first + self._at_once])
+        if waiting:
+            self._run(overrides, waiting)
         return [found[seed] for seed in seeds]
 
     def _run(self, overrides: Overrides, seeds: Sequence[int]) -> None:

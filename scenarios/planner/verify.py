@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scenarios.engine.objectives import Objective, values_of
 from scenarios.engine.schema import Scenario
 from scenarios.fidelity.levels import Fidelity, play_at
-from scenarios.parallel.jobs import Round
+from scenarios.parallel.jobs import Crew
 from scenarios.planner.trials import spare_worker
 from scenarios.planner.words import told
 
@@ -72,16 +72,25 @@ def verify(
     objectives: tuple[Objective, ...],
     seeds: Sequence[int],
     model: Sequence[tuple[float, ...]],
-    play: Round[VerifyTask, Outcome],
+    crew: Crew,
     say: Callable[[str], None] = lambda text: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Verification:
     """Play the plan at the seeds whose values by the model are ``model``, in the same order.
 
-    A seed is the same luck at both levels, so the error is the model's and not chance's.
+    A seed is the same luck at both levels, so the error is the model's and not chance's. These
+    runs are the longest of all: ``meanwhile`` is for whatever gives the other workers to do. Live
+    runs are alone, each after the other, as they have to share the machine with nothing.
     """
     tasks = [VerifyTask(fidelity, scenario, seed, objectives) for seed in seeds]
     say(f"verifying: {len(tasks)} runs of the controller ({fidelity})")
-    outcomes = tuple(play(verify_task, tasks))
+    if fidelity == "live":
+        outcomes = tuple(outcome for task in tasks for outcome in crew.round(verify_task, [task]))
+        meanwhile()
+    else:
+        finish = crew.begin(verify_task, tasks)
+        meanwhile()
+        outcomes = tuple(finish())
     missed = []
     for outcome in outcomes:
         missed += [f"seed {outcome.seed}: {said}" for said in outcome.shortfalls]

@@ -28,11 +28,11 @@ class Played:
         return [self._rule(task.model, task.seed) for task in tasks]
 
 
-def trials(played: Played, *, runs: int = 19, at_once: int = 2) -> Trials:
+def trials(played: Played, *, runs: int = 19) -> Trials:
     def ready(overrides: Overrides) -> Any:
         return overrides[0]
 
-    return Trials(ready, OBJECTIVES, range(1, runs + 1), 0.95, played, at_once)
+    return Trials(ready, OBJECTIVES, range(1, runs + 1), 0.95, played)
 
 
 def test_who_serves_is_played_with_every_seed_once() -> None:
@@ -53,11 +53,26 @@ def test_who_misses_is_given_up_in_that_round() -> None:
 
 def test_the_seed_that_decided_comes_first_at_the_next() -> None:
     played = Played(lambda model, seed: (11.0 if seed == 17 else 1.0, 1.0))
-    of = trials(played, at_once=1)
+    of = trials(played)
     assert not of.judge(("a",)).kept
-    assert len(played.runs) == 17
+    before = len(played.runs)
+    assert before == 19  # the fourth round has it: seeds 15 to 19
     assert not of.judge(("b",)).kept
-    assert played.runs[17:] == [("b", 17)]
+    assert played.runs[before:] == [("b", 17), ("b", 1)]
+
+
+def test_each_round_has_twice_as_many_runs_as_the_one_before() -> None:
+    rounds: list[int] = []
+
+    def play(function: Any, tasks: Sequence[Task]) -> list[tuple[float, ...]]:
+        rounds.append(len(tasks))
+        return [(1.0, 1.0)] * len(tasks)
+
+    of = Trials(lambda overrides: Any, OBJECTIVES, range(1, 20), 0.95, play)
+    assert of.judge(("a",)).kept
+    assert rounds == [2, 4, 8, 5]
+    of.measure(("b",), range(1, 11))
+    assert rounds[4:] == [10]
 
 
 def test_with_more_runs_one_may_miss() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from claim_storms import virtual
-
 from beskar7.runtime import LiveRuntime
 from emulator.kube.inprocess import LatencyModel
 from guidetrial.kept import Results
 from guidetrial.labs import play_lab
 from guidetrial.model import Experiment, Lab, Run, Storm
 from guidetrial.played import play_run
+from scenarios.storms.virtual import virtual
 
 STORM_FIGURES = ("p50", "p95", "p99", "claimed", "claims_per_second", "conflict_ratio")
 

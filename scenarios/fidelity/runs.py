@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from scenarios.engine.canonical import digest
 from scenarios.engine.clocks import LEVELS, Fidelity
 from scenarios.engine.schema import Scenario
 from scenarios.fidelity.columns import KEPT
@@ -83,27 +83,8 @@ def print_of(scenario: Scenario) -> str:
 
     What is as it is by default is left out: a field that scenarios get one day changes no print.
     """
-    said = {
-        part: _said(getattr(scenario, part))
-        for part in ("world", "load", "faults", "played", "limits")
-    }
-    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
-
-
-def _said(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        own = {f.name: getattr(value, f.name) for f in fields(value) if not _by_default(value, f)}
-        return {"": type(value).__name__, **{name: _said(each) for name, each in own.items()}}
-    if isinstance(value, Mapping):
-        return {str(key): _said(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [_said(each) for each in value]
-    return value if value is None or isinstance(value, str | bool | int | float) else repr(value)
-
-
-def _by_default(owner: object, one: Field[Any]) -> bool:
-    usual = one.default if one.default_factory is MISSING else one.default_factory()
-    return bool(getattr(owner, one.name) == usual)
+    parts = ("world", "load", "faults", "played", "limits")
+    return digest({part: getattr(scenario, part) for part in parts})[:12]
 
 
 def play(task: Task) -> Kept:

@@ -8,7 +8,7 @@ claims for its share of them from the same hosts.
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import simpy
 
@@ -27,6 +27,8 @@ from scenarios.models.machines import ModelHost, host_kinds
 from scenarios.models.modelmachine import ModelMachine, State
 
 Mode = Literal["standard", "leader", "shards"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""One manager claims; an elected coordinator does; every manager does, for its share."""
 CREATORS = 10
 """Tasks that create machines at the same time, one call after the other each."""
 
@@ -66,9 +68,11 @@ def storm(
     seed: int,
     algorithm: str = "deterministic",
     times: Calibration | None = None,
+    creators: int = CREATORS,
 ) -> dict[str, float | None]:
     """One storm: ``claim_seconds.*``, ``claim_attempts``, ``conflicts``, ``conflict_ratio`` and
     ``claims_per_second``. It is over when every machine has a host, or every host a machine.
+    As many ``creators`` as machines make them all at one instant.
     """
     times = times or Calibration()
     runtime, env = VirtualRuntime(seed), simpy.Environment()
@@ -81,10 +85,10 @@ def storm(
     world = World(env, runtime, records, tuning, times, scenario.load.namespace)
     claims = _claims(world, mode, managers)
     found = _Storm(env, claims)
-    for first in range(1, min(CREATORS, machines) + 1):
+    for first in range(1, min(creators, machines) + 1):
         port = ApiPort(env, runtime.rng(f"model/api/creator-{first}"), times.api, 0.0)
         at = 0.0
-        for number in range(first, machines + 1, CREATORS):
+        for number in range(first, machines + 1, creators):
             at += port.half()
             after(env, at, partial(found.create, number))
             at += port.half()

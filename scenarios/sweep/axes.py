@@ -12,8 +12,8 @@ from beskar7.api.problems import DocumentError, Problem, Where, closest
 from beskar7.config import KEYS, read_setting
 
 CONFIG = "world.config."
-PARTS = ("world", "load", "faults", "acts", "rehearsal", "limits")
-"""Of a scenario, those in which something can vary."""
+PARTS = ("world", "load", "faults", "acts", "rehearsal", "limits", "storm")
+"""Of a scenario, or instead of one, those in which something can vary."""
 MAX_VALUES = 1000
 MAX_POINTS = 2000
 _RANGE = re.compile(

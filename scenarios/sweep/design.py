@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from beskar7.api.documents import Node
 from beskar7.api.problems import DocumentError, Problem, Where
+from scenarios.engine.canonical import digest
 from scenarios.engine.clocks import Fidelity
 from scenarios.engine.loader import build
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.schema import Scenario
 from scenarios.models.calibration import Calibration
 from scenarios.models.play import NotModelled, check
+from scenarios.storms.play import refused
+from scenarios.storms.storm import Storm, is_storm, read_storm
 from scenarios.sweep.axes import Axis, Group, Setting, count_points, settings
+from scenarios.sweep.codeprint import code_print
 
 MAX_RUNS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place of the grid; ``number`` from 0. Its scenario has no checks: a sweep measures."""
+    """One place of the grid; ``number`` from 0. Its scenario, or storm of claims, has no checks: a
+    sweep measures."""
 
     number: int
     settings: tuple[Setting, ...]
-    scenario: Scenario
+    scenario: Scenario | Storm
 
     @property
     def values(self) -> dict[str, str]:
@@ -64,16 +68,22 @@ class Design:
 
         The seeds are not among it: more of them may be asked for.
         """
-        digest = hashlib.sha256()
-        for point in self.points:
-            digest.update(repr(point.scenario).encode())
         return {
             "fidelity": self.fidelity,
             "set": list(self.overrides),
             "grid": [[str(each) for each in group] for group in self.groups],
-            "scenario": digest.hexdigest(),
+            "scenario": digest([_told(point.scenario) for point in self.points]),
+            "code": code_print(self.fidelity),
             "calibration": None if self.times is None else self.times.values(),
         }
+
+
+def _told(scenario: Scenario | Storm) -> object:
+    """All of it that has a part in what is measured; what it is called has none."""
+    if isinstance(scenario, Storm):
+        return scenario
+    parts = ("world", "load", "faults", "acts", "rehearsal", "limits")
+    return {part: getattr(scenario, part) for part in parts}
 
 
 def design(
@@ -105,12 +115,18 @@ def design(
     return Design(source, tuple(overrides), tuple(groups), seeds, fidelity, points, times)
 
 
-def _at(plain: Node, chosen: Sequence[Setting], fidelity: Fidelity) -> Scenario:
+def _at(plain: Node, chosen: Sequence[Setting], fidelity: Fidelity) -> Scenario | Storm:
     document = copy.deepcopy(plain)
     for path, value in chosen:
         apply_override(document, f"{path}={value}", flag="--grid")
-    scenario = replace(build(document), checks=())
     where = Where("--fidelity " + fidelity)
+    if is_storm(document):
+        storm = read_storm(document)
+        problem = refused(storm, fidelity)
+        if problem:
+            raise DocumentError([Problem(where, "", problem)])
+        return storm
+    scenario = replace(build(document), checks=())
     if fidelity == "model":
         try:
             check(scenario)

@@ -12,6 +12,8 @@ from scenarios.engine.schema import Scenario
 from scenarios.fidelity.levels import play_at
 from scenarios.models.calibration import Calibration
 from scenarios.parallel.jobs import Workers, play_all
+from scenarios.storms.play import play_storm
+from scenarios.storms.storm import Storm
 from scenarios.sweep.design import Design
 
 Key = tuple[int, int]
@@ -23,7 +25,7 @@ class Task:
     point: int
     seed: int
     fidelity: Fidelity
-    scenario: Scenario
+    scenario: Scenario | Storm
     times: Calibration | None = None
 
 
@@ -61,7 +63,10 @@ class Run:
 def run_task(task: Task) -> Run:
     """Play one run. What breaks it costs the sweep this run alone."""
     try:
-        played = play_at(task.fidelity, task.scenario, task.seed, task.times)
+        if isinstance(task.scenario, Storm):
+            played = play_storm(task.fidelity, task.scenario, task.seed)
+        else:
+            played = play_at(task.fidelity, task.scenario, task.seed, task.times)
     except Exception as error:
         return Run(task.point, task.seed, {}, error=f"{type(error).__name__}: {error}")
     shortfalls = played.shortfalls

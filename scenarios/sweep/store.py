@@ -17,7 +17,8 @@ from scenarios.sweep.design import Design
 from scenarios.sweep.runs import Key, Run
 
 MANIFEST, RUNS = "sweep.json", "runs.jsonl"
-FORMAT = 1
+FORMAT = 2
+"""Of ``sweep.json``: another one says other things, or says them otherwise."""
 MAX_BYTES = 2 << 30
 """Of ``runs.jsonl``: the most runs that a sweep may have, at 4 KiB each, and as much again."""
 WORDS = {
@@ -26,7 +27,10 @@ WORDS = {
     "fidelity": "--fidelity",
     "scenario": "the scenario",
     "calibration": "--calibration",
+    "code": "the code that plays it",
 }
+DIGESTS = ("scenario", "calibration", "code")
+"""Of these, those that say nothing to a reader."""
 
 
 class StoreError(Exception):
@@ -125,7 +129,7 @@ def _agree(was: Mapping[str, Any], asked: Mapping[str, object], folder: Path) ->
     for name, words in WORDS.items():
         if was.get(name) == asked[name]:
             continue
-        told = "" if name in ("scenario", "calibration") else f": it was {_text(was.get(name))}"
+        told = "" if name in DIGESTS else f": it was {_text(was.get(name))}"
         raise StoreError(
             f"--resume: {words} changed since the sweep in {folder} was begun{told}; "
             "its runs would not be of one kind. Give another --report"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from beskar7.api.documents import parse
 from beskar7.api.problems import DocumentError
-from scenarios.sweep import axes, design
+from scenarios.sweep import axes, codeprint, design
 from scenarios.sweep.axes import Axis, count_points, read_axis, settings, zipped
 from scenarios.sweep.runs import Run
 from scenarios.sweep.store import RUNS, Store, StoreError
@@ -160,6 +160,48 @@ def test_a_sweep_that_was_stopped_goes_on(tmp_path: Path) -> None:
         assert store.runs[1, 2].metrics == {"claimed": 0.1 + 0.2, "conflicts": None}
     with Store(designed("load.machines=1,2", seeds=range(2, 9)), tmp_path, resume=True) as store:
         assert set(store.runs) == {(1, 2)}, "other seeds may be asked for"
+
+
+def test_a_scenario_that_says_the_same_is_the_same(tmp_path: Path) -> None:
+    with Store(designed("load.machines=1,2"), tmp_path):
+        pass
+    other = """
+        world: {managers: {replicas: 1}, hosts: {racks: 1, count: 4}}
+        load: {machines: 2}
+        description: Told otherwise, with what is so by default.
+        name: small
+        """
+    with Store(designed("load.machines=1,2", text=other), tmp_path, resume=True):
+        pass
+
+
+def test_runs_of_other_code_are_of_another_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = designed("load.machines=1,2")
+    with Store(found, tmp_path):
+        pass
+    monkeypatch.setattr(design, "code_print", lambda fidelity: f"another of {fidelity}")
+    with pytest.raises(StoreError, match="the code that plays it changed since"):
+        Store(found, tmp_path, resume=True)
+
+
+def test_a_file_that_changes_is_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("beskar7/a.py", "emulator/b.yaml", "scenarios/engine/c.py", "scenarios/models/d"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+    (tmp_path / "scenarios/models/d.py").write_text("1")
+    monkeypatch.setattr(codeprint, "_root", lambda package: tmp_path / package)
+    printed = codeprint.code_print.__wrapped__
+    model, code = printed("model"), printed("code")
+    (tmp_path / "beskar7/README.md").write_text("Words are no code.")
+    assert (printed("model"), printed("code")) == (model, code)
+    (tmp_path / "scenarios/models/d.py").write_text("2")
+    assert printed("code") == code, "the model has no part in it"
+    assert printed("model") != model
+    (tmp_path / "emulator/b.yaml").rename(tmp_path / "emulator/e.yaml")
+    assert printed("code") != code
 
 
 def test_another_sweep_is_refused(tmp_path: Path) -> None:

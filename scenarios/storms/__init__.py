@@ -1,0 +1,1 @@
+"""Storms: machines that want hosts at one instant, and nothing but their claims."""

@@ -1,7 +1,8 @@
 """The ``beskar7`` command. Upper packages add subcommands by the entry point ``beskar7.commands``.
 
-An entry point names a function that takes the subparsers and adds to them; each subcommand sets
-``run``, a function from the parsed arguments to the exit code.
+An entry point has the name of its subcommand, so that a command waits for no other's imports, and
+names a function that takes the subparsers and adds to them; each subcommand sets ``run``, a
+function from the parsed arguments to the exit code.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add_others(commands: Any, wanted: str) -> None:
-    """The subcommands of all packages; of this one only, where it has the one that is wanted.
+    """This package's subcommands, and the one that is wanted; of all packages where there is none.
 
     The upper packages load a simulator and a fleet, for which an operator's command need not wait.
     """
@@ -48,10 +49,11 @@ def _add_others(commands: Any, wanted: str) -> None:
     ours = [entry for entry in entries if entry.module.partition(".")[0] == "beskar7"]
     for entry in ours:
         entry.load()(commands)
-    if wanted not in commands.choices:
-        for entry in entries:
-            if entry not in ours:
-                entry.load()(commands)
+    others = [entry for entry in entries if entry not in ours]
+    for entry in sorted(others, key=lambda entry: entry.name != wanted):
+        if wanted in commands.choices:
+            return
+        entry.load()(commands)
 
 
 def _add_manager(commands: Any) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from beskar7.api.problems import DocumentError
+from emulator.forking.client import prepare
 from scenarios.chosenpersonality import add_personality, personality_overrides
 from scenarios.engine.loader import load
 from scenarios.engine.world import WorldError
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
                 Text(f"{'--dir' if args.dir else '--data-dir'} {directory}: {error.strerror}")
             )
             return BAD_INPUT
+    prepare()
     from scenarios.engine.live import LiveWorld  # the Kubernetes client takes half a second
 
     world = LiveWorld(

@@ -115,12 +115,14 @@ class Crew:
 
 
 class _Joblib(Crew):
-    """``beside``: whether the backend can have two rounds at once."""
+    """Within the backend that is set; what is begun there is played when it is asked for."""
 
-    def __init__(self, jobs: int, stack: contextlib.ExitStack, *, beside: bool) -> None:
-        self._jobs, self._stack, self._beside = jobs, stack, beside
+    def __init__(self, jobs: int, stack: contextlib.ExitStack) -> None:
+        self._jobs = jobs
         # Open over all rounds: each would else make a folder for memory that it shares, in vain.
-        self._parallel = stack.enter_context(self._made())
+        self._parallel = stack.enter_context(
+            joblib.Parallel(n_jobs=jobs, batch_size=1, max_nbytes=None)
+        )
 
     def round(
         self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
@@ -128,18 +130,15 @@ class _Joblib(Crew):
         found: list[ResultT] = self._parallel(joblib.delayed(function)(task) for task in tasks)
         return found
 
+
+class _Loky(_Joblib):
     def begin(
         self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
     ) -> Callable[[], list[ResultT]]:
-        if not self._beside:
-            return super().begin(function, tasks)
-        parallel = self._made(return_as="generator", pre_dispatch="all")
-        results = parallel(joblib.delayed(function)(task) for task in tasks)
-        self._stack.callback(results.close)
-        return lambda: list(results)
-
-    def _made(self, **more: Any) -> Any:
-        return joblib.Parallel(n_jobs=self._jobs, batch_size=1, max_nbytes=None, **more)
+        # Joblib plays one round at a time; its workers do not mind.
+        executor = joblib.externals.loky.get_reusable_executor(self._jobs, reuse=True)
+        futures = [executor.submit(function, task) for task in tasks]
+        return lambda: [future.result() for future in futures]
 
 
 @contextlib.contextmanager
@@ -157,7 +156,7 @@ def crew(workers: Workers = Workers()) -> Iterator[Crew]:
         return
     with contextlib.ExitStack() as stack:
         stack.enter_context(_BACKENDS[backend](jobs, scheduler))
-        yield _Joblib(jobs, stack, beside=backend != "ray")
+        yield (_Loky if backend == "loky" else _Joblib)(jobs, stack)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,8 @@ class NetworkFault(BaseFault):
             else None,
         )
         if kind == "partition" and (found.probability < 1.0 or found.count is not None):
-            raise FieldError(f"{where}: kind partition takes neither count nor probability")
+            named = f"{where}.{'probability' if found.count is None else 'count'}"
+            raise FieldError(f"{named}: kind partition takes neither count nor probability")
         if kind == "delay" and to != API and found.direction != "both":
             raise FieldError(f"{where}.direction: a delay to BMCs goes both ways; leave it out")
         return found

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import get_args
 
 from beskar7.api.documents import Node
-from beskar7.api.problems import Problems, closest
+from beskar7.api.problems import Problems
 from beskar7.config import read_setting
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
@@ -223,12 +223,8 @@ def _configure(fields: Fields) -> Configure:
 
 def read_check(node: Node, path: str, problems: Problems) -> Check:
     fields = Fields(node, path, problems, node.where)
-    measure = fields.text("measure")
-    unit: Unit = "number"
-    if measure in MEASURES:
-        unit = MEASURES[measure].unit
-    elif measure:
-        fields.wrong("measure", f'"{measure}" is unknown; {closest(measure, MEASURES)}')
+    measure = fields.text("measure", known=MEASURES)
+    unit: Unit = MEASURES[measure].unit if measure in MEASURES else "number"
     given = [name for name in BOUNDS if fields.has(name)]
     if len(given) != 1:
         said = "has no bound" if not given else "has several bounds"
@@ -244,7 +240,6 @@ def _bound(fields: Fields, name: str, unit: Unit) -> float:
     """A threshold in the unit of its measure; a ratio may be written as ``10%``."""
     if unit == "seconds":
         return float(fields.duration(name))
-    node = fields.node(name)
-    if unit == "ratio" and node is not None and isinstance(node.value, str):
+    if unit == "ratio" and fields.has_text(name):
         return float(fields.number(name, high=100.0, unit="%")) / 100.0
     return float(fields.number(name, high=1.0 if unit == "ratio" else 1e12))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from beskar7.api.documents import Node
-from beskar7.api.problems import Problems, closest
+from beskar7.api.problems import Problems
 from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET
 from emulator import network
 from emulator.faultbase import DIRECTIONS
@@ -74,7 +74,8 @@ def read_fault(
         try:
             _READERS[target].from_dict(fault, path, default_id="unnamed")
         except FieldError as error:  # the emulator's own reader has the last word
-            problems.add(node.where, "", str(error))
+            place, _, said = str(error).partition(": ")
+            problems.add(node.where, place, said)
     return fault
 
 
@@ -104,7 +105,7 @@ def _of_api(fields: Fields, kind: str) -> dict[str, Any]:
     _belongs(fields, kind, "status", "error")
     _belongs(fields, kind, "retry_after", "error")
     if kind in ("latency", "delay"):
-        fault["latency"] = _latency(fields.child("latency", required=True))
+        fault["latency"] = read_latency(fields.child("latency", required=True))
     if kind == "error":
         fault["status"] = fields.integer("status", 503, low=400, high=599)
         retry_after = fields.integer("retry_after", None, low=0, high=3600)
@@ -118,7 +119,7 @@ def _of_network(fields: Fields, kind: str, vendors: Collection[str] | None) -> d
     fault: dict[str, Any] = {"direction": fields.choice("direction", DIRECTIONS, "both")}
     _belongs(fields, kind, "latency", "delay")
     if kind == "delay":
-        fault["latency"] = _latency(fields.child("latency", required=True))
+        fault["latency"] = read_latency(fields.child("latency", required=True))
     if fields.has_text("from"):
         fault["from"] = fields.choice("from", network.ROLES)
     elif fields.has("from"):
@@ -168,25 +169,28 @@ def _param(fields: Fields, param: Param) -> Any:
         case "texts":
             return list(fields.texts(param.name))
         case "latency":
-            return _latency(fields.child(param.name, required=True))
+            return read_latency(fields.child(param.name, required=True))
         case "symptoms":
             return _symptoms(fields, param.name)
 
 
 def _symptoms(fields: Fields, name: str) -> list[dict[str, Any]]:
-    fields.node(name, required=True)
-    found = []
-    for path, node in fields.items(name, limit=MAX_SYMPTOMS):
-        inner = Fields(node, path, fields.problems, node.where)
-        kind = inner.choice("kind", tuple(name for name in KINDS if name != "firmware-bug"))
-        symptom: dict[str, Any] = {
-            "kind": kind,
-            "probability": inner.number("probability", 1.0, high=1.0),
-            "count": inner.integer("count", None, low=1, high=1_000_000),
-        }
-        found.append(symptom | _of_bmc(inner, KINDS[kind]))
-        inner.finish()
-    return found
+    needed = f"needs 1 to {MAX_SYMPTOMS} faults, as in [{{kind: drip}}]"
+    items = fields.items(name, limit=MAX_SYMPTOMS, least=needed)
+    return [read_symptom(Fields(node, at, fields.problems, node.where)) for at, node in items]
+
+
+def read_symptom(fields: Fields) -> dict[str, Any]:
+    """What a BMC does while it has a ``firmware-bug``."""
+    kind = fields.choice("kind", tuple(name for name in KINDS if name != "firmware-bug"))
+    symptom: dict[str, Any] = {
+        "kind": kind,
+        "probability": fields.number("probability", 1.0, high=1.0),
+        "count": fields.integer("count", None, low=1, high=1_000_000),
+    }
+    symptom |= _of_bmc(fields, KINDS[kind])
+    fields.finish()
+    return symptom
 
 
 def _belongs(fields: Fields, kind: str, name: str, *owners: str) -> None:
@@ -202,11 +206,8 @@ def _select(fields: Fields, known: Collection[str] | None) -> dict[str, Any]:
     for name in ("hosts", "racks", "firmware"):
         if patterns := fields.texts(name):
             select[name] = list(patterns)
-    if vendors := fields.texts("vendors"):
+    if vendors := fields.texts("vendors", known=known):
         select["vendors"] = list(vendors)
-        for vendor in vendors:
-            if known is not None and vendor not in known:
-                fields.wrong("vendors", f'"{vendor}" is unknown; known: {", ".join(known)}')
     if labels := fields.scalars("labels"):
         select["labels"] = labels
     fraction = fields.number("fraction", None, high=1.0)
@@ -219,22 +220,16 @@ def _select(fields: Fields, known: Collection[str] | None) -> dict[str, Any]:
 def _select_requests(fields: Fields) -> dict[str, Any]:
     select: dict[str, Any] = {"clients": list(fields.texts("clients") or CLIENTS)}
     for name in ("verbs", "kinds", "namespaces", "names"):
-        if patterns := fields.texts(name):
+        if patterns := fields.texts(name, known=faultspec.VERBS if name == "verbs" else None):
             select[name] = list(patterns)
-    for verb in select.get("verbs", ()):
-        if verb not in faultspec.VERBS:
-            fields.wrong("verbs", f'"{verb}" is unknown; {closest(verb, faultspec.VERBS)}')
     fields.finish()
     return select
 
 
 def _match(fields: Fields) -> dict[str, Any]:
     match: dict[str, Any] = {}
-    if methods := fields.texts("methods"):
+    if methods := fields.texts("methods", known=METHODS):
         match["methods"] = list(methods)
-        for method in methods:
-            if method not in METHODS:
-                fields.wrong("methods", f'"{method}" is unknown; known: {", ".join(METHODS)}')
     path = fields.text("path", None, limit=512)
     if path is not None:
         match["path"] = path
@@ -244,7 +239,7 @@ def _match(fields: Fields) -> dict[str, Any]:
     return match
 
 
-def _latency(fields: Fields) -> dict[str, Any]:
+def read_latency(fields: Fields) -> dict[str, Any]:
     latency: dict[str, Any] = {
         "distribution": fields.choice("distribution", DISTRIBUTIONS, "constant")
     }

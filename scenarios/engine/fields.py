@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from beskar7.api.documents import Node
-from beskar7.api.durations import format_duration, parse_duration
 from beskar7.api.problems import Problems, Where, closest
+from scenarios.engine.declared import REQUIRED as _REQUIRED
+from scenarios.engine.declared import Declared, Form, Survey
+from scenarios.engine.quantities import rate_of, seconds_of, span
 
-_REQUIRED: Any = object()
 MAX_TEXT = 2048
-_RATES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-def beside(node: Node, place: str) -> str:
-    """The absolute place of a file that a value names: relative to the document that it stands in,
-    or, from ``--set``, to the working directory."""
-    folder = Path(node.where.source).parent if node.where.line else Path()
-    return str((folder / place).resolve())
 
 
 class Fields:
@@ -46,16 +39,22 @@ class Fields:
     def at(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
 
+    def _declare(self, name: str, form: Form, default: Any = None, **bounds: Any) -> None:
+        if isinstance(self.problems, Survey):
+            self.problems.declare(self.at(name), Declared(form, default, **bounds))
+
     def wrong(self, name: str, message: str) -> None:
         node = self._fields.get(name)
         self.problems.add(node.where if node else self.where, self.at(name), message)
 
     def has(self, name: str) -> bool:
         self._asked.add(name)
+        self._declare(name, "asked")
         return name in self._fields
 
     def has_text(self, name: str) -> bool:
         """Whether the field is there and holds a text, where it may hold other things, too."""
+        self._declare(name, "text-too")
         return self.has(name) and isinstance(self._fields[name].value, str)
 
     def names(self) -> list[str]:
@@ -64,6 +63,7 @@ class Fields:
     def node(self, name: str, *, required: bool = False) -> Node | None:
         """The field's node; None when it is absent or empty."""
         self._asked.add(name)
+        self._declare(name, "asked", _REQUIRED if required else None)
         node = self._fields.get(name)
         if node is None or node.value is None:
             if required:
@@ -73,11 +73,20 @@ class Fields:
 
     def child(self, name: str, *, required: bool = False) -> Fields:
         node = self.node(name, required=required)
+        self._declare(name, "mapping", _REQUIRED if required else None)
         return Fields(node, self.at(name), self.problems, self.where)
 
-    def items(self, name: str, *, limit: int) -> list[tuple[str, Node]]:
-        """Path and node of each element of a list; empty when absent."""
+    def items(self, name: str, *, limit: int, least: str = "") -> list[tuple[str, Node]]:
+        """Path and node of each element of a list; empty when absent.
+
+        ``least``: it needs an element at least, and this is what is said when it has none.
+        """
         node = self.node(name)
+        self._declare(
+            name, "list", _REQUIRED if least else None, limit=limit, least=1 if least else 0
+        )
+        if least and (node is None or node.value == []):
+            self.wrong(name, least)
         if node is None:
             return []
         if not isinstance(node.value, list):
@@ -99,7 +108,13 @@ class Fields:
         pattern: str | None = None,
         example: str = "",
         limit: int = MAX_TEXT,
+        known: Iterable[str] | None = None,
     ) -> Any:
+        """A text; of those ``known``, where these are given. ``pattern`` fits the whole of it."""
+        names = None if known is None else tuple(known)
+        self._declare(
+            name, "text", default, pattern=pattern, example=example, limit=limit, known=names
+        )
         node = self._given(name, default)
         if node is None:
             return "" if default is _REQUIRED else default
@@ -109,11 +124,14 @@ class Fields:
             self.wrong(name, f"has {len(node.value)} characters; the limit is {limit}")
         elif pattern and not re.fullmatch(pattern, node.value):
             self.wrong(name, f'"{node.value[:80]}" is not valid here; write for example {example}')
+        elif names is not None and node.value not in names:
+            self.wrong(name, f'"{node.value[:80]}" is unknown; {closest(node.value, names)}')
         else:
             return node.value
         return "" if default is _REQUIRED else default
 
     def choice(self, name: str, known: tuple[str, ...], default: Any = _REQUIRED) -> Any:
+        self._declare(name, "choice", default, known=known)
         node = self._given(name, default)
         fallback = known[0] if default is _REQUIRED else default
         if node is None:
@@ -127,6 +145,7 @@ class Fields:
         return fallback
 
     def integer(self, name: str, default: Any = _REQUIRED, *, low: int = 0, high: int) -> Any:
+        self._declare(name, "integer", default, low=low, high=high)
         node = self._given(name, default)
         fallback = low if default is _REQUIRED else default
         if node is None:
@@ -144,6 +163,7 @@ class Fields:
         self, name: str, default: Any = _REQUIRED, *, low: float = 0.0, high: float, unit: str = ""
     ) -> Any:
         """A number; one with ``unit`` may carry it as its ending (``5/s`` for unit ``/s``)."""
+        self._declare(name, "number", default, low=low, high=high, unit=unit)
         node = self._given(name, default)
         fallback = low if default is _REQUIRED else default
         if node is None:
@@ -166,17 +186,12 @@ class Fields:
     def rate(self, name: str, *, low: float, high: float) -> float:
         """Events per second: ``5/s``, ``40/h``, ``200/d`` (and ``/m``); a plain number is per
         second."""
+        self._declare(name, "rate", _REQUIRED, low=low, high=high)
         node = self.node(name, required=True)
         if node is None:
             return low
-        value = node.value
-        if isinstance(value, str):
-            number, _, unit = value.partition("/")
-            try:
-                value = float(number) / _RATES[unit.strip()]
-            except (ValueError, KeyError):
-                value = None
-        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+        value = rate_of(node.value)
+        if value is None:
             self.wrong(name, f"has to be a rate such as 5/s, 40/h or 200/d, not {node.shape()}")
         elif not math.isfinite(value) or not low <= value <= high:
             self.wrong(name, f"is {value:g}/s; it has to be from {low:g}/s to {high:g}/s")
@@ -188,6 +203,7 @@ class Fields:
         self, name: str, default: Any = _REQUIRED, *, low: float = 0.0, high: float = 86_400.0
     ) -> Any:
         """Seconds; ``-10s`` where ``low`` is below zero."""
+        self._declare(name, "duration", default, low=low, high=high)
         node = self._given(name, default)
         fallback = low if default is _REQUIRED else default
         if node is None:
@@ -198,17 +214,13 @@ class Fields:
         if not isinstance(node.value, str) and node.value != 0:
             self.wrong(name, f"{node.value} has no unit; write for example {node.value}s")
             return fallback
-        text = str(node.value)
-        negative = low < 0 and text.startswith("-")
         try:
-            seconds = -parse_duration(text[1:]) if negative else parse_duration(text)
+            seconds = seconds_of(str(node.value), signed=low < 0)
         except ValueError as error:
             self.wrong(name, str(error))
             return fallback
         if not math.isfinite(seconds) or not low <= seconds <= high:
-            sign = "-" if low < 0 else ""
-            bounds = f"{sign}{format_duration(abs(low))} to {format_duration(high)}"
-            self.wrong(name, f"is {node.value}; it has to be from {bounds}")
+            self.wrong(name, f"is {node.value}; it has to be from {span(low, high)}")
             return fallback
         return seconds
 
@@ -220,6 +232,7 @@ class Fields:
         return [of.duration(path, high=high) for path in of._fields]
 
     def flag(self, name: str, default: bool = False) -> bool:
+        self._declare(name, "flag", default)
         node = self._given(name, default)
         if node is None:
             return default
@@ -228,19 +241,29 @@ class Fields:
         self.wrong(name, f"has to be true or false, not {node.shape()}")
         return default
 
-    def texts(self, name: str, *, limit: int = 100, length: int = 253) -> tuple[str, ...]:
-        """A list of texts."""
+    def texts(
+        self, name: str, *, limit: int = 100, length: int = 253, known: Iterable[str] | None = None
+    ) -> tuple[str, ...]:
+        """A list of texts of 1 to ``length`` characters; of those ``known``, where given."""
+        names = None if known is None else tuple(known)
         found = []
-        for path, node in self.items(name, limit=limit):
+        items = self.items(name, limit=limit)
+        self._declare(f"{name}[]", "text", low=1, limit=length, known=names)
+        for path, node in items:
             if isinstance(node.value, str) and 0 < len(node.value) <= length:
                 found.append(node.value)
+                if names is not None and node.value not in names:
+                    said = f'"{node.value[:80]}" is unknown; {closest(node.value, names)}'
+                    self.problems.add(node.where, path, said)
             else:
                 message = f"has to be a text of 1 to {length} characters, not {node.shape()}"
                 self.problems.add(node.where, path, message)
         return tuple(found)
 
-    def scalars(self, name: str, *, limit: int = 100) -> dict[str, str]:
-        """A mapping of text to text; numbers and booleans are written as YAML writes them."""
+    def scalars(self, name: str, *, limit: int = 100, length: int = MAX_TEXT) -> dict[str, str]:
+        """A mapping of text to text of at most ``length`` characters; numbers and booleans are
+        written as YAML writes them."""
+        self._declare(name, "scalars", limit=limit, length=length)
         node = self.node(name)
         if node is None:
             return {}
@@ -255,10 +278,13 @@ class Fields:
             value = item.value
             if isinstance(value, bool):
                 found[key] = str(value).lower()
-            elif isinstance(value, str | int | float) and len(str(value)) <= MAX_TEXT:
+            elif isinstance(value, str | int | float) and len(str(value)) <= length:
                 found[key] = str(value)
+            elif isinstance(value, str | int | float):
+                said = f"the value of {key[:80]} has {len(str(value))} characters"
+                self.wrong(name, f"{said}; the limit is {length}")
             else:
-                message = f"has to be a short text or a number, not {item.shape()}"
+                message = f"has to be a text or a number, not {item.shape()}"
                 self.problems.add(item.where, f"{self.at(name)}.{key}", message)
         return found
 

@@ -14,7 +14,8 @@ from scenarios.engine.act_fields import MAX_MACHINES
 from scenarios.engine.arrivals import MAX_PEAK
 from scenarios.engine.expand import machine_spec
 from scenarios.engine.fault_fields import NAME
-from scenarios.engine.fields import Fields, beside
+from scenarios.engine.fields import Fields
+from scenarios.engine.quantities import beside
 from scenarios.engine.schema import (
     BOOT_MODES,
     OS_FAMILIES,
@@ -144,12 +145,7 @@ def read_tags(fields: Fields, name: str) -> tuple[str, ...]:
 
 
 def read_labels(fields: Fields, name: str) -> dict[str, str]:
-    labels = fields.scalars(name, limit=MAX_ENTRIES)
-    for key, value in labels.items():
-        if len(value) > MAX_LENGTH:
-            said = f"the value of {key[:MAX_LENGTH]} has {len(value)} characters"
-            fields.wrong(name, f"{said}; the limit is {MAX_LENGTH}")
-    return labels
+    return fields.scalars(name, limit=MAX_ENTRIES, length=MAX_LENGTH)
 
 
 def _lifetime(fields: Fields) -> Lifetime | None:

@@ -18,10 +18,11 @@ from emulator.bmc.shards import MAX_SHARDS
 from emulator.fields import FieldError
 from scenarios.engine.act_fields import read_act, read_check
 from scenarios.engine.fault_fields import NAME, read_fault
-from scenarios.engine.fields import Fields, beside
+from scenarios.engine.fields import Fields
 from scenarios.engine.load_fields import MAX_SECONDS, read_labels, read_load, read_tags
 from scenarios.engine.objectives import MOST, Objective, ObjectiveError, parse_objective
 from scenarios.engine.overrides import apply_override
+from scenarios.engine.quantities import beside
 from scenarios.engine.rehearsal.script_fields import read_rehearsal
 from scenarios.engine.schema import (
     AddFault,
@@ -74,12 +75,14 @@ def build(document: Node, overrides: Sequence[str] = ()) -> Scenario:
     for override in overrides:
         apply_override(document, override)
     problems = Problems()
-    scenario = _scenario(Fields(document, "", problems, document.where), problems)
+    scenario = read_scenario(document, problems)
     problems.raise_if_any()
     return scenario
 
 
-def _scenario(top: Fields, problems: Problems) -> Scenario:
+def read_scenario(document: Node, problems: Problems) -> Scenario:
+    """What the document says as far as it is right; what is not goes to ``problems``."""
+    top = Fields(document, "", problems, document.where)
     world = top.child("world", required=True)
     hosts = world.child("hosts", required=True)
     places, known = _personalities(hosts)

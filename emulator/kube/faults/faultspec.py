@@ -158,7 +158,8 @@ class ApiFault(BaseFault):
                 if given[name]:
                     raise FieldError(f"{where}.select.{name}: kind {kind} selects clients only")
             if base["count"] is not None or base["probability"] < 1.0:
-                raise FieldError(f"{where}: kind {kind} takes neither count nor probability")
+                named = f"{where}.{'probability' if base['count'] is None else 'count'}"
+                raise FieldError(f"{named}: kind {kind} takes neither count nor probability")
         return cls(
             **base,
             **repeat,

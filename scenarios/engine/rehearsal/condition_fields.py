@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -46,6 +46,8 @@ PHASES = (
 )
 NO_STATE = "None"
 HEALTHY = "healthy"
+ENDINGS = ("_count", "_sum", "_bucket")
+"""Of the series of a histogram."""
 MAX_WITHIN = 3600.0
 MAX_COUNT = 1_000_000
 NOTHING: What = EventCame("")
@@ -85,24 +87,16 @@ def _what(fields: Fields, name: str, absent: bool) -> What:
         case "log":
             return LogSaid(fields.text("log"), _count(fields, "min"))
         case "alarm":
-            return AlarmFires(_known(fields, "alarm", alarms()))
+            return AlarmFires(fields.text("alarm", known=alarms()))
         case "hosts":
             states = [state.value or NO_STATE for state in HostState]
-            return HostsAre(_known(fields, "hosts", states), _bounds(fields, 1.0))
+            return HostsAre(fields.text("hosts", known=states), _bounds(fields, 1.0))
         case "machines":
-            return MachinesAre(_known(fields, "machines", PHASES), _bounds(fields, 1.0))
+            return MachinesAre(fields.text("machines", known=PHASES), _bounds(fields, 1.0))
         case "lease":
-            lease = _known(fields, "lease", (MANAGER_LEASE, CLAIM_LEASE))
+            lease = fields.text("lease", known=(MANAGER_LEASE, CLAIM_LEASE))
             return LeaseChanged(lease, _count(fields, "transitions"))
-    return DoctorFinds(_known(fields, "doctor", (HEALTHY, *catalogue())))
-
-
-def _known(fields: Fields, name: str, known: Iterable[str]) -> str:
-    value: str = fields.text(name)
-    names = list(known)
-    if value and value not in names:
-        fields.wrong(name, f'"{value[:80]}" is unknown; {closest(value, names)}')
-    return value
+    return DoctorFinds(fields.text("doctor", known=(HEALTHY, *catalogue())))
 
 
 def _count(fields: Fields, name: str) -> int:
@@ -154,7 +148,7 @@ def _metric(fields: Fields) -> MetricIs:
 def _series(fields: Fields, name: str) -> Series:
     known = metrics()
     series: str = fields.text(name)
-    if series and _family(series, known) is None:
+    if fields.has(name) and _family(series, known) is None:
         fields.wrong(name, f'no manager has a metric "{series[:80]}"; {closest(series, known)}')
     return Series(series, fields.scalars("labels"))
 
@@ -163,7 +157,7 @@ def _family(series: str, known: Mapping[str, str]) -> str | None:
     """The name of the metric whose series this is."""
     if series in known:
         return series
-    for ending in ("_count", "_sum", "_bucket"):
+    for ending in ENDINGS:
         if series.endswith(ending) and known.get(series.removesuffix(ending)) == "histogram":
             return series.removesuffix(ending)
     return None

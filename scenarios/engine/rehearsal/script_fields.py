@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import get_args
 
 from beskar7.api.documents import Node
+from beskar7.api.problems import Problems
 from scenarios.engine.act_fields import read_act, read_action
 from scenarios.engine.fields import Fields
 from scenarios.engine.rehearsal.condition_fields import read_condition
@@ -31,16 +32,13 @@ def read_rehearsal(
         fields.wrong("cause", "needs an act, unless the file has faults")
     conditions = {}
     for part in ("symptom", "recovery"):
-        conditions[part] = tuple(
-            read_condition(node, at, problems) for at, node in fields.items(part, limit=MAX_STEPS)
-        )
-        if not conditions[part]:
-            fields.wrong(part, "needs a condition at least")
+        items = fields.items(part, limit=MAX_STEPS, least="needs a condition at least")
+        conditions[part] = tuple(read_condition(node, at, problems) for at, node in items)
+    needed = "needs a step at least; what mends itself is no rehearsal"
     remedy = tuple(
-        _step(node, at, fields, vendors) for at, node in fields.items("remedy", limit=MAX_STEPS)
+        read_step(node, at, problems, vendors)
+        for at, node in fields.items("remedy", limit=MAX_STEPS, least=needed)
     )
-    if not remedy:
-        fields.wrong("remedy", "needs a step at least; what mends itself is no rehearsal")
     script = Rehearsal(
         cause=tuple(act for _, _, act in acts),
         symptom=conditions["symptom"],
@@ -64,8 +62,9 @@ def _breaks(fields: Fields) -> tuple[RestsOnElection, ...]:
     return tuple(known[name] for name in names if name in known)
 
 
-def _step(node: Node, path: str, parent: Fields, vendors: Collection[str]) -> Action:
-    of = Fields(node, path, parent.problems, node.where)
+def read_step(node: Node, path: str, problems: Problems, vendors: Collection[str]) -> Action:
+    """One element of ``remedy``: an action without a trigger."""
+    of = Fields(node, path, problems, node.where)
     for name in ("at", "when", "delay"):
         if of.has(name):
             of.wrong(name, "a remedy's step comes when the one before is done; leave it out")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from beskar7.runtime import Runtime
 from beskar7_harness.errors import LabError
-from emulator.processes import Child, ChildError
+from emulator.processes import Child, ChildError, stop_together
 from scenarios.engine.world import World, WorldError
 
 START_TIMEOUT = 30.0
@@ -99,11 +99,7 @@ class CommandCrew:
         return name
 
     def stop(self) -> None:
-        running = [child for child in self._children.values() if child.alive]
-        for child in running:
-            child.ask_to_stop()
-        for child in running:
-            child.stop(STOP_TIMEOUT)
+        stop_together(self._children.values(), STOP_TIMEOUT)
 
     def words(self, identity: str) -> str:
         return last_words(self._directory / f"{identity}.log")

@@ -13,7 +13,7 @@ import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,13 @@ from emulator.deployed import DeployedManagers, DeploymentError, pod_of
 from emulator.kube.faults.control import ApiControl
 from emulator.kube.store.writelog import WriteRecord
 from emulator.privatefiles import write_private
-from emulator.processes import Child, ChildError, cpu_seconds
+from emulator.processes import Child, ChildError, cpu_seconds, stop_together
 
 log = logging.getLogger(__name__)
 
 MANAGER_KUBECONFIG = "beskar7-controller-manager.kubeconfig"
 """Written by the API at its start, for the managers' service account."""
-FLEET = "fleet"
+API, FLEET = "kube-apiserver", "fleet"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 12.0
 """Seconds; a manager's own shutdown timeout is 10."""
@@ -94,7 +94,7 @@ class Lab:
         Raises:
             LabError: with the last words of the process that failed.
         """
-        api = self._spawn("kube-apiserver", "emulator.kube", *self._api_args)
+        api = self._spawn(API, "emulator.kube", *self._api_args)
         spec = self._private("fleet.json", json.dumps(self._fleet_spec))
         login = {"username": self._username, "password": self._password}
         credentials = self._private("bmc-credentials.json", json.dumps(login))
@@ -265,12 +265,11 @@ class Lab:
 
     def stop(self) -> None:
         """End every process, managers first. May be called at any time, and twice."""
-        _stop(list(self._managers.values()))
-        rest = [child for child in self._children.values() if child.alive]
+        stop_together(self._managers.values(), STOP_TIMEOUT)
         if self._deployed is not None:
             # Managers that are pods end with the API, and may ask BMCs something until then.
-            rest[0].stop(STOP_TIMEOUT)
-        _stop(rest)
+            stop_together([self._children[API]], STOP_TIMEOUT)
+        stop_together(self._children.values(), STOP_TIMEOUT)
         self._session.close()
         self._plain.close()
         if self._url:
@@ -306,12 +305,3 @@ class Lab:
         authority = self.directory / "ca.crt"
         self._session.verify = str(authority) if authority.exists() else True
         self._session.headers["Authorization"] = f"Bearer {config['users'][0]['user']['token']}"
-
-
-def _stop(children: Sequence[Child]) -> None:
-    """All at once."""
-    running = [child for child in children if child.alive]
-    for child in running:
-        child.ask_to_stop()
-    for child in running:
-        child.stop(STOP_TIMEOUT)

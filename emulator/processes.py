@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -181,3 +181,15 @@ class Child:
 
 def _indented(lines: Sequence[str]) -> str:
     return ":\n  " + "\n  ".join(lines) if lines else ""
+
+
+def stop_together(children: Iterable[Child], timeout: float) -> None:
+    """SIGTERM to all that live, and SIGKILL to those for which ``timeout`` seconds are not enough.
+
+    Each has as long, from when the one before it has ended.
+    """
+    running = [child for child in children if child.alive]
+    for child in running:
+        child.ask_to_stop()
+    for child in running:
+        child.join(timeout)

@@ -174,6 +174,7 @@ def test_who_kills_the_server_kills_no_lab(tmp_path: Path) -> None:
     assert first.alive
     second = Child(LiveRuntime(), "second", arguments, tmp_path / "second.log")
     assert second.wait_ready(60)["url"] != url
+    assert client._servers.current is not server
     # Nobody can know its code, but its end.
     assert first.stop(20)
     assert first._process.returncode == UNKNOWN

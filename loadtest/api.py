@@ -75,6 +75,17 @@ class Api:
     def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """The JSON object that the server answers with. Raises ApiError, Unreachable."""
         data = None if body is None else json.dumps(body).encode()
+        status, content = self._answer(method, path, data)
+        return decode(status, content, f"{method} {path}")
+
+    def text(self, path: str) -> str:
+        """What the server answers with, as it is. Raises ApiError, Unreachable."""
+        status, content = self._answer("GET", path, None)
+        if status >= 400:
+            decode(status, content, f"GET {path}")
+        return content.decode(errors="replace")
+
+    def _answer(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
         headers = {**self._headers, "Content-Type": "application/json"} if data else self._headers
         reused = self._kept is not None
         try:
@@ -86,12 +97,12 @@ class Api:
             # that may be sent twice is sent once more.
             stale = isinstance(error, (http.client.RemoteDisconnected, ConnectionError))
             if reused and stale and method != "POST":
-                return self.request(method, path, body)
+                return self._answer(method, path, data)
             raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from None
         if len(content) > MAX_BODY:
             self.close()
             raise Unreachable(f"{method} {path}: an answer of more than {MAX_BODY} bytes")
-        return decode(response.status, content, f"{method} {path}")
+        return response.status, content
 
     @contextmanager
     def stream(self, path: str, timeout: float) -> Iterator[http.client.HTTPResponse]:

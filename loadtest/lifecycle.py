@@ -21,6 +21,10 @@ TIME_TO_CLAIM, TIME_TO_PROVISIONED, TIME_TO_RELEASE, SINGLE_OWNER = (
     "time-to-release",
     "single-owner",
 )
+MANAGED_BY, AGENT_NAME = "app.kubernetes.io/managed-by", "beskar7-load"
+"""The label of all machines of a load test, by which they are found if they are left behind."""
+LEFT_BEHIND = "left behind"
+"""Outcome: a machine whose user was stopped, and whose deletion could not be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,17 @@ class Lifecycle:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        keep: Callable[[], object] = lambda: None,
+        keep: Callable[[float], object] | None = None,
     ) -> None:
-        """``keep`` is called once a machine is Provisioned; ``settings.hold`` begins at its end."""
+        """``keep`` is called once a machine is Provisioned, with the seconds of ``settings.hold``,
+        and its end is when the machine is given back; without it, that is after so many seconds."""
         self._api = api
         self._settings = settings
         self._ledger = ledger
         self._observer = observer
         self._clock = clock
         self._sleep = sleep
-        self._keep = keep
+        self._keep = keep or sleep
 
     def run(self, name: str, late: float = 0.0) -> None:
         """One life of the machine ``name``. Broken promises go to the observer, not to the caller.
@@ -136,8 +141,7 @@ class Lifecycle:
                     self._until_provisioned(life, follower)
                 finally:
                     self._served(life)
-                self._keep()
-                self._sleep(self._settings.hold)
+                self._keep(self._settings.hold)
                 self._check_owner(life)
             except BrokenPromise as broken:
                 self._observer.measured(broken.measure, broken.seconds, broken)
@@ -151,7 +155,11 @@ class Lifecycle:
         return {
             "apiVersion": GROUP_VERSION,
             "kind": "Beskar7Machine",
-            "metadata": {"name": name, "namespace": self._settings.namespace},
+            "metadata": {
+                "name": name,
+                "namespace": self._settings.namespace,
+                "labels": {MANAGED_BY: AGENT_NAME},
+            },
             "spec": {
                 "imageURL": self._settings.image_url,
                 "osFamily": "kairos",
@@ -264,7 +272,7 @@ class Lifecycle:
             self._api.close()
             self._api.delete(path(self._settings.namespace, MACHINES, life.name))
         except (ApiError, Unreachable):
-            self._observer.outcome("left behind")
+            self._observer.outcome(LEFT_BEHIND)
 
 
 @dataclass(slots=True)

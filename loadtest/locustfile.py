@@ -20,6 +20,7 @@ from loadtest.guideshape import ChosenShape
 from loadtest.kubeconfig import KubeconfigError
 from loadtest.lifecycle import Settings
 from loadtest.page import add_page
+from loadtest.preflight import NotReady
 from loadtest.session import BAD_INPUT, Session
 from loadtest.shapes import SHAPES, ShapeError
 from loadtest.thresholds import ThresholdError
@@ -28,8 +29,11 @@ from loadtest.users.chaos import Chaos
 from loadtest.users.operator import Operator
 from loadtest.users.redfish import RedfishClient
 from loadtest.users.requester import MachineRequester
+from loadtest.workers import look_after_workers
 
 __all__ = ["Chaos", "MachineRequester", "Operator", "RedfishClient"]
+
+look_after_workers()
 
 
 @events.init_command_line_parser.add_listener
@@ -62,7 +66,7 @@ def init(environment: Environment, **_: Any) -> None:
     asked: Any = environment.parsed_options
     try:
         session = Session(environment)
-    except (KubeconfigError, ShapeError, ThresholdError) as error:
+    except (KubeconfigError, ShapeError, ThresholdError, NotReady) as error:
         sys.stderr.write(f"load test: {error}\n")
         sys.exit(BAD_INPUT)
     session.bind()

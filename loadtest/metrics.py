@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from collections import Counter
-from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from loadtest.api import Api, ApiError, Unreachable, events_path
+from loadtest.managers import Pages
 
 CLAIM_ATTEMPTS = "beskar7_host_claim_attempts_total"
 QUEUE_LENGTH = "beskar7_provisioning_queue_length"
-MAX_TEXT = 16 << 20
 
 _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)")
 _LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
@@ -33,27 +30,11 @@ def totals(text: str, metric: str, label: str) -> Counter[str]:
     return found
 
 
-def fetch(url: str, timeout: float = 3.0) -> str | None:
-    """The text at an http URL; None when it is not to be had (a manager may be dead by design)."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        return None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
-    try:
-        connection.request("GET", parts.path or "/")
-        response = connection.getresponse()
-        return response.read(MAX_TEXT).decode(errors="replace") if response.status == 200 else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
 class ClaimAttempts:
     """The managers' claim attempts by outcome, from a start on."""
 
-    def __init__(self, urls: Iterable[str]) -> None:
-        self.urls = list(urls)
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
         self._before = self._read()
 
     def since_start(self) -> Counter[str] | None:
@@ -62,19 +43,17 @@ class ClaimAttempts:
         if not now:
             return None
         grown: Counter[str] = Counter()
-        for url, counts in now.items():
-            before = self._before.get(url, Counter())
+        for manager, counts in now.items():
+            before = self._before.get(manager, Counter())
             # A counter that fell was restarted with its process: all of it is new.
             for outcome, value in counts.items():
                 grown[outcome] += value - before[outcome] if value >= before[outcome] else value
         return grown
 
     def _read(self) -> dict[str, Counter[str]]:
-        texts = {url: fetch(url) for url in self.urls}
         return {
-            url: totals(text, CLAIM_ATTEMPTS, "outcome")
-            for url, text in texts.items()
-            if text is not None
+            manager: totals(text, CLAIM_ATTEMPTS, "outcome")
+            for manager, text in self._pages().items()
         }
 
 

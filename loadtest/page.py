@@ -11,10 +11,10 @@ import gevent
 from flask import Response, jsonify
 from locust.env import Environment
 
-from loadtest.api import Api, ApiError, Unreachable, path
+from loadtest.api import ApiError, Unreachable, path
 from loadtest.lifecycle import HOSTS, TIME_TO_CLAIM, TIME_TO_PROVISIONED
-from loadtest.metrics import QUEUE_LENGTH, fetch, totals
-from loadtest.session import AGENT, Session
+from loadtest.metrics import QUEUE_LENGTH, totals
+from loadtest.session import Session
 
 HTML = Path(__file__).with_name("page.html")
 EVERY = 2.0
@@ -28,7 +28,7 @@ class Figures:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._api = Api(session.access, AGENT)
+        self._api = session.connect()
         self.rows: list[dict[str, Any]] = []
 
     def watch(self) -> None:
@@ -57,8 +57,8 @@ class Figures:
         }
 
     def _queue(self) -> int | None:
-        texts = [fetch(url) for url in self._session.attempts.urls]
-        known = [totals(text, QUEUE_LENGTH, "namespace") for text in texts if text is not None]
+        texts = self._session.managers().values()
+        known = [totals(text, QUEUE_LENGTH, "namespace") for text in texts]
         return sum(found.total() for found in known) if known else None
 
     def _hosts(self) -> dict[str, int] | None:

@@ -100,7 +100,10 @@ def summary(
     conflict_events: int | None,
     thresholds: Sequence[Threshold] = (),
 ) -> dict[str, Any]:
-    """The findings as JSON-ready values; seconds throughout."""
+    """The findings as JSON-ready values; seconds throughout.
+
+    ``facts`` go in as they are; ``refused`` among them is why the test was given up.
+    """
     measures = {}
     for name in [*MEASURES, *sorted(set(recorder.failed) - set(MEASURES))]:
         row: dict[str, Any] = {"count": recorder.succeeded[name], "failed": recorder.failed[name]}
@@ -121,6 +124,8 @@ def summary(
     }
     judged = judge(thresholds, found, saturated=recorder.saturated)
     passed, words = recorder.verdict(sum(each.outcome == "failed" for each in judged))
+    if "refused" in facts:
+        passed, words = False, str(facts["refused"])
     told = {"thresholds": [each.to_json() for each in judged]} if judged else {}
     return {"passed": passed, "verdict": words, **found, **told}
 

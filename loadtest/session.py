@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,9 +29,11 @@ from loadtest.lifecycle import (
     HostLedger,
     Settings,
 )
+from loadtest.managers import by_pods, by_urls
 from loadtest.metrics import ClaimAttempts, conflict_events
+from loadtest.preflight import preflight
 from loadtest.report import Recorder, render, summary, write
-from loadtest.shapes import AGAIN, ONCE, Shape, Size, shape
+from loadtest.shapes import AGAIN, ONCE, Shape, chosen
 
 AGENT = "beskar7-loadtest/1"
 PREFIX = "load-"
@@ -43,19 +46,21 @@ PARENT = "BESKAR7_LOAD_PARENT"
 """Names the process that this test belongs to: when that is gone, the test ends."""
 RELEASE, WORKERS = "beskar7-release", "beskar7-workers"
 """The master's messages to its workers: give everything back now; so many of you there are."""
+REFUSED = "beskar7-refused"
+"""A worker's message to the master: why the test cannot be run like this."""
 
 
 class Session:
     """See above. Locust's events are bound by :meth:`bind`."""
 
     def __init__(self, environment: Environment) -> None:
-        """Raises KubeconfigError, ShapeError, ThresholdError."""
+        """Raises KubeconfigError, ShapeError, ThresholdError, NotReady."""
         options: Any = environment.parsed_options
         if not options.kubeconfig:
             raise kubeconfig.KubeconfigError("no kubeconfig: set KUBECONFIG or give --kubeconfig")
         self.environment = environment
         self.access = kubeconfig.load(options.kubeconfig)
-        self.shape = chosen_shape(options)
+        self.shape = chosen(options)
         self.settings = Settings(
             namespace=options.namespace or self.access.namespace,
             image_url=options.image_url,
@@ -70,13 +75,20 @@ class Session:
         self.prefix = f"{PREFIX}{secrets.token_hex(3)}-"
         self.released = Event()
         """Set when machines that are given back together are given back."""
+        self.stopping = Event()
+        """Set when the test ends before its shape does: nobody keeps a machine any longer."""
+        self.refused = ""
+        """Why the test was given up."""
         self.workers = 1
         """Processes that share the shape's appointments."""
         self.summary_path = Path(options.summary) if options.summary else None
         # A worker that waited for managers here would hear its master before it knew what to do.
         worker = isinstance(environment.runner, WorkerRunner)
-        urls = "" if worker else os.environ.get("BESKAR7_METRICS_URLS", "")
-        self.attempts = ClaimAttempts(urls.split())
+        urls = os.environ.get("BESKAR7_METRICS_URLS", "").split()
+        self.managers = by_urls(urls) if worker or urls else by_pods(self.connect)
+        if not worker:
+            preflight(self.connect(), self.access.server, self.settings.namespace)
+        self.attempts = ClaimAttempts(by_urls(()) if worker else self.managers)
         self._prefixes = {self.prefix}
         self._numbers = itertools.count(1)
         self.began = time.monotonic()
@@ -89,12 +101,20 @@ class Session:
         events.test_start.add_listener(self._test_starts)
         events.report_to_master.add_listener(self._report)
         events.worker_report.add_listener(self._reported)
+        events.test_stopping.add_listener(self._stops)
         events.quitting.add_listener(self._quitting)
-        if isinstance(self.environment.runner, WorkerRunner):
-            self.environment.runner.register_message(RELEASE, lambda **_: self.released.set())
-            self.environment.runner.register_message(WORKERS, self._told_workers)
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.register_message(RELEASE, lambda **_: self.released.set())
+            runner.register_message(WORKERS, self._told_workers)
+        elif isinstance(runner, MasterRunner):
+            runner.register_message(REFUSED, lambda msg, **_: self.give_up(msg.data["why"]))
 
     # --- what users ask -----------------------------------------------------------------------
+
+    def connect(self) -> Api:
+        """A way to the API server for one task."""
+        return Api(self.access, AGENT)
 
     def next_name(self) -> str:
         return f"{self.prefix}{next(self._numbers):05d}"
@@ -139,11 +159,17 @@ class Session:
 
     def give_up(self, why: str) -> None:
         """End the whole test: it cannot be run like this."""
-        if self.environment.process_exit_code is None:
-            self.environment.process_exit_code = BAD_INPUT
-            sys.stderr.write(f"load test: {why}\n")
-            if self.environment.runner:
-                gevent.spawn(self.environment.runner.quit)
+        if self.refused:
+            return
+        self.refused = why
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(REFUSED, {"why": why})
+            return
+        self.environment.process_exit_code = BAD_INPUT
+        sys.stderr.write(f"load test: {why}\n")
+        if runner:
+            gevent.spawn(runner.quit)
 
     # --- what a shape asks --------------------------------------------------------------------
 
@@ -169,6 +195,9 @@ class Session:
 
     def _test_starts(self, **_: Any) -> None:
         self.began = time.monotonic()
+        # Without its page, Locust hears SIGTERM only once its shape is done, and before that dies
+        # of it with all machines in hand. As Ctrl-C it ends in order, with a page and without.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
             runner.send_message(WORKERS, {"count": runner.worker_count})
@@ -177,6 +206,10 @@ class Session:
             gevent.spawn(self._watch_the_parent)
         if not isinstance(self.environment.runner, WorkerRunner):
             gevent.spawn(self._progress)
+
+    def _stops(self, **_: Any) -> None:
+        self.stopping.set()
+        self.released.set()
 
     def _told_workers(self, msg: Any, **_: Any) -> None:
         self.workers = max(1, int(msg.data["count"]))
@@ -234,12 +267,17 @@ class Session:
                 self._conclude()
 
     def _conclude(self) -> None:
-        api = Api(self.access, AGENT)
+        runner = self.environment.runner
+        if isinstance(runner, MasterRunner) and (lost := len(runner.clients.missing)):
+            self.recorder.outcomes["workers lost"] += lost
+        api = self.connect()
         facts: dict[str, Any] = {
             "seconds": self.elapsed(),
             "namespace": self.settings.namespace,
             "shape": None if self.shape is None else self.shape.name,
         }
+        if self.refused:
+            facts["refused"] = self.refused
         found = summary(
             self.recorder,
             facts,
@@ -254,14 +292,3 @@ class Session:
             write(found, self.summary_path)
         if self.environment.process_exit_code is None:
             self.environment.process_exit_code = 0 if found["passed"] else 1
-
-
-def chosen_shape(options: Any) -> Shape | None:
-    """The shape that the options name, None where Locust's own options say how many users.
-
-    Raises ShapeError.
-    """
-    if not options.shape:
-        return None
-    size = Size(options.machines, options.rate, options.shape_seconds, options.shape_hold)
-    return shape(options.shape, size)

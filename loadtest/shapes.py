@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 MAX_MACHINES = 10_000
 MAX_RATE = 1_000.0
@@ -113,6 +114,17 @@ def shape(name: str, size: Size | None = None) -> Shape:
         asked = f"{made.pace:g}/s for {made.seconds:g} s"
         raise ShapeError(f"{name}: {asked} is not between 1 and {MAX_MACHINES} machines")
     return made if size.hold is None else replace(made, hold=size.hold)
+
+
+def chosen(options: Any) -> Shape | None:
+    """The shape that options of a command line name; None where Locust's own say how many users.
+
+    Raises ShapeError.
+    """
+    if not options.shape:
+        return None
+    size = Size(options.machines, options.rate, options.shape_seconds, options.shape_hold)
+    return shape(options.shape, size)
 
 
 def _check(size: Size) -> None:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import gevent
 from locust import User, constant
 
-from loadtest.api import Api, ApiError, Unreachable
-from loadtest.session import AGENT, Session
+from loadtest.api import ApiError, Unreachable
+from loadtest.session import Session
 
 PAUSE_AFTER_REFUSAL = 1.0
 """Seconds a user waits when the API server is not there or is busy."""
@@ -24,7 +24,7 @@ class ClusterUser(User):
     session: ClassVar[Session]
 
     def on_start(self) -> None:
-        self.api = Api(self.session.access, AGENT)
+        self.api = self.session.connect()
 
     def on_stop(self) -> None:
         self.api.close()

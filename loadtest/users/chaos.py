@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import gevent
 from locust import task
 
 from loadtest.api import ApiError, Unreachable
+from loadtest.managers import LIST, PODS, living
 from loadtest.users.base import ClusterUser
-
-SYSTEM = "beskar7-system"
-SELECTOR = "control-plane=controller-manager"
-PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
 
 
 class Chaos(ClusterUser):
@@ -32,13 +27,8 @@ class Chaos(ClusterUser):
         gevent.sleep(self._every)
         if not self.session.asking:
             return
-        query = urlencode({"labelSelector": SELECTOR})
-        listed = self.timed("list pods", lambda: self.api.get(f"{PODS}?{query}"))
-        names = [
-            pod["metadata"]["name"]
-            for pod in (listed or {}).get("items") or []
-            if not pod["metadata"].get("deletionTimestamp")
-        ]
+        listed = self.timed("list pods", lambda: self.api.get(LIST))
+        names = [pod["metadata"]["name"] for pod in living(listed or {})]
         fresh = [name for name in names if name not in self._killed]
         if not names:
             self.session.outcome("no manager's pod to kill")

@@ -32,7 +32,6 @@ class MachineRequester(ClusterUser):
     def on_start(self) -> None:
         super().on_start()
         session = self.session
-        made = session.shape
         self._pause = 0.0
         self._due: float | None = None
         """The appointment that is still to come, in seconds from the test's start."""
@@ -42,8 +41,15 @@ class MachineRequester(ClusterUser):
             session.ledger,
             session,
             sleep=gevent.sleep,
-            keep=session.released.wait if made is not None and made.together else lambda: None,
+            keep=self._keep,
         )
+
+    def _keep(self, seconds: float) -> None:
+        """Nobody keeps a machine while the test is being stopped."""
+        session = self.session
+        if session.shape is not None and session.shape.together:
+            session.released.wait()
+        session.stopping.wait(seconds)
 
     def wait_time(self) -> float:
         return self._pause

@@ -18,7 +18,9 @@ request to its own news, so its times are longer by both ways."""
 STATISTICS = ("count", "mean", "p50", "p95", "p99", "max")
 
 
-def result_of(made: Shape, found: Mapping[str, Any], wall_seconds: float) -> dict[str, Any]:
+def result_of(
+    made: Shape, found: Mapping[str, Any], wall_seconds: float, *, interrupted: bool = False
+) -> dict[str, Any]:
     """``result.json`` as a scenario has it, as far as a client can tell: no invariants, no logs."""
     metrics: dict[str, float | None] = {}
     for name, known in NAMES.items():
@@ -34,7 +36,7 @@ def result_of(made: Shape, found: Mapping[str, Any], wall_seconds: float) -> dic
         "scenario": f"load-{made.name}",
         "clock": "live",
         "passed": found["passed"],
-        "ending": "settled",
+        "ending": "interrupted" if interrupted else "settled",
         "shortfalls": [] if found["passed"] else [found["verdict"]],
         "checks": found.get("thresholds", []),
         "metrics": metrics,

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from beskar7.api.problems import DocumentError
 from beskar7.operations.options import whole_number
 from beskar7.runtime import LiveRuntime
+from loadtest.lifecycle import AGENT_NAME, LEFT_BEHIND, MANAGED_BY
 from loadtest.report import render
 from loadtest.shapes import SHAPES, Shape, ShapeError, Size, shape
 from loadtest.thresholds import ThresholdError
@@ -172,14 +174,11 @@ def _on_cluster(made: Shape, args: argparse.Namespace, voice: Console) -> int:
     began = stopwatch()
     say(voice, f"{made.machines} machines on the cluster of {args.kubeconfig}: {made.description}")
     try:
-        found = on_cluster(_order(made, args), str(args.kubeconfig))
+        found, interrupted = on_cluster(_order(made, args), str(args.kubeconfig))
     except LocustError as error:
         say(voice, f"beskar7 load: {error}")
         return BAD_INPUT
-    except KeyboardInterrupt:
-        say(voice, "Interrupted: users gave back the machines that they had.")
-        return INTERRUPTED
-    result = result_of(made, found, stopwatch() - began)
+    result = result_of(made, found, stopwatch() - began, interrupted=interrupted)
     document = orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n"
     if args.report is not None:
         (args.report / RESULT).write_bytes(document)
@@ -190,7 +189,24 @@ def _on_cluster(made: Shape, args: argparse.Namespace, voice: Console) -> int:
         sys.stdout.write(document.decode())
     else:
         say(Console(highlight=False), render(found))
+    if interrupted:
+        say(voice, f"Interrupted. {_left(found)}")
+        return INTERRUPTED
+    if "refused" in found:
+        return BAD_INPUT
     return HELD if found["passed"] else FELL_SHORT
+
+
+def _left(found: Mapping[str, Any]) -> str:
+    """What became of the machines that users had when they were stopped."""
+    count = found["outcomes"].get(LEFT_BEHIND, 0)
+    if not count:
+        return "Users gave back the machines that they had."
+    label = f"{MANAGED_BY}={AGENT_NAME}"
+    return (
+        f"Machines left behind: {count}; delete them with"
+        f" `kubectl -n {found['namespace']} delete beskar7machines -l {label}`."
+    )
 
 
 def _order(made: Shape, args: argparse.Namespace) -> Order:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,8 @@ STOP_SECONDS = 30
 """How long users may finish the machine in hand when the test is broken off."""
 CLEAN_UP_SECONDS = 15.0
 """What Locust may take beyond that to report and end."""
+COMPLAINT = "load test: "
+"""How the line begins in which loadtest/locustfile.py says what was asked wrongly."""
 LAST_WORDS = 4000
 """Bytes of what it said that a message quotes."""
 METRICS, PARENT = "BESKAR7_METRICS_URLS", "BESKAR7_LOAD_PARENT"
@@ -119,23 +122,29 @@ class Locust:
         try:
             found: Mapping[str, Any] = orjson.loads(self._summary.read_bytes())
         except (OSError, orjson.JSONDecodeError):
-            code = self._process.returncode
-            raise LocustError(f"Locust ended with {code} and no findings{self._words()}") from None
+            raise LocustError(self._words()) from None
         return found
 
     def _words(self) -> str:
+        """Why there are no findings."""
         self._said.seek(0)
         said = self._said.read()[-LAST_WORDS:].decode(errors="replace").strip()
-        return f"; it said last:\n{said}" if said else ""
+        for line in said.splitlines():
+            if line.startswith(COMPLAINT):
+                return line.removeprefix(COMPLAINT)
+        code = self._process.returncode
+        last = f"; it said last:\n{said}" if said else ""
+        return f"Locust ended with {code} and no findings{last}"
 
     def stop(self) -> None:
-        """Ask it to end, wait, and end it by force if need be; and forget its scratch files."""
+        """Ask it to end, wait, and end all its processes by force if need be."""
         if self.running:
             self._process.terminate()
             try:
                 self._process.wait(STOP_SECONDS + CLEAN_UP_SECONDS)
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
-                self._process.kill()
+                # Its workers are of its session, and would outlive it.
+                os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
 
     def close(self) -> None:
@@ -206,15 +215,20 @@ def locust_load(order: Order) -> Load:
     return lambda world, evidence: LocustLoad(order, world, evidence)
 
 
-def on_cluster(order: Order, kubeconfig: str) -> Mapping[str, Any]:
-    """Run it against a cluster that is there, to its end; what it found.
+def on_cluster(order: Order, kubeconfig: str) -> tuple[Mapping[str, Any], bool]:
+    """Run it against a cluster that is there; what it found, and whether Ctrl-C broke it off.
 
-    Raises LocustError. KeyboardInterrupt passes through, after users gave their machines back.
+    Users give their machines back then. Raises LocustError.
     """
     locust = Locust(order, kubeconfig, os.environ.get(METRICS, "").split())
+    interrupted = False
     try:
-        while not locust.wait(1.0):
-            pass
-        return locust.findings()
+        try:
+            while not locust.wait(1.0):
+                pass
+        except KeyboardInterrupt:
+            interrupted = True
+            locust.stop()
+        return locust.findings(), interrupted
     finally:
         locust.close()

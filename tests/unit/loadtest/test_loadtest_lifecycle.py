@@ -139,7 +139,7 @@ def test_whoever_cannot_even_ask_is_over_all_the_same() -> None:
 
 def test_a_machine_is_kept_until_all_are_given_back() -> None:
     world = World([(0.5, CLAIMED), (2.0, DONE)])
-    kept: list[float] = []
+    kept: list[tuple[float, float]] = []
     lifecycle = Lifecycle(
         world,
         LIMITS,
@@ -147,10 +147,10 @@ def test_a_machine_is_kept_until_all_are_given_back() -> None:
         Notes(),
         clock=world.clock,
         sleep=world.sleep,
-        keep=lambda: kept.append(world.now),
+        keep=lambda seconds: kept.append((world.now, seconds)),
     )
     lifecycle.run("m-1")
-    assert kept == [2.0]
+    assert kept == [(2.0, LIMITS.hold)]
     assert world.deleted == 1
 
 

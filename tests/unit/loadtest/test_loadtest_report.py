@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.metrics import CLAIM_ATTEMPTS, ClaimAttempts, fetch, totals
+from loadtest.managers import by_urls, fetch
+from loadtest.metrics import CLAIM_ATTEMPTS, ClaimAttempts, totals
 from loadtest.report import Recorder, percentile, render, summary, write
 from loadtest.thresholds import parse
 
@@ -39,8 +40,8 @@ def test_a_sample_without_labels_counts_under_no_name() -> None:
 
 def test_only_growth_since_the_start_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {"http://a": TEXT, "http://dead": None, "http://restarted": TEXT}
-    monkeypatch.setattr("loadtest.metrics.fetch", lambda url: pages[url])
-    attempts = ClaimAttempts(pages)
+    monkeypatch.setattr("loadtest.managers.fetch", lambda url: pages[url])
+    attempts = ClaimAttempts(by_urls(pages))
     pages["http://a"] = TEXT.replace(" 7.0", " 10.0").replace(" 2.0", " 2.0")
     pages["http://restarted"] = f'{CLAIM_ATTEMPTS}{{outcome="success"}} 1.0\n'
     grown = attempts.since_start()
@@ -49,7 +50,7 @@ def test_only_growth_since_the_start_counts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_nobody_to_ask_is_unknown_and_not_zero() -> None:
-    assert ClaimAttempts([]).since_start() is None
+    assert ClaimAttempts(by_urls([])).since_start() is None
     assert fetch("file:///etc/hostname") is None
 
 

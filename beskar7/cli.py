@@ -21,27 +21,29 @@ class UsageError(Exception):
     """A user's mistake: printed as one line, exit code 2."""
 
 
+def parser_of(wanted: str) -> argparse.ArgumentParser:
+    """The parser of the command, with the subcommand that is wanted; where it is none, with all."""
+    parser = argparse.ArgumentParser(
+        prog="beskar7", description="Beskar7, its emulated world, and experiments on both."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_manager(commands)
+    if wanted != "manager":
+        _add_others(commands, wanted)
+    return parser
+
+
 def main(argv: list[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
     try:
         # The imports for some commands take long enough for a Ctrl-C.
-        args = _parser_for(words := sys.argv[1:] if argv is None else argv).parse_args(words)
+        args = parser_of(words[0] if words else "").parse_args(words)
         return int(args.run(args) or 0)
     except UsageError as error:
         print(f"beskar7: {error}", file=sys.stderr)  # noqa: T201 # the command's own voice
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _parser_for(words: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="beskar7", description="Beskar7, its emulated world, and experiments on both."
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_manager(commands)
-    if words[:1] != ["manager"]:
-        _add_others(commands, words[0] if words else "")
-    return parser
 
 
 def _add_others(commands: Any, wanted: str) -> None:

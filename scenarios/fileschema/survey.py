@@ -93,13 +93,17 @@ class _Growth:
         required |= self._missing(self._listen(_skeleton(document, self._given)))
         refused = self._refused(document)
         found = {}
-        for path, declared in self._declared.items():
-            typed = list(dict.fromkeys(each for each in declared if each.typed))
-            if path in self._parts:
-                typed = [Declared("mapping")]
+        for path in self._declared:
+            typed = self._typed(path)
             if typed and not any(is_in(path, other) for other in refused):
                 found[path] = Field(tuple(typed), path in required)
         return found
+
+    def _typed(self, path: str) -> list[Declared]:
+        """What the field may hold; of a part, its own section says what is in it."""
+        if path in self._parts:
+            return [Declared("mapping")]
+        return list(dict.fromkeys(each for each in self._declared[path] if each.typed))
 
     def _listen(self, document: Mapping[str, Any]) -> Survey:
         heard = Survey()
@@ -142,7 +146,7 @@ class _Growth:
         if path.endswith("[]") and self._examples_of(_named(path)):
             return False
         declared = self._declared[path]
-        typed = [each for each in declared if each.typed]
+        typed = self._typed(path)
         texts = any(each.form == "text-too" for each in declared)
         tried = self._tried.get(path, 0)
         if texts and not tried:

@@ -105,7 +105,7 @@ def test_the_repository_has_scenarios_to_look_at() -> None:
     assert len(scenario_files()) > 60
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_every_world_of_the_swarm_keeps_the_schema(seed: int) -> None:
     assert [str(error) for error in validator().iter_errors(draw(seed))] == []
 
@@ -114,7 +114,7 @@ def test_every_world_of_the_swarm_keeps_the_schema(seed: int) -> None:
 def bases() -> list[dict[str, Any]]:
     """Documents that are right: of the catalog, of the swarm, and one with what a load may have."""
     found = [read_file(path).plain() for path in catalog().values()]
-    found += [draw(seed) for seed in range(100, 112)]
+    found += [draw(seed) for seed in range(100, 106)]
     load = {
         "machines": 5,
         "provisioning_mode": "RemoteConfig",
@@ -161,7 +161,7 @@ def mutated(draws: st.DrawFn) -> tuple[Any, Any]:
     elif way == "name":
         at[f"{last}x"] = at.pop(last)
     else:
-        name = draws(st.sampled_from(("count", "kind", "min", "delay", "status", "select", "x")))
+        name = draws(st.sampled_from(("count", "kind", "min", "delay", "status", "latency", "x")))
         at[name] = copy.deepcopy(value)
     return document, value
 
@@ -177,7 +177,7 @@ def beyond(message: str) -> bool:
     return bool(TIMES.search(message)) or any(words in message for words in BEYOND)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_a_changed_document_is_judged_alike(change: tuple[Any, Any]) -> None:
     document, _ = change

@@ -24,9 +24,9 @@ def script(name: str) -> ModuleType:
 
 
 defects = script("better_than_upstream")
-SCRIPTS = {
-    name: script(name) for name in ("better_than_upstream", "configuration_page", "metrics_page")
-}
+NAMES = ("better_than_upstream", "configuration_page", "metrics_page")
+NAMES += ("cli_page", "events_page", "scenario_page")
+SCRIPTS = {name: script(name) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -48,6 +48,38 @@ def test_a_stale_page_is_noticed_and_left_alone(
     assert SCRIPTS[name].main(["--check"]) == 1
     assert "not up to date" in capsys.readouterr().out
     assert page.read_text().endswith("by hand\n")
+
+
+def test_a_reason_without_words_and_words_without_a_reason_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = SCRIPTS["events_page"]
+    words = tmp_path / "words.yaml"
+    said = page.WORDS.read_text().replace("\nQueueFull: ", "\nQueueEmpty: ")
+    words.write_text(said)
+    monkeypatch.setattr(page, "WORDS", words)
+    with pytest.raises(page.PageError, match=r"without words: .'QueueFull'.; .*'QueueEmpty'"):
+        page.page()
+
+
+def test_the_code_is_read_for_every_way_to_give_a_reason() -> None:
+    page = SCRIPTS["events_page"]
+    tree = page.ast.parse(
+        "recorder.event(x, 'Normal', 'One' if a else 'Two', text)\n"
+        "env.condition(x, conditions.HOST_READY, False, 'Three', text)\n"
+        "class E:\n    reason = 'Four'\n"
+        "def f():\n    return 'Five', text\n"
+        "self._fail(machine, 'Six', text)\n"
+        "metric.labels('seven')\n"
+    )
+    assert sorted(page.given(tree)) == [
+        ("Five", "", ""),
+        ("Four", "", ""),
+        ("One", "Normal", ""),
+        ("Six", "Warning", "InfrastructureReady"),
+        ("Three", "", "HostReady"),
+        ("Two", "Normal", ""),
+    ]
 
 
 def test_marks_are_found_above_test_functions_whatever_else_stands_there() -> None:

@@ -197,7 +197,7 @@ class Asker(Actor):
         self._begins(claim)
         record = world.records.by_key[chosen[0].key]
         then = partial(self._gave, claim, record)
-        self.after(self.api.compute(), partial(give, self, claim, record, then))
+        self.after(self.api.compute(), give(self, claim, record, then))
 
     def _begins(self, claim: HandedClaim) -> None:
         self._claims.unled += 1
@@ -265,7 +265,7 @@ class Coordinator(Actor):
             if machine.state is State.WAITS:
                 world.claimant.move(machine, State.WANTS)
             record = world.records.by_key[chosen[0].key]
-            self._job(claim, partial(give, self, claim, record, partial(self._gave, claim, record)))
+            self._job(claim, give(self, claim, record, partial(self._gave, claim, record)))
         news, self._news = self._news, {}
         for claim in news:
             if claim.machine in self._line:

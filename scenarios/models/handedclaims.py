@@ -42,43 +42,44 @@ class HandedClaim:
         return any(actor.alive for actor in self.hands)
 
 
-def give(actor: Actor, claim: HandedClaim, record: Record, then: Then) -> None:
-    """Assign the host, as the actor's cache has it, and take it; ``then`` follows either way."""
+def give(actor: Actor, claim: HandedClaim, record: Record, then: Then) -> Then:
+    """What assigns the host, as the actor knows it and the claim now, and takes it.
+
+    ``then`` follows either way.
+    """
     version, seen = claim.version, actor.view.versions[record.host.key]
 
     def assign() -> None:
-        if claim.version != version or claim.machine.deleted is not None:
+        open_ = claim.host is None and claim.machine.deleted is None
+        if claim.version != version or not open_:
             # Refused; and the claim is read anew.
             actor.after(actor.api.half() + actor.api.call(), then)
             return
         claim.version += 1
         claim.host, claim.host_version = record, seen
-        actor.after(actor.api.call(), partial(_take, actor, claim, then))
+        actor.after(actor.api.call(), partial(_take, actor, claim, record, seen, then))
 
-    actor.after(actor.api.half(), assign)
+    return lambda: actor.after(actor.api.half(), assign)
 
 
 def settle(actor: Actor, claim: HandedClaim, then: Then) -> None:
     """Bring an assigned claim to its end: its host is looked at, and taken or given back."""
 
     def look() -> None:
-        record = claim.host
+        record, seen, version = claim.host, claim.host_version, claim.version
         if record is None or record.owner is claim.machine:
             actor.after(actor.api.half(), then)
-        elif record.version != claim.host_version:
-            actor.after(actor.api.call(), partial(_give_back, actor, claim, then))
+        elif record.version != seen:
+            actor.after(actor.api.call(), partial(_give_back, actor, claim, version, then))
         else:
-            actor.after(actor.api.call(), partial(_take, actor, claim, then))
+            actor.after(actor.api.call(), partial(_take, actor, claim, record, seen, then))
 
     actor.after(actor.api.half(), look)
 
 
-def _take(actor: Actor, claim: HandedClaim, then: Then) -> None:
-    """The update of the host arrives."""
-    record = claim.host
-    if record is None:  # Somebody else has given it back.
-        actor.after(actor.api.half(), then)
-    elif actor.world.claim(record, claim.host_version, claim.machine, actor):
+def _take(actor: Actor, claim: HandedClaim, record: Record, seen: int, then: Then) -> None:
+    """The update of the host arrives, whatever became of the claim while it was on its way."""
+    if actor.world.claim(record, seen, claim.machine, actor):
         actor.after(actor.api.half(), partial(_taken, actor, record, record.version, then))
     else:
         actor.after(actor.api.half(), partial(settle, actor, claim, then))
@@ -89,10 +90,10 @@ def _taken(actor: Actor, record: Record, version: int, then: Then) -> None:
     then()
 
 
-def _give_back(actor: Actor, claim: HandedClaim, then: Then) -> None:
-    """The claim's status says that its host was lost: it waits anew."""
+def _give_back(actor: Actor, claim: HandedClaim, version: int, then: Then) -> None:
+    """The claim's status says that its host was lost: it waits anew; if it is as it was seen."""
     record = claim.host
-    if record is not None and record.owner is not claim.machine:
+    if record is not None and claim.version == version:
         actor.view.learn(record.host.key, record.version, record.free)
         claim.host = None
         claim.retries += 1

@@ -170,6 +170,15 @@ def test_every_host_that_is_wanted_is_claimed_once(mode, algorithm, machines, ho
         assert conflicts == 0
 
 
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_a_claim_that_two_managers_serve_has_one_host(seed: int) -> None:
+    """With a slow API claims lie for longer than the renew deadline, and are served by both."""
+    slow = replace(Calibration(), api=LatencyModel(0.4, 0.6, 1.2))
+    found = storm("leader", 60, hosts=72, managers=3, seed=seed, times=slow, creators=60)
+    assert found["claimed"] == 60
+    assert found["conflicts"]
+
+
 def test_a_busy_processor_holds_up_the_claims() -> None:
     slow = replace(Calibration(), processor=0.01)
     found = storm("standard", 50, hosts=60, managers=1, seed=1, times=slow)

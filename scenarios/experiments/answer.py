@@ -9,6 +9,7 @@ from string import Template
 
 from scenarios.experiments.files import Experiment
 from scenarios.experiments.findings import find
+from scenarios.experiments.held import HELD_TITLE, Held
 from scenarios.pages.content import Figure, Page, Plot, Section, Table, Verdict
 from scenarios.sweep.curves import curves, plots
 from scenarios.sweep.design import Design
@@ -46,14 +47,25 @@ def answer(experiment: Experiment, design: Design, runs: Mapping[Key, Run]) -> A
         if number == 0:
             verdict = Template(experiment.verdicts[found.outcome]).substitute(found.words)
     pictures = tuple(
-        plot
-        for measure in experiment.measures
-        for plot in plots(experiment.factors, runs, measure, 0)
+        plot for measure in experiment.measures for plot in _pictures(experiment, runs, measure)
     )
     rows = summary(design, runs, experiment.measures)
     table = to_page_table(experiment.factors, rows, experiment.measures)
     lost = sum(bool(run.error or run.shortfalls) for run in runs.values())
     return Answer(tuple(sentences), verdict, pictures, table, lost)
+
+
+def _pictures(experiment: Experiment, runs: Mapping[Key, Run], measure: str) -> list[Plot]:
+    """One for each value of a third factor; otherwise one."""
+    *others, last = experiment.factors
+    if len(others) < 2:
+        return plots(experiment.factors, runs, measure, 0)
+    count, found = len(last.names), []
+    for at, name in enumerate(last.names):
+        # The last factor changes first from point to point.
+        part = {(p // count, seed): run for (p, seed), run in runs.items() if p % count == at}
+        found += plots(others, part, measure, 0, f"{measure}, {name}")
+    return found
 
 
 def command(experiment: Experiment, design: Design) -> str:
@@ -70,7 +82,9 @@ def seeds_text(design: Design) -> str:
     return f"{design.seeds[0]}..{design.seeds[-1]}"
 
 
-def page(experiment: Experiment, design: Design, found: Answer, made: str) -> Page:
+def page(
+    experiment: Experiment, design: Design, found: Answer, made: str, held: Held | None = None
+) -> Page:
     """The answer on the first screen, then the plots, then all figures."""
     verdict = Verdict(found.verdict)
     if found.lost:
@@ -90,6 +104,7 @@ def page(experiment: Experiment, design: Design, found: Answer, made: str) -> Pa
         sections=(
             Section("What was measured", "", plots=found.plots),
             Section("How", played + experiment.level, tables=(found.table,)),
+            *([] if held is None else [Section(HELD_TITLE, held.text, tables=(held.table,))]),
         ),
         figures=figures,
         made=made,

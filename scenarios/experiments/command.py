@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say
 from scenarios.engine.clocks import LEVELS
 from scenarios.experiments.answer import answer, page
 from scenarios.experiments.files import Experiment, experiments, load
+from scenarios.experiments.held import Held, compare
 from scenarios.experiments.publish import FOLDER, publish
 from scenarios.pages.page import save as save_page
 from scenarios.parallel.jobs import BackendError, Workers
 from scenarios.parallel.options import add_workers, workers_of
 from scenarios.sweep.command import play_into
+from scenarios.sweep.design import Design
 from scenarios.sweep.options import bounded_seeds
 from scenarios.sweep.show import SHOWN_ERRORS, error_lines, tables_console, to_table
 from scenarios.sweep.store import MANIFEST, Store, StoreError
@@ -97,6 +100,8 @@ def _list(voice: Console) -> int:
 
 def _play(experiment: Experiment, args: argparse.Namespace, voice: Console) -> int:
     design = experiment.design(args.seeds, args.fidelity)
+    # Read before anything is played, as the grid is.
+    checks = experiment.checks() if design.fidelity == experiment.fidelity else ()
     workers = Workers(1) if design.fidelity == "live" else workers_of(args)
     folder: Path | None = None if args.report is None else args.report / experiment.name
     resume = args.resume and folder is not None and (folder / MANIFEST).exists()
@@ -108,19 +113,48 @@ def _play(experiment: Experiment, args: argparse.Namespace, voice: Console) -> i
         say(voice, f"Interrupted: {done}{again}.")
         return INTERRUPTED
     found = answer(experiment, design, store.runs)
+    held = None
+    if checks:
+        held = _check(experiment, checks, folder, args, voice)
+        if held is None:
+            return INTERRUPTED
     console = tables_console()
     rows = summary(design, store.runs, experiment.measures)
     console.print(to_table(experiment.factors, rows, experiment.measures))
     say(console, f"{experiment.question}\n{found.text}")
+    if held is not None:
+        say(console, held.text)
     if folder is not None:
         for path in save(columns(design, store.runs), folder):
             say(voice, f"written: {path}")
-        save_page(page(experiment, design, found, f"level {design.fidelity}"), folder / PAGE)
+        made = f"level {design.fidelity}"
+        save_page(page(experiment, design, found, made, held), folder / PAGE)
         say(voice, f"written: {folder / PAGE}")
     if args.publish is not None:
-        for path in publish(experiment, design, found, args.publish):
+        for path in publish(experiment, design, found, args.publish, held):
             say(voice, f"written: {path}")
     lines = error_lines(design, store.runs)
     for line in lines[:SHOWN_ERRORS]:
         say(voice, line)
     return FELL_SHORT if lines else HELD
+
+
+def _check(
+    experiment: Experiment,
+    checks: Sequence[Design],
+    folder: Path | None,
+    args: argparse.Namespace,
+    voice: Console,
+) -> Held | None:
+    """Play the points of its check at both levels; None when that was interrupted."""
+    played = []
+    for design in checks:
+        workers = Workers(1) if design.fidelity == "live" else workers_of(args)
+        place = None if folder is None else folder / f"check-{design.fidelity}"
+        resume = args.resume and place is not None and (place / MANIFEST).exists()
+        with Store(design, place, resume=resume) as store:
+            title = f"{experiment.name}, check, {design.fidelity}"
+            if play_into(store, design, workers, voice, title) != "done":
+                return None
+        played.append((design, store.runs))
+    return compare(experiment, *played)

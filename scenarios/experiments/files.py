@@ -9,10 +9,11 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from string import Template
 
-from beskar7.api.documents import Node, read_file
+from beskar7.api.documents import MAX_OVERRIDE, Node, read_file
 from beskar7.api.problems import DocumentError, Problem, Problems, Where, closest
 from scenarios.engine.clocks import LEVELS, Fidelity
 from scenarios.engine.fault_fields import NAME
@@ -20,20 +21,34 @@ from scenarios.engine.fields import Fields
 from scenarios.engine.loader import find as find_scenario
 from scenarios.engine.measure_names import MEASURES
 from scenarios.experiments.findings import RULES, Rule
+from scenarios.storms.storm import KEY as STORM
 from scenarios.sweep.axes import Group, read_axis, zipped
 from scenarios.sweep.curves import Factor, factor
 from scenarios.sweep.design import Design, design
 from scenarios.sweep.options import bounded_seeds
 
-MOST_FACTORS = 2
-"""What varies along x, and from curve to curve: more is no picture."""
+MOST_FACTORS = 3
+"""What varies along x, from curve to curve, and from picture to picture."""
 MAX_SENTENCE = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A few points that are played at two levels, to see how far they are apart: the experiment's
+    own, and ``against``. ``overrides`` are set at all of them."""
+
+    groups: tuple[Group, ...]
+    factors: tuple[Factor, ...]
+    overrides: tuple[str, ...]
+    seeds: range
+    against: Fidelity
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """``setting`` tells what is played, and ``level`` why at this ``fidelity``. The first factor
-    goes along x, the second makes the curves. ``verdicts``: by the first rule's outcome."""
+    goes along x, the second makes the curves, a third one pictures. ``verdicts``: by the first
+    rule's outcome."""
 
     name: str
     question: str
@@ -48,6 +63,7 @@ class Experiment:
     rules: tuple[Rule, ...]
     verdicts: Mapping[str, str]
     source: str
+    check: Check | None = None
 
     def design(self, seeds: range | None = None, fidelity: Fidelity | None = None) -> Design:
         """What is to be played. Raises DocumentError."""
@@ -57,6 +73,28 @@ class Experiment:
             groups=self.groups,
             seeds=seeds or self.seeds,
             fidelity=fidelity or self.fidelity,
+        )
+
+    def checks(self) -> tuple[Design, ...]:
+        """The points of its check, at its own level and at the other; nothing without a check.
+
+        Raises DocumentError.
+        """
+        check = self.check
+        return (
+            ()
+            if check is None
+            else tuple(
+                design(
+                    self.document,
+                    source=self.source,
+                    groups=check.groups,
+                    seeds=check.seeds,
+                    fidelity=fidelity,
+                    overrides=check.overrides,
+                )
+                for fidelity in (self.fidelity, check.against)
+            )
         )
 
 
@@ -108,6 +146,7 @@ def read(path: Path, source: str) -> Experiment:
         rules=rules,
         verdicts=_sentences(top, "verdicts", rules[0].kind if rules else ""),
         source=source,
+        check=_check(top, problems),
     )
     top.finish()
     problems.raise_if_any()
@@ -115,7 +154,12 @@ def read(path: Path, source: str) -> Experiment:
 
 
 def _scenario(top: Fields) -> Node:
-    """``scenario`` is a whole one, or the name of one of the catalog's."""
+    """``scenario`` is a whole one, or the name of one of the catalog's; or there is a ``storm``."""
+    if top.has(STORM):
+        if top.has("scenario"):
+            top.wrong("scenario", f"stands beside {STORM}; one of the two is played")
+        storm = top.node(STORM, required=True)
+        return Node(top.where, {STORM: storm} if storm else {})
     node = top.node("scenario", required=True)
     if node is None or not isinstance(node.value, str):
         return node or Node(top.where, {})
@@ -124,6 +168,17 @@ def _scenario(top: Fields) -> Node:
     except DocumentError as error:
         top.wrong("scenario", error.problems[0].message)
         return Node(top.where, {})
+
+
+def _check(top: Fields, problems: Problems) -> Check | None:
+    if not top.has("check"):
+        return None
+    of = top.child("check", required=True)
+    groups, factors = _grid(of, problems)
+    overrides = of.texts("set", length=MAX_OVERRIDE)
+    check = Check(groups, factors, overrides, _seeds(of), of.choice("fidelity", LEVELS))
+    of.finish()
+    return check
 
 
 def _seeds(top: Fields) -> range:
@@ -162,7 +217,8 @@ def _grid(top: Fields, problems: Problems) -> tuple[tuple[Group, ...], tuple[Fac
 
 def _rule(fields: Fields, factors: Sequence[Factor], measures: Sequence[str]) -> Rule:
     kind = fields.choice("rule", tuple(RULES))
-    curves = factors[1].names if len(factors) > 1 else ()
+    curves = tuple(", ".join(names) for names in product(*(each.names for each in factors[1:])))
+    curves = curves if len(factors) > 1 else ()
     measure = fields.choice("measure", tuple(measures) or ("",))
     # Without a second factor there is one curve, which is named by its measure.
     series = fields.choice("series", curves) if curves else measure

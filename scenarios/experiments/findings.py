@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.engine.measure_names import MEASURES, Unit
+from scenarios.experiments.crossings import Crossing, crossing
 from scenarios.models.estimates import Estimate, Shown, difference
 from scenarios.pages.content import Estimated
 from scenarios.pages.units import said, span
@@ -45,7 +46,8 @@ def crossover(rule: Rule, curves: Mapping[str, Curve]) -> Found:
     """From which x on ``series`` is below ``against``, for good.
 
     ``$x``: that x; ``$before``: the last at which it is above. ``$one``, ``$other``: the values
-    of the two there, or at the last x.
+    of the two there, or at the last x. ``$crossing``: where the two are equal, between the places,
+    with its 95 % interval: there the difference, seed by seed, cannot be told from zero.
     """
     mine, other = curves[rule.series].places, curves[rule.against].places
     signs = [_sign(_paired(b, a)) for a, b in zip(mine, other, strict=True)]
@@ -62,8 +64,30 @@ def crossover(rule: Rule, curves: Mapping[str, Curve]) -> Found:
         "before": mine[above[-1]].x if above else mine[0].x,
         "one": text(mine[at], rule.measure),
         "other": text(other[at], rule.measure),
+        "crossing": _crossing_text(mine, other),
     }
     return Found(outcome, words)
+
+
+def limit(rule: Rule, curves: Mapping[str, Curve]) -> Found:
+    """Up to which x ``series`` keeps within ``bound``, its interval included.
+
+    ``$x``: that x; ``$after``: the next; ``$value`` and ``$beyond``: the values at the two;
+    ``$last`` and ``$last_value``: the end.
+    """
+    places = curves[rule.series].places
+    kept = [_high(place) <= rule.bound for place in places]
+    first = next((at for at, each in enumerate(kept) if not each), len(kept))
+    at, after = max(0, first - 1), min(first, len(kept) - 1)
+    words = {
+        "x": places[at].x,
+        "after": places[after].x,
+        "value": text(places[at], rule.measure),
+        "beyond": text(places[after], rule.measure),
+        "last": places[-1].x,
+        "last_value": text(places[-1], rule.measure),
+    }
+    return Found("never" if first == 0 else "always" if first == len(kept) else "found", words)
 
 
 def threshold(rule: Rule, curves: Mapping[str, Curve]) -> Found:
@@ -165,7 +189,14 @@ class Kind:
 
 RULES: dict[str, Kind] = {
     "crossover": Kind(
-        crossover, ("crosses", "always", "never", "equal"), ("x", "before", "one", "other")
+        crossover,
+        ("crosses", "always", "never", "equal"),
+        ("x", "before", "one", "other", "crossing"),
+    ),
+    "limit": Kind(
+        limit,
+        ("found", "always", "never"),
+        ("x", "after", "value", "beyond", "last", "last_value"),
     ),
     "threshold": Kind(
         threshold, ("found", "always", "never"), ("x", "before", "value", "was", "other")
@@ -206,6 +237,29 @@ def _sign(estimate: Estimate | None) -> int:
     if estimate is None:
         return 0
     return (estimate.low > 0) - (estimate.high < 0)
+
+
+def _crossing_text(mine: Sequence[Place], other: Sequence[Place]) -> str:
+    """``46 (31 to 60)``; ``nowhere`` where the curves do not cross for good."""
+    found = crossing(
+        [float(place.x) for place in mine] if all(map(_numeric, mine)) else [],
+        [_paired(b, a) for a, b in zip(mine, other, strict=True)],
+    )
+    return "nowhere" if found is None else _span_text(found)
+
+
+def _span_text(found: Crossing) -> str:
+    low = "below the least" if found.low is None else f"{found.low:.3g}"
+    high = "beyond the most" if found.high is None else f"{found.high:.3g}"
+    return f"{found.at:.3g} ({low} to {high})"
+
+
+def _numeric(place: Place) -> bool:
+    try:
+        float(place.x)
+    except ValueError:
+        return False
+    return True
 
 
 def _within(place: Place, base: Place, rule: Rule) -> bool:

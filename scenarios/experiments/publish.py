@@ -8,7 +8,8 @@ from pathlib import Path
 from scenarios.engine.measure_names import MEASURES
 from scenarios.experiments.answer import Answer, command, seeds_text
 from scenarios.experiments.files import Experiment, experiments, load
-from scenarios.pages.content import Cell, Value
+from scenarios.experiments.held import HELD_TITLE, Held
+from scenarios.pages.content import Cell, Table, Value
 from scenarios.pages.export import save
 from scenarios.pages.units import said, span
 from scenarios.sweep.design import Design
@@ -21,7 +22,9 @@ BEGIN, END = "<!-- experiments -->", "<!-- /experiments -->"
 """Around the index's table; the rest of that file is written by hand."""
 
 
-def publish(experiment: Experiment, design: Design, found: Answer, folder: Path) -> list[Path]:
+def publish(
+    experiment: Experiment, design: Design, found: Answer, folder: Path, held: Held | None = None
+) -> list[Path]:
     """Writes page and pictures, and brings the index up to date. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = []
@@ -30,12 +33,16 @@ def publish(experiment: Experiment, design: Design, found: Answer, folder: Path)
         save(plot, path)
         pictures.append((plot.title, path.name))
     page = folder / f"{experiment.name}.md"
-    page.write_text(markdown(experiment, design, found, pictures), encoding="utf-8")
+    page.write_text(markdown(experiment, design, found, pictures, held), encoding="utf-8")
     return [page, *_index(folder)]
 
 
 def markdown(
-    experiment: Experiment, design: Design, found: Answer, pictures: Sequence[tuple[str, str]]
+    experiment: Experiment,
+    design: Design,
+    found: Answer,
+    pictures: Sequence[tuple[str, str]],
+    held: Held | None = None,
 ) -> str:
     """The page. It holds nothing that another run with the same seeds would write differently."""
     meanings = [f"- `{name}`: {MEASURES[name].meaning}" for name in experiment.measures]
@@ -59,16 +66,18 @@ def markdown(
         "",
         *meanings,
         "",
-        *_table(found),
+        *_table(found.table),
         "",
         found.table.note,
     ]
+    if held is not None:
+        lines += ["", f"## {HELD_TITLE}", "", held.text, "", *_table(held.table)]
     return "\n".join(lines) + "\n"
 
 
-def _table(found: Answer) -> list[str]:
-    head = [_escaped(each) for each in found.table.head]
-    rows = [[_cell(cell) for cell in row] for row in found.table.rows]
+def _table(table: Table) -> list[str]:
+    head = [_escaped(each) for each in table.head]
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
     rule = ["---"] * len(head)
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
@@ -91,7 +100,8 @@ def _line(text: str) -> str:
 
 
 def _slug(title: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in title.lower()).strip("-")
+    words = "".join(letter if letter.isalnum() else " " for letter in title.lower())
+    return "-".join(words.split())
 
 
 def _index(folder: Path) -> list[Path]:

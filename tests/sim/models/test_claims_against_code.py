@@ -7,32 +7,21 @@ from __future__ import annotations
 
 from statistics import fmean
 
-import claim_storms
 import pytest
 
 from scenarios.engine import trial
+from scenarios.engine.expand import plan_hosts
 from scenarios.engine.loader import loads
-from scenarios.engine.schema import Scenario
+from scenarios.engine.schema import HostsSpec, Scenario
 from scenarios.models.claimstorm import Mode, storm
 from scenarios.models.play import simulate
+from scenarios.storms.virtual import virtual
 
 pytestmark = pytest.mark.sim
 
 MACHINES, HOSTS, MANAGERS = 30, 36, 3
 CODE_SEEDS = (7, 8)
 MODEL_SEEDS = range(1, 21)
-
-
-@pytest.fixture(autouse=True)
-def _same_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = claim_storms.available
-
-    def available(number: int):
-        body, status = made(number)
-        body["metadata"]["name"] = f"host-{number + 1:03d}"
-        return body, status
-
-    monkeypatch.setattr(claim_storms, "available", available)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +35,9 @@ def _same_names(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_storm_has_the_conflicts_and_times_of_the_code(mode: Mode, algorithm: str) -> None:
     args = {"hosts": HOSTS, "managers": MANAGERS}
+    names = [plan.name for plan in plan_hosts(HostsSpec(HOSTS))]
     code = [
-        claim_storms.virtual(mode, algorithm, MACHINES, seed=seed, **args) for seed in CODE_SEEDS
+        virtual(mode, algorithm, MACHINES, seed=seed, names=names, **args) for seed in CODE_SEEDS
     ]
     runs = [storm(mode, MACHINES, seed=seed, algorithm=algorithm, **args) for seed in MODEL_SEEDS]
     assert all(run["claimed"] == MACHINES for run in runs)

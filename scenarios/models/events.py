@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import simpy
 
@@ -32,4 +33,5 @@ _FIRE = (Later.fire,)
 
 def after(env: simpy.Environment, seconds: float, then: Callable[[], None]) -> None:
     """Call ``then`` in so many seconds, at once (though not within this call) for none or less."""
-    env.schedule(Later(then), delay=seconds if seconds > 0.0 else 0.0)
+    later: Any = Later(then)  # to SimPy's environment as good as an event of its own
+    env.schedule(later, delay=seconds if seconds > 0.0 else 0.0)

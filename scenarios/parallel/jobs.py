@@ -100,9 +100,7 @@ class Crew:
     """Workers that stay from one round of tasks to the next. Functions and tasks have to be such
     as pickle can carry; what a function raises ends all of it."""
 
-    def round(
-        self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
-    ) -> list[ResultT]:
+    def round(self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]) -> list[ResultT]:
         """The function's results, in the tasks' order."""
         return list(map(function, tasks))
 
@@ -124,9 +122,7 @@ class _Joblib(Crew):
             joblib.Parallel(n_jobs=jobs, batch_size=1, max_nbytes=None)
         )
 
-    def round(
-        self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
-    ) -> list[ResultT]:
+    def round(self, function: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]) -> list[ResultT]:
         found: list[ResultT] = self._parallel(joblib.delayed(function)(task) for task in tasks)
         return found
 

@@ -26,8 +26,10 @@ SET = ROOT / "scenarios/fidelity/set"
 SEED = 5
 SCENARIOS = ("tuned/batch-storm", "tuned/churn", "unseen/elected-claims", "unseen/manager-kill")
 """Queue, releases, claims by a coordinator, and a fail-over: each a part of the model."""
-STORM = Storm(40, mode="shards", managers=3, api=LatencyModel(0.02, 0.05, 1.0))
-"""Claims with conflicts, which no scenario has."""
+STORM = Storm(
+    40, 1.2, 3, mode="shards", algorithm="first-available", api=LatencyModel(0.02, 0.05, 1.0)
+)
+"""Claims with conflicts and backoff, which no scenario has: all prefer the same hosts."""
 DIGITS = 9
 """Significant ones: sums may differ by the last bit from one processor to another."""
 

@@ -83,10 +83,14 @@ class _Handle:
         said = [self._word(obj)]
         if text := dig(obj, "status", "errorMessage") or dig(obj, "status", "failureMessage"):
             said.append(str(text))
-        false = [c for c in _conditions(obj) if c.get("status") != "True"]
+        types: dict[tuple[Any, ...], list[str]] = {}
+        for each in _conditions(obj):
+            if each.get("status") != "True":
+                why = (each.get("status"), each.get("reason", ""), each.get("message", ""))
+                types.setdefault(why, []).append(str(each.get("type")))
         said += [
-            f"{c.get('type')}={c.get('status')} {c.get('reason', '')}: {c.get('message', '')}"
-            for c in false[:SHOWN]
+            f"{', '.join(names)}={status} {reason}: {message}"
+            for (status, reason, message), names in list(types.items())[:SHOWN]
         ]
         return "\n      ".join(said)
 

@@ -65,6 +65,9 @@ class Lab:
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        return f"<Lab, {self.clock} clock, seed {self.seed}>"
+
     @property
     def is_open(self) -> bool:
         return self._open

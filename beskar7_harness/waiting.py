@@ -173,5 +173,6 @@ class Wait:
                 machines += each.machines
         if len(lines) > SHOWN:
             lines[SHOWN:] = [f"and {len(lines) - SHOWN} more of {len(self.wanted)}"]
-        told = "\n  ".join([f"after {waited}:", *lines])
+        # The first line is all that a summary has room for.
+        told = f"after {waited}: " + "\n  ".join(lines)
         return NotReached(told, tuple(hosts), tuple(machines))

@@ -36,7 +36,7 @@ def test_the_tutorial_passes(pytester: pytest.Pytester) -> None:
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*NotReached: after 1s:", "again: pytest *", "*timeline of machine*"]
+        ["*NotReached: after 1s: not: *", "again: pytest *", "*timeline of machine*"]
     )
 
 

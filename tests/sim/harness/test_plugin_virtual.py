@@ -74,7 +74,7 @@ def test_a_failure_shows_cause_timeline_and_how_to_have_it_again(run: pytest.Pyt
     result.stdout.fnmatch_lines(
         [
             ">       lab.wait_until(*",
-            "E   *NotReached: after 30s:",
+            "E   *NotReached: after 30s: not: machine-00? is Provisioned: it is *",
             "E   *PhysicalHostAssociated*WaitingForPhysicalHost*",
             "test_mine.py:6: NotReached",
             "*beskar7 lab*",

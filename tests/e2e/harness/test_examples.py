@@ -120,7 +120,7 @@ def test_the_workflows_own_tests_are_green(copy: Path) -> None:
     assert "3 tests in labs, 0 not passed" in summary.read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(
     importlib.util.find_spec("locust") is None, reason="the extra `load` is not installed"
 )
@@ -137,25 +137,27 @@ def test_the_workflows_load_is_kept_with_what_its_clients_saw(copy: Path) -> Non
         assert (copy / "out/load" / name).stat().st_size > 0, name
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_workflows_plan_answers_its_question(copy: Path) -> None:
     follow("plan", copy)
     plan = json.loads((copy / "out/plan/plan.json").read_bytes())
     assert plan["ending"] == "found"
-    # Eight machines at once ask for eight hosts, and the question offers twelve.
-    assert plan["chosen"]["hosts"] == "8"
+    # Four machines at once ask for four hosts, and the question offers six.
+    assert plan["chosen"]["hosts"] == "4"
     assert plan["objectives"][0]["limit"] < 180.0
     config = yaml.safe_load((copy / "out/plan/beskar7-config.yaml").read_text(encoding="utf-8"))
     assert config["metadata"]["name"] == "beskar7-config"
     assert (copy / "out/plan/plan.html").is_file()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_broken_one_shows_a_stranger_the_cause(copy: Path) -> None:
     done = shell("python -m pytest broken", copy)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     said = done.stdout
     for clue in (
+        "after 1m: not: machine-001 is Provisioned: it is Provisioning",
+        "Ready, InfrastructureReady=False PhysicalHostError: Host host-002",
         "host-002: http://127.10.0.2:8000: HTTP 401: the BMC refused the credentials",
         "hosts: 1 Error, 1 Provisioned",
         "faults in force:",

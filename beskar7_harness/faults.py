@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from beskar7.api.documents import parse
 from beskar7.api.problems import DocumentError, Problem, Problems, Where
+from beskar7_harness.handles import Host
 from scenarios.engine.fault_fields import read_fault
 from scenarios.engine.schema import AddFault, ClearFault
 
@@ -30,7 +31,7 @@ class Faults:
         """Put a fault in force, from now on unless it has a ``start``; its id.
 
         Fields as in a scenario: ``add("hang", select={"hosts": ["host-001"]}, duration="30s")``.
-        ``select`` also takes one name as ``hosts="host-001"``.
+        ``select`` also takes one name as ``hosts="host-001"``, and hosts of the lab themselves.
 
         Raises:
             DocumentError: the fault cannot be; every field that is wrong, and what is right.
@@ -42,7 +43,8 @@ class Faults:
         for name in ("hosts", "racks", "vendors", "firmware"):
             value = given.pop(name, select.get(name))
             if value is not None:
-                select[name] = [value] if isinstance(value, str) else value
+                several = value if isinstance(value, list | tuple) else [value]
+                select[name] = [one.name if isinstance(one, Host) else one for one in several]
         if select:
             given["select"] = select
         place = Where("faults.add")

@@ -144,3 +144,4 @@ def _tell(world: LiveWorld, as_json: bool) -> None:
     console.print(f"  beskar7 fleet top --lab {world.lab.directory}\n", soft_wrap=True)
     console.print(f"Logs: {world.lab.directory}", soft_wrap=True)
     console.print("Ctrl-C takes it down.")
+    sys.stdout.flush()  # Into a file, too: nothing else is said until the end.

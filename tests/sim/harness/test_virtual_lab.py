@@ -102,6 +102,8 @@ def test_faults_come_and_go(small: Lab) -> None:
     with small.faults.during("hang", hosts="host-*") as fault:
         machine = small.create_machine()
         small.wait_until(machine.claimed)
+        with small.faults.during("error", hosts=machine.host, status=503) as other:
+            assert small.faults.ids() == [fault, other]
         assert small.faults.ids() == [fault]
         with pytest.raises(NotReached):
             small.wait_until(machine.provisioned, timeout=15)

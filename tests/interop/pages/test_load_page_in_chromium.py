@@ -1,0 +1,103 @@
+"""Locust's page `/beskar7` in a browser, while a load runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(
+        importlib.util.find_spec("locust") is None, reason="the extra `load` is not installed"
+    ),
+]
+HOSTS = """() => Object.fromEntries([...document.querySelectorAll("#hosts tr")].map(
+    row => [row.cells[0].textContent, Number(row.cells[2].textContent)]))"""
+GROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of the page, while two machines are asked for again and again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/beskar7"
+    size = ["--machines", "2", "--duration", "300", "--managers", "1", "--hold", "1"]
+    port = url.split(":")[2].partition("/")[0]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "beskar7", "load", "soak", *size, "--web", port],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 240
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=10).close()
+                break
+            except OSError:  # not there yet
+                assert running.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        yield url
+        # Broken off: the lab goes down in order.
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=240)
+        assert running.returncode == 130, said
+    finally:
+        running.kill()
+        running.wait()
+
+
+@pytest.mark.timeout(600)
+def test_it_shows_conflicts_queue_and_hosts_and_goes_on_by_itself(
+    browser: Any, address: str
+) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    served = "Number.parseInt(document.getElementById('machines').textContent)"
+    page.wait_for_function(f"{served} >= 1")
+    first = page.evaluate(served)
+    hosts = page.evaluate(HOSTS)
+    assert sum(hosts.values()) == 2
+    assert re.fullmatch(r"\d+\.\d %", page.locator("#ratio").inner_text())
+    assert re.fullmatch(r"\d+ of \d+ attempts", page.locator("#attempts").inner_text())
+    assert page.locator("#queue").inner_text().isdigit()
+    # Nobody reloads it: more machines come, and hosts change.
+    page.wait_for_function(f"{served} > {first}")
+    page.wait_for_function(f"was => JSON.stringify(({HOSTS})()) !== was", arg=dumped(hosts))
+    assert sum(page.evaluate(HOSTS).values()) == 2
+    assert page.locator("#machines-line polyline").count() == 1
+    assert page.locator("#queue-line polyline").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert {url.partition("/beskar7")[0] for url in asked} == {address.partition("/beskar7")[0]}
+    assert complaints == []
+    grounds = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        grounds.append(page.evaluate(GROUND))
+    assert grounds == ["rgb(255, 255, 255)", "rgb(20, 24, 29)"]
+    context.close()
+
+
+def dumped(hosts: dict[str, int]) -> str:
+    """As JSON.stringify writes it."""
+    return "{" + ",".join(f'"{name}":{count}' for name, count in hosts.items()) + "}"

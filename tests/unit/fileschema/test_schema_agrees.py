@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from beskar7.api.documents import read_file
 from beskar7.api.problems import Problems
+from beskar7.cli import main
 from scenarios.engine.loader import catalog, read_scenario
 from scenarios.fileschema.build import schema_of
 from scenarios.fileschema.command import text
@@ -94,6 +95,18 @@ def test_the_schema_is_one_and_the_file_is_what_its_script_writes() -> None:
     jsonschema_rs.meta.validate(schema())
     assert text_of(schema()) == text("scenario"), "run python ci/file_schemas.py"
     assert json.loads(text("scenario")) == schema()
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == schema()
+
+
+def test_catalog_files_name_the_schema_for_editors() -> None:
+    for path in catalog().values():
+        first = path.read_text("utf-8").splitlines()[0]
+        place = first.removeprefix("# yaml-language-server: $schema=")
+        assert (path.parent / place).resolve() == ROOT / "scenarios" / "scenario.schema.json"
 
 
 @pytest.mark.parametrize("path", scenario_files(), ids=lambda path: path.stem)

@@ -19,8 +19,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "reference" / "events.md"
 WORDS = ROOT / "ci" / "event_reasons.yaml"
-SOURCES = ("controllers/*.py", "redfish/port.py", "api/resources.py", "configuration.py")
-SOURCES += ("kube/leases.py",)
+SOURCES = (
+    *("controllers/*.py", "redfish/port.py", "api/resources.py", "configuration.py"),
+    "kube/leases.py",
+)
 REASON = re.compile(r"[A-Z][A-Za-z]+$")
 HEAD = """\
 # Events and conditions

@@ -5,7 +5,7 @@
     ci/readme_output.py --check         exit 1 when the block is empty
 
 What is left out: what the set-up of the environment says, terminal escapes, lines that a progress
-display overwrote, and, where it is longer than 43 lines, the middle, which becomes one line.
+display overwrote, and, where it is longer than 40 lines, the middle, which becomes one line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 README = Path("README.md")
 BEGIN = "<!-- demo output: begin, filled by ci/readme_output.py -->"
 END = "<!-- demo output: end -->"
-HEAD_LINES, TAIL_LINES = 6, 37
+HEAD_LINES, TAIL_LINES = 6, 34
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
 _SETUP = re.compile(r"^(Creating |Installing beskar7-harness)")

@@ -248,6 +248,8 @@ def _tell(result: Result, console: Console) -> None:
         console.print(table)
     table = Table("invariant", "cases", "verdict", "", box=None, header_style="bold")
     for invariant in result.invariants:
+        if invariant.idle:
+            continue
         table.add_row(
             invariant.name,
             str(invariant.cases),
@@ -255,6 +257,8 @@ def _tell(result: Result, console: Console) -> None:
             Text(invariant.reason),
         )
     console.print(table)
+    if idle := [invariant.name for invariant in result.invariants if invariant.idle]:
+        console.print(Text(f" nothing to judge: {', '.join(idle)}", style="dim"), soft_wrap=True)
     for violation in result.violations[:SHOWN_VIOLATIONS]:
         time = violation.time - result.evidence.origin
         where = " ".join(part for part in (violation.host, violation.machine) if part)

@@ -46,6 +46,11 @@ class InvariantResult:
     reason: str = ""
     violations: tuple[Violation, ...] = ()
 
+    @property
+    def idle(self) -> bool:
+        """Held, and nothing ever came up that it could have judged."""
+        return self.verdict == "held" and not (self.cases or self.reason)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict,

@@ -112,7 +112,7 @@ def test_a_long_output_loses_its_middle_and_says_so() -> None:
     assert tidy[0] == "line 0"
     assert tidy[-1] == "line 99"
     assert len(tidy) == readme_output.HEAD_LINES + readme_output.TAIL_LINES + 1
-    assert "57 lines" in tidy[readme_output.HEAD_LINES]
+    assert "60 lines" in tidy[readme_output.HEAD_LINES]
 
 
 def test_a_readme_without_markers_is_refused() -> None:

@@ -25,6 +25,8 @@ exclude_patterns = [".[a-zA-Z]*", "out", "build", "dist"]
 myst_heading_anchors = 6
 # On a forge there are no directives, roles, or targets: none of MyST's own syntax may creep in.
 myst_enable_extensions: list[str] = []
+# What is typed is shown as it is typed, two dashes too.
+smartquotes = False
 suppress_warnings = ["myst.strikethrough"]
 
 html_theme = "furo"

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,11 @@ def _consistent(args: argparse.Namespace) -> None:
     ]
     if args.clock == "virtual" and client:
         raise ShapeError(f"{', '.join(client)}: of Locust, which --clock virtual does without")
+    if args.clock == "live" and find_spec("locust") is None:
+        raise ShapeError(
+            "Locust is not installed; `make load` installs it, as does the extra `load` of "
+            "beskar7-harness. --clock virtual does without"
+        )
     if args.namespace is not None and args.kubeconfig is None:
         raise ShapeError("--namespace: belongs to --kubeconfig")
 

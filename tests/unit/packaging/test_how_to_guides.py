@@ -1,4 +1,5 @@
-"""The how-to guides: their commands are ones that `beskar7` takes, their scenario can be read."""
+"""README, tutorial and guides: their commands are ones that `beskar7` takes, of scenarios that are
+there; what they have one write can be read."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ import pytest
 import yaml
 
 from loadtest.thresholds import parse
-from scenarios.engine.loader import loads
+from scenarios.engine.loader import load, loads
+from scenarios.models.play import simulate
 
 pytestmark = pytest.mark.unit
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = [*sorted((DOCS / "how-to").glob("*.md")), DOCS / "tutorial.md"]
+README = DOCS.parent / "README.md"
+PAGES = [*sorted((DOCS / "how-to").glob("*.md")), DOCS / "tutorial.md", README]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -31,7 +34,7 @@ def commands() -> Iterator[tuple[str, str]]:
     """Page and command, of every `beskar7` in the blocks for a shell and between back-quotes."""
     for page in PAGES:
         text = "\n".join(blocks(page, "(?:sh|console)")).replace("\\\n", " ")
-        for line in re.findall(r"^(?:\$ )?(beskar7 .*)", text, re.M):
+        for line in re.findall(r"^(?:\$ )?(?:\.venv/bin/)?(beskar7 .*)", text, re.M):
             yield page.name, line
         prose = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.S)
         yield from ((page.name, line) for line in re.findall(r"`(beskar7 \w+ [^`]+)`", prose))
@@ -57,6 +60,22 @@ def test_beskar7_takes_every_command(
             parser.parse_args(words)
         except SystemExit:
             pytest.fail(f"{page}: {line}\n{capsys.readouterr().err}")
+
+
+def test_the_readme_runs_scenarios_that_are_there_by_a_model_that_knows_them(
+    parser: argparse.ArgumentParser,
+) -> None:
+    modelled = 0
+    for line in (line for page, line in commands() if page == README.name):
+        args = parser.parse_args(shlex.split(line, comments=True)[1:])
+        name = getattr(args, "scenario", None)
+        if not isinstance(name, str) or name.endswith(".yaml"):
+            continue
+        scenario = load(name)
+        if getattr(args, "fidelity", None) == "model":
+            simulate(scenario, seed=1)
+            modelled += 1
+    assert modelled
 
 
 def test_a_command_that_is_none_is_refused(parser: argparse.ArgumentParser) -> None:

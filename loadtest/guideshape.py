@@ -16,11 +16,15 @@ class ChosenShape(LoadTestShape):
     session: ClassVar[Session]
     others: ClassVar[int] = 0
     """Users beside the requesters, for all of the time."""
+    _now: tuple[int, float] | None = None
 
     def tick(self) -> tuple[int, float] | None:
         """Users and how many of them come a second; None once everything is done."""
         session, made = self.session, self.session.shape
         assert made is not None, "Locust asks for a shape that nobody chose"
+        if session.stopping.is_set():
+            # The master waits for its workers' last figures, and nobody is to come any more.
+            return self._now
         elapsed = session.elapsed()
         begun = session.recorder.lives["begun"]
         asking = made.steps[-1].at if made.lives == ONCE else made.seconds
@@ -29,4 +33,5 @@ class ChosenShape(LoadTestShape):
         if (begun and session.over(made)) or elapsed > limit:
             return None
         step = made.users_at(elapsed)
-        return step.users + self.others, step.rate + self.others
+        self._now = step.users + self.others, step.rate + self.others
+        return self._now

@@ -15,13 +15,15 @@ from typing import Any
 
 from locust import events
 from locust.env import Environment
+from locust.runners import WorkerRunner
 
+from loadtest.child import BAD_INPUT, COMPLAINT, LOOPBACK, STOP_SECONDS
 from loadtest.guideshape import ChosenShape
 from loadtest.kubeconfig import KubeconfigError
 from loadtest.lifecycle import Settings
 from loadtest.page import add_page
 from loadtest.preflight import NotReady
-from loadtest.session import BAD_INPUT, Session
+from loadtest.session import Session
 from loadtest.shapes import SHAPES, ShapeError
 from loadtest.thresholds import ThresholdError
 from loadtest.users.base import ClusterUser
@@ -40,6 +42,8 @@ look_after_workers()
 def options(parser: ArgumentParser) -> None:
     """Options of this test beside Locust's own; times are seconds."""
     usual = Settings()
+    # By itself Locust lets no user finish, and listens to all the world.
+    parser.set_defaults(stop_timeout=STOP_SECONDS, master_bind_host=LOOPBACK, web_host=LOOPBACK)
     group: Any = parser.add_argument_group("beskar7")
     add = group.add_argument
     add("--kubeconfig", env_var="KUBECONFIG", default="", help="the API server")
@@ -67,7 +71,7 @@ def init(environment: Environment, **_: Any) -> None:
     try:
         session = Session(environment)
     except (KubeconfigError, ShapeError, ThresholdError, NotReady) as error:
-        sys.stderr.write(f"load test: {error}\n")
+        sys.stderr.write(f"{COMPLAINT}{error}\n")
         sys.exit(BAD_INPUT)
     session.bind()
     ClusterUser.session = ChosenShape.session = session
@@ -79,8 +83,10 @@ def init(environment: Environment, **_: Any) -> None:
     for kind, count in beside.items():
         kind.fixed_count = count
     ChosenShape.others = sum(beside.values())
-    left_out = {kind for kind, count in beside.items() if not count}
-    environment.user_classes = [k for k in environment.user_classes if k not in left_out]
+    # A worker is told how many of each kind its master wants.
+    if not isinstance(environment.runner, WorkerRunner):
+        left_out = {kind for kind, count in beside.items() if not count}
+        environment.user_classes = [k for k in environment.user_classes if k not in left_out]
     if session.shape is None:
         environment.shape_class = None
     add_page(environment, session)

@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +23,18 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtest import kubeconfig, thresholds
 from loadtest.api import Api
-from loadtest.lifecycle import (
-    TIME_TO_CLAIM,
-    TIME_TO_PROVISIONED,
-    BrokenPromise,
-    HostLedger,
-    Settings,
-)
+from loadtest.background import tell_progress, watch_the_loop, watch_the_parent
+from loadtest.child import BAD_INPUT, COMPLAINT, METRICS_URLS, PARENT
+from loadtest.lifecycle import BrokenPromise, HostLedger, Settings
 from loadtest.managers import by_pods, by_urls
 from loadtest.metrics import ClaimAttempts, conflict_events
 from loadtest.preflight import preflight
 from loadtest.report import Recorder, render, summary, write
 from loadtest.shapes import AGAIN, ONCE, Shape, chosen
+from loadtest.workers import LastFigures
 
 AGENT = "beskar7-loadtest/1"
 PREFIX = "load-"
-PROGRESS_EVERY = 10.0
-LOOK_SECONDS, LATE_SECONDS = 0.1, 0.05
-"""Between two looks at whether this process keeps up, and how much later is too late."""
-BAD_INPUT = 2
-"""Exit code when the test could not be run as asked."""
-PARENT = "BESKAR7_LOAD_PARENT"
-"""Names the process that this test belongs to: when that is gone, the test ends."""
 RELEASE, WORKERS = "beskar7-release", "beskar7-workers"
 """The master's messages to its workers: give everything back now; so many of you there are."""
 REFUSED = "beskar7-refused"
@@ -60,15 +51,7 @@ class Session:
             raise kubeconfig.KubeconfigError("no kubeconfig: set KUBECONFIG or give --kubeconfig")
         self.environment = environment
         self.access = kubeconfig.load(options.kubeconfig)
-        self.shape = chosen(options)
-        self.settings = Settings(
-            namespace=options.namespace or self.access.namespace,
-            image_url=options.image_url,
-            claim_timeout=options.claim_timeout,
-            provision_timeout=options.provision_timeout,
-            release_timeout=options.release_timeout,
-            hold=options.hold if self.shape is None else self.shape.hold,
-        )
+        self._take(options)
         self.thresholds = thresholds.load(Path(options.thresholds)) if options.thresholds else []
         self.ledger = HostLedger()
         self.recorder = Recorder()
@@ -84,7 +67,7 @@ class Session:
         self.summary_path = Path(options.summary) if options.summary else None
         # A worker that waited for managers here would hear its master before it knew what to do.
         worker = isinstance(environment.runner, WorkerRunner)
-        urls = os.environ.get("BESKAR7_METRICS_URLS", "").split()
+        urls = os.environ.get(METRICS_URLS, "").split()
         self.managers = by_urls(urls) if worker or urls else by_pods(self.connect)
         if not worker:
             preflight(self.connect(), self.access.server, self.settings.namespace)
@@ -95,6 +78,18 @@ class Session:
         self._finishing = BoundedSemaphore(1)
         self._finished = False
 
+    def _take(self, options: Any) -> None:
+        """What is asked for. Raises ShapeError."""
+        self.shape: Shape | None = chosen(options)
+        self.settings = Settings(
+            namespace=options.namespace or self.access.namespace,
+            image_url=options.image_url,
+            claim_timeout=options.claim_timeout,
+            provision_timeout=options.provision_timeout,
+            release_timeout=options.release_timeout,
+            hold=options.hold if self.shape is None else self.shape.hold,
+        )
+
     def bind(self) -> None:
         """Hear of the test's course, and of the workers' figures."""
         events = self.environment.events
@@ -103,6 +98,7 @@ class Session:
         events.worker_report.add_listener(self._reported)
         events.test_stopping.add_listener(self._stops)
         events.quitting.add_listener(self._quitting)
+        self.last_figures = LastFigures(self.environment)
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             runner.register_message(RELEASE, lambda **_: self.released.set())
@@ -167,7 +163,7 @@ class Session:
             runner.send_message(REFUSED, {"why": why})
             return
         self.environment.process_exit_code = BAD_INPUT
-        sys.stderr.write(f"load test: {why}\n")
+        sys.stderr.write(f"{COMPLAINT}{why}\n")
         if runner:
             gevent.spawn(runner.quit)
 
@@ -201,44 +197,23 @@ class Session:
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
             runner.send_message(WORKERS, {"count": runner.worker_count})
-        gevent.spawn(self._watch_the_loop)
+        elif isinstance(runner, WorkerRunner):
+            # Its master has sent its own options with the order to begin.
+            self._take(self.environment.parsed_options)
+        gevent.spawn(watch_the_loop, self.recorder)
         if os.environ.get(PARENT) == str(os.getppid()):
-            gevent.spawn(self._watch_the_parent)
-        if not isinstance(self.environment.runner, WorkerRunner):
-            gevent.spawn(self._progress)
+            gone = partial(self.give_up, "the process that began this test is gone")
+            gevent.spawn(watch_the_parent, gone)
+        if not isinstance(runner, WorkerRunner):
+            gevent.spawn(tell_progress, self.recorder, self.elapsed)
 
     def _stops(self, **_: Any) -> None:
         self.stopping.set()
         self.released.set()
+        self.last_figures.collect()
 
     def _told_workers(self, msg: Any, **_: Any) -> None:
         self.workers = max(1, int(msg.data["count"]))
-
-    def _watch_the_loop(self) -> None:
-        """Whether this process is as fast as its own clock, for as long as the greenlet lives."""
-        while True:
-            due = time.monotonic() + LOOK_SECONDS
-            gevent.sleep(LOOK_SECONDS)
-            late = time.monotonic() - due > LATE_SECONDS
-            self.recorder.loop.update(looks=1, late=int(late))
-
-    def _watch_the_parent(self) -> None:
-        parent = os.getppid()
-        while os.getppid() == parent:
-            gevent.sleep(1.0)
-        self.give_up("the process that began this test is gone")
-
-    def _progress(self) -> None:
-        """A line now and then, for as long as the greenlet lives."""
-        while True:
-            gevent.sleep(PROGRESS_EVERY)
-            done = self.recorder.succeeded
-            sys.stdout.write(
-                f"{self.elapsed():>5.0f} s: {done[TIME_TO_CLAIM]} claimed,"
-                f" {done[TIME_TO_PROVISIONED]} provisioned,"
-                f" promises broken: {self.recorder.failed.total()}\n"
-            )
-            sys.stdout.flush()
 
     def _report(self, client_id: str, data: dict[str, Any]) -> None:
         data["beskar7"] = {"prefix": self.prefix, **self.recorder.take()}
@@ -250,9 +225,12 @@ class Session:
 
     def _quitting(self, **_: Any) -> None:
         # On Ctrl-C users still run here; stopping them first gives their machines back.
-        if self.environment.runner:
-            self.environment.runner.quit()
-        if not isinstance(self.environment.runner, WorkerRunner):
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            self.last_figures.send()
+        if runner:
+            runner.quit()
+        if not isinstance(runner, WorkerRunner):
             self._finish()
 
     def _finish(self) -> None:

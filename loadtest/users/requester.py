@@ -57,7 +57,9 @@ class MachineRequester(ClusterUser):
     @task
     def live(self) -> None:
         made = self.session.shape
-        if made is not None and made.lives == PACED:
+        if self.session.stopping.is_set():
+            self._pause = REST
+        elif made is not None and made.lives == PACED:
             self._keep_appointment(made.pace)
         elif not self.session.asking:
             self._pause = REST

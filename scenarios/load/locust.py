@@ -19,21 +19,17 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from loadtest.child import COMPLAINT, LOOPBACK, METRICS_URLS, PARENT, STOP_SECONDS
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.runner import Load
 from scenarios.engine.schema import Coming
 from scenarios.engine.world import World, WorldError
 
-STOP_SECONDS = 30
-"""How long users may finish the machine in hand when the test is broken off."""
 CLEAN_UP_SECONDS = 15.0
 """What Locust may take beyond that to report and end."""
-COMPLAINT = "load test: "
-"""How the line begins in which loadtest/locustfile.py says what was asked wrongly."""
 LAST_WORDS = 4000
 """Bytes of what it said that a message quotes."""
-METRICS, PARENT = "BESKAR7_METRICS_URLS", "BESKAR7_LOAD_PARENT"
 SUMMARY, LOG, PAGE = "load.json", "locust.log", "locust.html"
 
 
@@ -71,7 +67,7 @@ class Locust:
         # However this process ends, Locust sees it and ends, too.
         environment = {**os.environ, PARENT: str(os.getpid())}
         if urls := " ".join(metrics):
-            environment[METRICS] = urls
+            environment[METRICS_URLS] = urls
         try:
             self._process = subprocess.Popen(  # noqa: S603 # our own interpreter, no shell
                 self._command(order, kubeconfig),
@@ -90,17 +86,17 @@ class Locust:
             ["--headless", "--only-summary"]
             if order.port is None
             else [
-                *("--web-host", "127.0.0.1", "--web-port", str(order.port)),
+                *("--web-host", LOOPBACK, "--web-port", str(order.port)),
                 *("--autostart", "--autoquit", "2"),
             ]
         )
         return [
             *(sys.executable, "-m", "locust", "--locustfile", str(file), *web),
-            *("--loglevel", "WARNING", "--stop-timeout", str(STOP_SECONDS)),
+            *("--loglevel", "WARNING", "--stop-timeout", f"{STOP_SECONDS:g}"),
             *("--html", str(self._folder / PAGE), "--csv", str(self._folder / "locust")),
             *("--kubeconfig", kubeconfig, "--summary", str(self._summary)),
-            # Where its processes meet; by itself it would listen to all the world.
-            *("--master-bind-host", "127.0.0.1", "--master-host", "127.0.0.1"),
+            # Where its processes meet, whatever Locust's variables in our environment say.
+            *("--master-bind-host", LOOPBACK, "--master-host", LOOPBACK),
             *("--master-bind-port", (port := str(_free_port())), "--master-port", port),
             *order.arguments,
         ]
@@ -220,7 +216,7 @@ def on_cluster(order: Order, kubeconfig: str) -> tuple[Mapping[str, Any], bool]:
 
     Users give their machines back then. Raises LocustError.
     """
-    locust = Locust(order, kubeconfig, os.environ.get(METRICS, "").split())
+    locust = Locust(order, kubeconfig, os.environ.get(METRICS_URLS, "").split())
     interrupted = False
     try:
         try:

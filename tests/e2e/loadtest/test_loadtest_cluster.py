@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from beskar7.api.kinds import BESKAR7_MACHINE
 from loadtest.api import Api
@@ -20,6 +24,7 @@ from loadtest.kubeconfig import load as read_kubeconfig
 from loadtest.managers import by_pods
 from loadtest.metrics import CLAIM_ATTEMPTS
 from loadtest.preflight import NotReady, preflight
+from loadtest.report import MEASURES
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.loader import load as catalogued
 
@@ -29,6 +34,7 @@ pytestmark = [
         importlib.util.find_spec("locust") is None, reason="the extra `load` is not installed"
     ),
 ]
+OTHERS = "example.com/others"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -90,8 +96,26 @@ def test_ctrl_c_gives_all_machines_back_and_leaves_no_process(
         assert len(served) == 3
         labels = event.object["metadata"]["labels"]
         assert labels["app.kubernetes.io/managed-by"] == "beskar7-load"
+        # Somebody else wants a word, too, before this one goes: its user has to wait for that.
+        slow = sorted(served)[0]
+        finalizers = kube.get(BESKAR7_MACHINE, "default", slow)["metadata"]["finalizers"]
+        kept = {"metadata": {"finalizers": [*finalizers, OTHERS]}}
+        version = kube.patch(BESKAR7_MACHINE, "default", slow, kept)["metadata"]["resourceVersion"]
         running.send_signal(signal.SIGINT)
         # Nobody keeps a machine for the 500 seconds that it was asked for.
+        waiting = False
+        for event in kube.watch(BESKAR7_MACHINE, "default", resource_version=version, timeout=120):
+            meta = event.object["metadata"]
+            if event.type == "DELETED":
+                served.discard(meta["name"])
+            waiting = waiting or (meta["name"] == slow and meta["finalizers"] == [OTHERS])
+            if waiting and served == {slow}:
+                break
+        assert served == {slow}
+        # Longer than the half second that Locust's own master gives its workers' last figures.
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(1.5)
+        kube.patch(BESKAR7_MACHINE, "default", slow, {"metadata": {"finalizers": []}})
         said, _ = running.communicate(timeout=120)
     finally:
         running.kill()
@@ -103,8 +127,46 @@ def test_ctrl_c_gives_all_machines_back_and_leaves_no_process(
     assert heard_of(str(report)) == []
     found = json.loads((report / "result.json").read_bytes())
     assert found["ending"] == "interrupted"
+    # Both workers had the last word: what was asked for was given back, and measured.
+    measures = found["client"]["measures"]
+    counts = {name: (row["count"], row["failed"]) for name, row in measures.items()}
+    assert counts == dict.fromkeys(MEASURES, (3, 0))
+    with (report / "locust_stats.csv").open(encoding="utf-8") as file:
+        locusts = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
+    assert locusts["time-to-release"] == 3
     # Of its pods, through the API server: nobody told it where the managers are.
     assert found["metrics"]["claim_attempts"] >= 3
+
+
+@pytest.mark.timeout(300)
+def test_workers_by_hand_as_the_docs_have_them(world: LiveWorld) -> None:
+    root = Path(__file__).parents[3]
+    page = MarkdownIt("commonmark").parse((root / "docs/load.md").read_text(encoding="utf-8"))
+    fences = [each.content for each in page if each.type == "fence"]
+    (block,) = [text for text in fences if "--expect-workers" in text]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", block],
+        cwd=root,
+        env=os.environ | {"KUBECONFIG": str(world.kubeconfig), "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        # Until all three have ended by themselves.
+        said, complained = shell.communicate(timeout=240)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+    assert shell.returncode == 0, said + complained
+    assert "Traceback" not in complained
+    assert "HELD: every promise held" in said.splitlines()
+    # Only the master knew the shape: workers without one would ask again and again.
+    rows = {tuple(line.split()[:3]) for line in said.splitlines()}
+    assert {(name, "4", "0") for name in MEASURES} <= rows
 
 
 def test_pods_tell_what_their_managers_count(access: Access) -> None:

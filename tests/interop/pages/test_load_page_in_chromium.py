@@ -28,14 +28,17 @@ GROUND = "getComputedStyle(document.body).backgroundColor"
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Of the page, while two machines are asked for again and again."""
+    """Of the page, while six machines are asked for again and again. BMCs are written to one
+    after the other, so that operations wait."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}/beskar7"
-    size = ["--machines", "2", "--duration", "300", "--managers", "1", "--hold", "1"]
+    size = ["--machines", "6", "--duration", "300", "--managers", "1", "--hold", "1"]
+    slow = ["world.config.provisioning.maxConcurrentOps=1", "world.hosts.scale.latency=0.4"]
+    world = [word for change in slow for word in ("--set", change)]
     port = url.split(":")[2].partition("/")[0]
     running = subprocess.Popen(
-        [sys.executable, "-m", "beskar7", "load", "soak", *size, "--web", port],
+        [sys.executable, "-m", "beskar7", "load", "soak", *size, *world, "--web", port],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -75,16 +78,20 @@ def test_it_shows_conflicts_queue_and_hosts_and_goes_on_by_itself(
     page.goto(address)
     served = "Number.parseInt(document.getElementById('machines').textContent)"
     page.wait_for_function(f"{served} >= 1")
+    # Of six machines that come at once, five have their hosts wait.
+    queue = "Number.parseInt(document.getElementById('queue').textContent)"
+    waiting = page.wait_for_function(queue).json_value()
+    assert 0 < waiting <= 6
     first = page.evaluate(served)
     hosts = page.evaluate(HOSTS)
-    assert sum(hosts.values()) == 2
+    assert sum(hosts.values()) == 6
     assert re.fullmatch(r"\d+\.\d %", page.locator("#ratio").inner_text())
     assert re.fullmatch(r"\d+ of \d+ attempts", page.locator("#attempts").inner_text())
-    assert page.locator("#queue").inner_text().isdigit()
-    # Nobody reloads it: more machines come, and hosts change.
+    # Nobody reloads it: more machines come, the queue and the hosts change.
     page.wait_for_function(f"{served} > {first}")
+    page.wait_for_function(f"{queue} !== {waiting}")
     page.wait_for_function(f"was => JSON.stringify(({HOSTS})()) !== was", arg=dumped(hosts))
-    assert sum(page.evaluate(HOSTS).values()) == 2
+    assert sum(page.evaluate(HOSTS).values()) == 6
     assert page.locator("#machines-line polyline").count() == 1
     assert page.locator("#queue-line polyline").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -67,11 +67,11 @@ class Session:
         self.summary_path = Path(options.summary) if options.summary else None
         # A worker that waited for managers here would hear its master before it knew what to do.
         worker = isinstance(environment.runner, WorkerRunner)
-        urls = os.environ.get(METRICS_URLS, "").split()
+        urls = [] if worker else os.environ.get(METRICS_URLS, "").split()
         self.managers = by_urls(urls) if worker or urls else by_pods(self.connect)
         if not worker:
             preflight(self.connect(), self.access.server, self.settings.namespace)
-        self.attempts = ClaimAttempts(by_urls(()) if worker else self.managers)
+        self.attempts = ClaimAttempts(self.managers)
         self._prefixes = {self.prefix}
         self._numbers = itertools.count(1)
         self.began = time.monotonic()

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,10 +146,15 @@ def test_workers_by_hand_as_the_docs_have_them(world: LiveWorld) -> None:
     fences = [each.content for each in page if each.type == "fence"]
     (block,) = [text for text in fences if "--expect-workers" in text]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    # Not Locust's usual one, which another test beside this may have.
+    ports = dict.fromkeys(("LOCUST_MASTER_NODE_PORT", "LOCUST_MASTER_BIND_PORT"), port)
     shell = subprocess.Popen(
         ["/bin/sh", "-c", block],
         cwd=root,
-        env=os.environ | {"KUBECONFIG": str(world.kubeconfig), "PATH": path},
+        env=os.environ | ports | {"KUBECONFIG": str(world.kubeconfig), "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beskar7.flags import manager_settings
 from scenarios.calibrate.spans import batch_numbers, spans
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.expand import tuning_of
 from scenarios.models.calibration import MAX_SECONDS, TIMES, Calibration
 from scenarios.models.estimates import estimate, quantile
 from scenarios.models.learn import learn
@@ -55,10 +55,7 @@ def measured(evidence: Evidence) -> list[Measured]:
     needs the processor is what brings the model's claims to the measured time.
     """
     scenario = evidence.scenario
-    tuning = manager_settings("calibrate", scenario.world.managers.args).tuned(
-        scenario.world.config
-    )
-    found = spans(evidence, tuning.boot_poll_interval)
+    found = spans(evidence, tuning_of(scenario).boot_poll_interval)
     plain = Calibration().values()
     api = api_of(found["call"], found["watch"])
     times = [

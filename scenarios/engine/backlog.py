@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from beskar7.api.kinds import PHYSICAL_HOST
-from beskar7.config import ConfigError, Tuning
-from beskar7.flags import manager_settings
 from scenarios.engine.evidence import Evidence
+from scenarios.engine.expand import tuning_of
 from scenarios.engine.invariants.news import told
 from scenarios.engine.invariants.operations import Operation, group_all
 from scenarios.engine.machinetimes import MachineTimes
@@ -42,11 +41,7 @@ def clipped(span: Span, window: Span) -> Span | None:
 
 def workers(scenario: Scenario) -> int:
     """``provisioning.workerCount`` as the leader begins with it."""
-    try:
-        managers = scenario.world.managers.args
-        return manager_settings("measured", managers).tuned(scenario.world.config).worker_count
-    except ConfigError:
-        return Tuning().worker_count
+    return tuning_of(scenario).worker_count
 
 
 def queue_measures(evidence: Evidence, rows: Sequence[MachineTimes]) -> dict[str, float | None]:

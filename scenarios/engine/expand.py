@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from beskar7.api.kinds import BESKAR7_MACHINE, CONFIG_MAP, PHYSICAL_HOST
-from beskar7.config import CONFIG_MAP_NAME, ConfigError, Tuning, parse_tuning
+from beskar7.config import CONFIG_MAP_NAME, Tuning
+from beskar7.flags import manager_settings
 from beskar7.redfish.vendors import vendor_of
 from emulator.bmc.personality import Family
 from emulator.bmc.personalityfile import load, personalities
@@ -187,15 +188,18 @@ def machine_spec(variant: Variant) -> dict[str, Any]:
     return {name: value for name, value in spec.items() if value}
 
 
+def tuning_of(scenario: Scenario) -> Tuning:
+    """With which its managers begin: by their flags, then the ConfigMap, then defaults."""
+    world = scenario.world
+    return manager_settings("scenario", world.managers.args).tuned(world.config)
+
+
 def cooldowns(scenario: Scenario) -> dict[str, float]:
     """Seconds of cooldown that each host's BMC is owed, as the controller reads its ConfigMap.
 
-    Without a value there it is the vendor's. A ConfigMap that the controller refuses changes none.
+    Without a value there it is the vendor's.
     """
-    try:
-        tuning = parse_tuning(scenario.world.config)
-    except ConfigError:
-        tuning = Tuning()
+    tuning = tuning_of(scenario)
     families: Mapping[str, Family] = personalities()
     for place in scenario.world.hosts.personalities:
         families = load(Path(place), families)

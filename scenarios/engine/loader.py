@@ -17,6 +17,7 @@ from emulator.bmc.personalityfile import personalities
 from emulator.bmc.shards import MAX_SHARDS
 from emulator.fields import FieldError
 from scenarios.engine.act_fields import read_act, read_check
+from scenarios.engine.config_fields import read_config
 from scenarios.engine.fault_fields import NAME, read_fault
 from scenarios.engine.fields import Fields
 from scenarios.engine.load_fields import MAX_SECONDS, read_labels, read_load, read_tags
@@ -122,7 +123,8 @@ def read_scenario(document: Node, problems: Problems) -> Scenario:
 
 
 def _world(fields: Fields, hosts: HostsSpec) -> WorldSpec:
-    world = WorldSpec(hosts, _managers(fields.child("managers")), fields.scalars("config"))
+    managers, fixed = _managers(fields.child("managers"))
+    world = WorldSpec(hosts, managers, read_config(fields, fixed))
     fields.finish()
     return world
 
@@ -199,7 +201,9 @@ def _groups(fields: Fields, plain: HostGroup, count: int) -> tuple[HostGroup, ..
     return tuple(found)
 
 
-def _managers(fields: Fields) -> ManagersSpec:
+def _managers(fields: Fields) -> tuple[ManagersSpec, Mapping[str, Any]]:
+    """Beside them the fields of the tuning that their flags set."""
+    fixed: Mapping[str, Any] = {}
     managers = ManagersSpec(
         replicas=fields.integer("replicas", 1, low=0, high=50),
         args=fields.scalars("args"),
@@ -211,11 +215,11 @@ def _managers(fields: Fields) -> ManagersSpec:
             break
     else:
         try:
-            manager_settings("check", managers.args)
+            fixed = manager_settings("check", managers.args).fixed
         except ValueError as error:  # the manager's own reader of its flags
             fields.wrong("args", str(error))
     fields.finish()
-    return managers
+    return managers, fixed
 
 
 def _objectives(fields: Fields) -> Iterator[Objective]:

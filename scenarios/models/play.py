@@ -14,7 +14,6 @@ from typing import Any
 from beskar7.config import ConfigError, Tuning
 from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
-from beskar7.settings import ManagerSettings
 from emulator.bmc.spec import FleetSpec
 from scenarios.engine.arrivals import arrivals_of, lifetime_of
 from scenarios.engine.expand import elects_leader, fleet_spec
@@ -109,14 +108,6 @@ def _known(act: Act) -> bool:
     return known and act.trigger.door is None
 
 
-def _tuned(settings: ManagerSettings, config: Mapping[str, str]) -> Tuning:
-    try:
-        return settings.tuned(config)
-    except ConfigError as error:
-        said = f"world.config: {error}; the controller refuses all of it, and keeps its defaults"
-        raise NotModelled(said) from None
-
-
 def simulate(
     scenario: Scenario,
     seed: int,
@@ -148,7 +139,7 @@ class Model:
         self.scenario = scenario
         self.times = times or Calibration()
         self.settings = manager_settings("model", world.managers.args)
-        self.tuning: Tuning = _tuned(self.settings, world.config)
+        self.tuning: Tuning = self.settings.tuned(world.config)
         self.fleet = FleetSpec.from_dict(fleet_spec(scenario, 0))
         self.hosts = host_kinds(scenario, self.tuning, scripts or learn(scenario))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from beskar7.config import doubts, parse_tuning
-from scenarios.engine.expand import SYSTEM_NAMESPACE, config_map
+from beskar7.config import doubts
+from scenarios.engine.expand import SYSTEM_NAMESPACE, config_map, tuning_of
 from scenarios.engine.schema import Scenario
 
 
@@ -29,8 +29,8 @@ class Applied:
 
 
 def applied(scenario: Scenario) -> Applied:
-    """Of a scenario that is the plan. Raises ConfigError for one that the controller refuses."""
-    tuning = parse_tuning(scenario.world.config)
+    """Of a scenario that is the plan."""
+    tuning = tuning_of(scenario)
     managers = scenario.world.managers
     return Applied(
         yaml.safe_dump(config_map(scenario), sort_keys=False),

@@ -10,8 +10,8 @@ from functools import lru_cache, partial
 from typing import Literal
 
 from beskar7.api.documents import Node
-from beskar7.flags import manager_settings
 from beskar7.runtime import LiveRuntime
+from scenarios.engine.expand import tuning_of
 from scenarios.engine.loader import build
 from scenarios.engine.objectives import Objective, with_served
 from scenarios.engine.schema import Scenario
@@ -119,9 +119,7 @@ class _Planning:
         self._built = lru_cache(maxsize=512)(self._build)
         self._base = self._built(())
         check(self._base)
-        world = self._base.world
-        settings = manager_settings("plan", world.managers.args)
-        self._tuning = settings.tuned(world.config)
+        self._tuning = tuning_of(self._base)
         self._space = Space(axes(self._base, self._tuning, wish.ranges), wish.weights)
         self._best: Candidate | None = None
         self.plan = Plan(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from beskar7.config import ConfigError, Tuning, parse_tuning
+from beskar7.config import ConfigError, Tuning
+from beskar7.flags import manager_settings
 from emulator.bmc.log import BmcEvent, BmcRecord
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.fitness import requirements
@@ -164,13 +165,15 @@ def _patience(evidence: Evidence, rules: Rules) -> float:
 def _tunings(evidence: Evidence) -> list[Tuning]:
     """That of the scenario, and those that acts made of it."""
     found: list[Tuning] = []
-    data = dict(evidence.scenario.world.config)
+    world = evidence.scenario.world
+    managers = manager_settings("judged", world.managers.args)
+    data = dict(world.config)
     actions = [act.action for act in evidence.scenario.acts]
     for settings in ({}, *(a.settings for a in actions if isinstance(a, Configure))):
         data |= settings
         with contextlib.suppress(ConfigError):
-            found.append(parse_tuning(data))
-    return found or [Tuning()]
+            found.append(managers.tuned(data))
+    return found
 
 
 def _owed(track: Track, until: float) -> Iterator[tuple[float, float, str]]:

@@ -191,7 +191,7 @@ SECTIONS: Mapping[str, Section] = {
         optional=("load.machines",),
         clauses=(ALL_MACHINES, NO_ACTS, KNOWN_VENDORS),
         more={
-            "world.config": {"properties": SETTINGS},
+            "world.config": {"properties": SETTINGS, "additionalProperties": False},
             "world.hosts.vendors": {"additionalProperties": {"type": "number", "minimum": 0}},
             "world.managers.args": {"propertyNames": {"enum": _flags()}},
             "rehearsal.breaks": {"items": {"enum": list(get_args(RestsOnElection))}},

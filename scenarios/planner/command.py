@@ -13,8 +13,10 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from beskar7.api.durations import format_duration
 from beskar7.api.problems import DocumentError
 from beskar7.cli import UsageError
+from beskar7.manifests.rights import NAMESPACE
 from beskar7.operations.options import (
     bounded_number,
     whole_number,
@@ -33,7 +35,7 @@ from scenarios.planner.certainty import TooFewRuns, least_runs
 from scenarios.planner.costs import CostError, weights
 from scenarios.planner.demand import DemandError
 from scenarios.planner.plan import Plan, Wish, make_plan
-from scenarios.planner.sources import add_sources, source_of
+from scenarios.planner.sources import DEFAULT_HISTORY, add_sources, source_of
 from scenarios.swarm.tally import LiveLine
 
 MOST_RUNS = 1000
@@ -175,6 +177,12 @@ def command_of(args: argparse.Namespace) -> str:
             words += [f"--{option}", value]
     for value in args.overrides:
         words += ["--set", value]
+    if args.from_prometheus is not None and args.history != DEFAULT_HISTORY:
+        words += ["--history", format_duration(args.history)]
+    if args.from_cluster:
+        words += [] if args.kubeconfig is None else ["--kubeconfig", args.kubeconfig]
+        words += [] if args.context is None else ["--context", args.context]
+        words += [] if args.namespace == NAMESPACE else ["--namespace", args.namespace]
     if args.confidence != DEFAULT_CONFIDENCE:
         words += ["--confidence", f"{args.confidence:g}"]
     if args.runs is not None:

@@ -136,9 +136,19 @@ class _Planning:
         return build(deepcopy(self._wish.document), [*self._wish.overrides, *overrides])
 
     def run(self) -> Plan:
-        wish, plan = self._wish, self.plan
         now = LiveRuntime().now
         began = now()
+        try:
+            self._run(lambda: now() - began)
+        except KeyboardInterrupt:
+            # While the workers end: the plan is there, and it is not less for that.
+            if not self.plan.candidates:
+                raise
+        self.plan.wall_seconds = now() - began
+        return self.plan
+
+    def _run(self, passed: Callable[[], float]) -> None:
+        wish, plan = self._wish, self.plan
         with crew(wish.workers) as workers:
             # They load the model and the controller while this process learns from it.
             loaded = workers.begin(load, range(max(1, wish.workers.count)))
@@ -153,7 +163,7 @@ class _Planning:
                 plan.seeds,
                 wish.confidence,
                 workers.round,
-                lambda: self._say(self._line(trials, lambda: now() - began)),
+                lambda: self._say(self._line(trials, passed)),
             )
             try:
                 self._make(trials, workers)
@@ -162,8 +172,6 @@ class _Planning:
                 # Whatever serves was played with all of these: it takes no further run.
                 self._conclude(trials, plan.seeds)
             plan.runs, plan.candidates = trials.runs, trials.candidates
-        plan.wall_seconds = now() - began
-        return plan
 
     def _line(self, trials: Trials, passed: Callable[[], float]) -> Callable[[], str]:
         def text() -> str:
@@ -239,7 +247,13 @@ class _Planning:
         if done.held:
             plan.ending = "held"
             return {}
-        return room(plan.objectives, said, [outcome.values for outcome in done.outcomes])
+        # More room would not help against a harness that was too slow to tell.
+        told = [
+            (row, outcome.values)
+            for row, outcome in zip(said, done.outcomes, strict=True)
+            if not outcome.bottleneck
+        ]
+        return room(plan.objectives, [row for row, _ in told], [values for _, values in told])
 
     def _tell(self, text: str) -> None:
         self._say(lambda: text)

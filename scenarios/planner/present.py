@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,15 +15,15 @@ from beskar7.api.meta import parse_rfc3339
 from beskar7.api.objects import Object
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.api.states import HostState
-from beskar7.config import CONFIG_MAP_NAME, KEYS
+from beskar7.config import CONFIG_MAP_NAME, ConfigError
+from beskar7.flags import manager_settings
 from beskar7.kube.port import Kube
 from beskar7.manifests.objects import NAME
 from beskar7.operations.cluster import Cluster
 from beskar7.operations.podstatus import container
-from beskar7.redfish.vendors import vendor_of
-from scenarios.engine.load_fields import MAX_VARIANTS, MAX_WEIGHT
-from scenarios.engine.loader import MAX_GROUPS, MAX_HOSTS
+from scenarios.engine.loader import MAX_HOSTS
 from scenarios.planner.demand import scenario_document
+from scenarios.planner.fleet import fleet_of, mix_of
 
 HOUR = 3600.0
 KEPT_FLAGS = (
@@ -36,9 +34,8 @@ KEPT_FLAGS = (
 )
 """Flags that say how managers work; the others say where. ``--max-concurrent-reconciles`` would
 keep the plan from setting its key of the ConfigMap."""
-VENDOR_LABEL = "beskar7.io/vendor"
-DEFAULT_CORES, DEFAULT_MEMORY = 32, 128
-"""Of a host that does not say; as in scenarios."""
+MAX_TOLD = 5
+"""Settings that are refused and told."""
 
 
 class PresentError(Exception):
@@ -104,17 +101,16 @@ def of_cluster(cluster: Cluster, *, more: bool = False) -> Present:
         raise PresentError("the cluster has no PhysicalHost that could be used")
     if len(usable) > MAX_HOSTS:
         raise PresentError(f"the cluster has {len(usable)} hosts; the limit is {MAX_HOSTS}")
-    known = {key: str(value) for key, value in config.items() if key in KEYS}
-    if left := sorted(set(config) - set(known)):
-        notes.append(f"settings that the controller does not know: {', '.join(left[:5])}")
-    fleet, said = _fleet(usable, machines)
+    managers = _managers(deployment)
+    known, refused = _in_force(config, managers["args"])
+    fleet, said = fleet_of(usable, machines)
     return Present(
         hosts=fleet,
         config=known,
-        managers=_managers(deployment),
+        managers=managers,
         history=_history(machines),
-        notes=(*notes, *said),
-        mix=_mix(machines),
+        notes=(*notes, *refused, *said),
+        mix=mix_of(machines),
     )
 
 
@@ -125,111 +121,23 @@ def _found(kube: Kube, kind: kinds.Kind, namespace: str, name: str) -> Object:
         return {}
 
 
-def _fleet(
-    hosts: Sequence[PhysicalHost], machines: Sequence[Beskar7Machine]
-) -> tuple[dict[str, Any], list[str]]:
-    """Vendors by weight, and groups where hosts differ in what machines ask for."""
-    vendors = Counter(_vendor(host) for host in hosts)
-    asked = _asked(machines)
-    sorts = Counter(_sort(host, asked) for host in hosts)
-    fleet: dict[str, Any] = {
-        "count": len(hosts),
-        "vendors": dict(sorted(vendors.items())),
-        "racks": len({host.zone for host in hosts}),
-    }
-    notes = []
-    if len(sorts) > MAX_GROUPS:
-        notes.append(f"{len(sorts)} sorts of hosts; the {MAX_GROUPS} greatest are told apart")
-    groups = [
-        {
-            "count": count,
-            "cores": cores,
-            "memory_gib": memory,
-            "labels": dict(labels),
-            "tags": list(tags),
-        }
-        for (cores, memory, labels, tags), count in sorts.most_common(MAX_GROUPS)
-    ]
-    if len(groups) == 1:
-        groups[0].pop("count")
-        fleet.update(groups[0])
-    else:
-        fleet["groups"] = groups
-        notes.append("hosts differ in what machines ask for: their number is not searched")
-    return fleet, notes
+def _in_force(
+    config: Mapping[str, Any], args: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The ConfigMap's settings: none where the managers refuse it, and then a note that says why.
 
-
-def _vendor(host: PhysicalHost) -> str:
-    details = host.status.get("hardwareDetails") or {}
-    said = details.get("manufacturer") or host.labels.get(VENDOR_LABEL) or ""
-    return vendor_of(str(said)).name
-
-
-def _asked(machines: Iterable[Beskar7Machine]) -> tuple[bool, frozenset[str], frozenset[str]]:
-    """Whether hardware matters, and which labels and tags do."""
-    wishes = [machine.spec.get("hostRequirements") or {} for machine in machines]
-    return (
-        any(wish.get("minCPUCores") or wish.get("minMemoryGB") for wish in wishes),
-        frozenset(
-            label
-            for wish in wishes
-            for name in ("requiredLabels", "preferredLabels")
-            for label in wish.get(name) or {}
-        ),
-        frozenset(
-            tag
-            for wish in wishes
-            for name in ("requiredTags", "preferredTags")
-            for tag in wish.get(name) or ()
-        ),
-    )
-
-
-WISHES = {
-    "requiredTags": "required_tags",
-    "preferredTags": "preferred_tags",
-    "requiredLabels": "required_labels",
-    "preferredLabels": "preferred_labels",
-    "minCPUCores": "min_cpu_cores",
-    "minMemoryGB": "min_memory_gb",
-}
-"""The field of the API -> that of a scenario."""
-
-
-def _mix(machines: Iterable[Beskar7Machine]) -> tuple[Mapping[str, Any], ...]:
-    """A variant for each sort of wishes, the most frequent first, at most as many as a file has."""
-    wishes: Counter[str] = Counter()
-    for machine in machines:
-        wish = machine.spec.get("hostRequirements") or {}
-        kept = {ours: wish[theirs] for theirs, ours in WISHES.items() if wish.get(theirs)}
-        wishes[json.dumps(kept, sort_keys=True)] += 1
-    most = wishes.most_common(MAX_VARIANTS)
-    if [text for text, _ in most] in ([], ["{}"]):
-        return ()
-    largest = most[0][1]
-    return tuple(
-        {
-            "weight": max(1, count * MAX_WEIGHT // max(largest, MAX_WEIGHT)),
-            "requirements": json.loads(text),
-        }
-        for text, count in most
-    )
-
-
-Sort = tuple[int, int, tuple[tuple[str, str], ...], tuple[str, ...]]
-
-
-def _sort(host: PhysicalHost, asked: tuple[bool, frozenset[str], frozenset[str]]) -> Sort:
-    hardware, labels, tags = asked
-    details = host.status.get("hardwareDetails") or {}
-    cores = int(details.get("cpuCores") or DEFAULT_CORES) if hardware else DEFAULT_CORES
-    memory = int(details.get("memoryGiB") or DEFAULT_MEMORY) if hardware else DEFAULT_MEMORY
-    return (
-        cores,
-        memory,
-        tuple(sorted((k, str(v)) for k, v in host.labels.items() if k in labels)),
-        tuple(sorted(tag for tag in host.spec.get("tags") or () if tag in tags)),
-    )
+    Which good values they still keep from before, nobody else knows; a manager that starts has
+    defaults. Raises PresentError for flags that no manager would start with.
+    """
+    settings = {key: str(value) for key, value in config.items()}
+    try:
+        manager_settings("present", args).tuned(settings)
+    except ConfigError as error:
+        why = "; ".join(error.problems[:MAX_TOLD])
+        return {}, [f"the managers refuse ConfigMap {CONFIG_MAP_NAME}, so defaults count: {why}"]
+    except ValueError as error:
+        raise PresentError(f"Deployment {NAME}: {error}") from None
+    return settings, []
 
 
 def _managers(deployment: Object) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def _verification(found: Verification, objectives: tuple[Objective, ...]) -> dic
                 "values": dict(zip(map(str, objectives), map(_number, each.values), strict=True)),
                 "shortfalls": list(each.shortfalls),
                 "wallSeconds": round(each.wall_seconds, 3),
+                "bottleneck": each.bottleneck,
             }
             for each in found.outcomes
         ],

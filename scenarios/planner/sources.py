@@ -18,6 +18,9 @@ from scenarios.engine.loader import MAX_HOSTS, find
 from scenarios.engine.overrides import apply_override
 from scenarios.planner.demand import Demand, document, load_of
 
+DEFAULT_HISTORY = 86_400.0
+"""Seconds."""
+
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """Add the options; :func:`source_of` reads them. ``--output`` comes with those of a cluster."""
@@ -47,7 +50,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--history",
         type=bounded_duration(300.0, 30 * 86_400.0),
-        default=86_400.0,
+        default=DEFAULT_HISTORY,
         metavar="TIME",
         help="how far Prometheus is to look back (default: 24h)",
     )
@@ -81,7 +84,7 @@ def _present(args: argparse.Namespace, say: Callable[[str], None]) -> Node:
     """The scenario of what there is, boots as long as they were. Tells what was read."""
     # Late: a plan from a file waits for no client of Kubernetes.
     from scenarios.planner import present, prometheus
-    from scenarios.planner.boots import boot_scale
+    from scenarios.planner.boots import LEAST, MOST, boot_scale
 
     history = None
     try:
@@ -103,6 +106,7 @@ def _present(args: argparse.Namespace, say: Callable[[str], None]) -> Node:
         say(text)
     if found.history.quartile:
         scale = boot_scale(made, found.history.quartile)
-        say(f"so boots take {scale:g} times as long as the vendors' usual ones")
+        end = "; beyond that, no scale is believed" if scale in (LEAST, MOST) else ""
+        say(f"so boots take {scale:g} times as long as the vendors' usual ones{end}")
         apply_override(made, f"world.hosts.scale.boot={scale:g}")
     return made

@@ -24,12 +24,14 @@ class VerifyTask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run. ``shortfalls``: promises that broke, in words, whatever the objectives say."""
+    """One run. ``shortfalls``: promises that broke, in words, whatever the objectives say.
+    ``bottleneck``: what of the harness was too slow for its times to be the controller's."""
 
     seed: int
     values: tuple[float, ...]
     shortfalls: tuple[str, ...]
     wall_seconds: float
+    bottleneck: str = ""
 
 
 def verify_task(task: VerifyTask) -> Outcome:
@@ -37,7 +39,7 @@ def verify_task(task: VerifyTask) -> Outcome:
     spare_worker()
     played = play_at(task.fidelity, task.scenario, task.seed)
     values = values_of(task.objectives, played.metrics)
-    return Outcome(task.seed, values, played.shortfalls, played.wall_seconds)
+    return Outcome(task.seed, values, played.shortfalls, played.wall_seconds, played.bottleneck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,15 @@ def verify(
         missed += [f"seed {outcome.seed}: {said}" for said in outcome.shortfalls]
         for objective, value in zip(objectives, outcome.values, strict=True):
             if not objective.holds(value):
-                missed.append(
-                    f"seed {outcome.seed}: {objective}: it was {told(value, objective.unit)}"
-                )
+                said = f"seed {outcome.seed}: {objective}: it was {told(value, objective.unit)}"
+                slow = f", but the harness was the bottleneck: {outcome.bottleneck}"
+                missed.append(said + slow if outcome.bottleneck else said)
     errors = tuple(
-        _error(objective, [row[number] for row in model], [o.values[number] for o in outcomes])
+        _error(
+            objective,
+            [row[number] for row in model],
+            [math.nan if one.bottleneck else one.values[number] for one in outcomes],
+        )
         for number, objective in enumerate(objectives)
     )
     return Verification(fidelity, outcomes, errors, tuple(missed))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from beskar7.api.documents import parse
 from beskar7.config import parse_tuning
 from scenarios.engine.objectives import parse_objective
-from scenarios.parallel.jobs import Workers
+from scenarios.parallel.jobs import Crew, Workers
 from scenarios.planner import plan as planning
 from scenarios.planner.costs import weights
 from scenarios.planner.plan import Plan, Wish, make_plan
@@ -105,6 +106,21 @@ def test_who_stops_it_gets_the_best_so_far() -> None:
     assert plan.applied is not None
     early = make_plan(asked, stopping_after(1, []))
     assert (early.ending, early.values) == ("interrupted", {})
+
+
+def test_who_stops_it_while_the_workers_end_gets_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def stopped(workers: Workers) -> Iterator[Crew]:
+        yield Crew()
+        raise KeyboardInterrupt
+
+    asked = wish("p99(time_to_provisioned)<30s")
+    whole = make_plan(asked)
+    monkeypatch.setattr(planning, "crew", stopped)
+    plan = make_plan(asked)
+    assert plan.ending == whole.ending == "found"
+    assert (plan.values, plan.figures) == (whole.values, whole.figures)
+    assert plan.wall_seconds > 0.0
 
 
 def test_a_plan_is_a_function_of_its_seed() -> None:

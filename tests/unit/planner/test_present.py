@@ -26,7 +26,7 @@ from scenarios.planner.present import (
 pytestmark = pytest.mark.unit
 
 NOW = 1_800_000_000.0
-CONFIG = {"provisioning.workerCount": "7", "unknown.key": "1"}
+CONFIG = {"provisioning.workerCount": "7"}
 
 
 class Kube:
@@ -105,7 +105,27 @@ def test_a_cluster_becomes_a_scenario() -> None:
     assert found.history.quartile == 102.0
     said = " ".join(told(found))
     assert "1 hosts in Error" in said
-    assert "unknown.key" in said
+    assert "refuse" not in said
+
+
+@pytest.mark.parametrize("bad", [{"unknown.key": "1"}, {"provisioning.maxQueueSize": "0"}])
+def test_of_a_configuration_that_is_refused_nothing_is_in_force(bad: dict[str, str]) -> None:
+    found = of_cluster(cluster(FLEET, BURST, ConfigMap={"data": {**CONFIG, **bad}}))
+    assert build(document(found, None, {})).world.config == {}
+    said = " ".join(told(found))
+    assert "refuse ConfigMap beskar7-config, so defaults count" in said
+    assert next(iter(bad)) in said
+
+
+def test_flags_make_a_configuration_right_or_are_wrong_themselves() -> None:
+    config = {"data": {"leaderElection.renewDeadline": "20s"}}
+    longer = _deployment(2, ["--leader-elect-lease-duration=30s"])
+    found = of_cluster(cluster(FLEET, BURST, ConfigMap=config, Deployment=longer))
+    assert build(document(found, None, {})).world.config == config["data"]
+    with pytest.raises(PresentError, match=r"beskar7-controller-manager: .*lease-duration"):
+        of_cluster(
+            cluster(FLEET, BURST, Deployment=_deployment(2, ["--leader-elect-lease-duration=x"]))
+        )
 
 
 def _deployment(replicas: int, args: list[str]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from scenarios.engine.loader import load
 from scenarios.engine.result import Result
 from scenarios.engine.schema import Scenario
 from scenarios.engine.trial import verdict
+from scenarios.models.known import NotModelled, check
 from scenarios.models.learn import NotLearned
-from scenarios.models.play import NotModelled, check
 
 FROM: tuple[Fidelity, ...] = ("live", "code")
 BUSY = 1.0

@@ -25,8 +25,9 @@ from scenarios.engine.measure_names import MEASURES
 from scenarios.engine.schema import Check, Scenario
 from scenarios.models.calibration import Calibration
 from scenarios.models.estimates import Estimate, Shown, replicate
+from scenarios.models.known import NotModelled
 from scenarios.models.learn import NotLearned
-from scenarios.models.play import Model, NotModelled
+from scenarios.models.play import Model
 from scenarios.swarm.tally import LiveLine
 
 RUNS = 10

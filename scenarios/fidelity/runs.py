@@ -16,8 +16,8 @@ from scenarios.engine.schema import Scenario
 from scenarios.fidelity.columns import KEPT
 from scenarios.fidelity.levels import play_at
 from scenarios.models.calibration import Calibration
+from scenarios.models.known import NotModelled
 from scenarios.models.learn import NotLearned
-from scenarios.models.play import NotModelled
 from scenarios.parallel.jobs import Workers, play_all
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from beskar7.runtime import Random
+from scenarios.engine.schema import Which
 from scenarios.models.machines import ModelHost
 
 
@@ -45,3 +48,17 @@ class ModelMachine:
     """The first request of what gives its host back."""
     released: float | None = None
     host: ModelHost | None = field(default=None, repr=False)
+
+
+def chosen(machines: Sequence[ModelMachine], which: Which, dice: Random) -> list[ModelMachine]:
+    """Those that are not deleted, in the order in which an act deletes them."""
+    alive = [found for found in machines if found.deleted is None]
+    if which == "provisioned-first":
+        alive.sort(key=lambda found: found.provisioned is None)
+    elif which == "waiting-first":
+        alive.sort(key=lambda found: found.host is not None)
+    elif which == "busy-first":
+        alive.sort(key=lambda found: found.state is not State.BOOTS)
+    elif which == "random":
+        dice.shuffle(alive)
+    return alive

@@ -1,13 +1,10 @@
-"""A scenario file played by the model: the same measures, a thousand times as fast as the code.
-
-What the model does not know is refused by name, so that nobody takes its silence for an answer.
-"""
+"""A scenario file played by the model: the same measures, a thousand times as fast as the code."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +13,8 @@ from beskar7.flags import manager_settings
 from beskar7.runtime import VirtualRuntime
 from emulator.bmc.spec import FleetSpec
 from scenarios.engine.arrivals import arrivals_of, lifetime_of
-from scenarios.engine.expand import elects_leader, fleet_spec
-from scenarios.engine.measures import output, summarize
+from scenarios.engine.expand import fleet_spec
+from scenarios.engine.measures import output
 from scenarios.engine.schema import (
     Act,
     AddFault,
@@ -36,76 +33,20 @@ from scenarios.models.actor import World
 from scenarios.models.backlog import queue_measures
 from scenarios.models.calibration import Calibration
 from scenarios.models.collector import rare_collections
-from scenarios.models.estimates import Regime
 from scenarios.models.events import after
 from scenarios.models.hithosts import HitHosts
 from scenarios.models.hostrecords import HostRecords, Wishes
+from scenarios.models.known import NotModelled, check
 from scenarios.models.learn import Scripts, learn
 from scenarios.models.machines import host_kinds
 from scenarios.models.managers import Managers
-from scenarios.models.modelmachine import ModelMachine, State
+from scenarios.models.modelmachine import ModelMachine, State, chosen
+from scenarios.models.outcome import ModelRun, counts, summarized, times_of
 from scenarios.models.provisioning import Provisioning
-from scenarios.models.regimes import regime_of, settled_times
+from scenarios.models.regimes import regime_of
 
-FOLLOWED = ("provisioning.", "bmc.")
-"""Beginnings of those keys of the ConfigMap whose changes the model follows."""
 DAY = 86400.0
 """Seconds of model time after which a run that does not come to rest is broken off."""
-
-
-class NotModelled(Exception):
-    """The scenario has something that the model does not know; ``args[0]`` names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRun:
-    """``metrics`` by the names of :mod:`scenarios.engine.measure_names`, as far as the model knows
-    them. ``seconds``: from the load's start to rest. They are of the whole run, whatever its
-    ``regime``, as those of the code are."""
-
-    metrics: dict[str, float | None]
-    seconds: float
-    machines: list[ModelMachine] = field(repr=False)
-    regime: Regime = "terminating"
-
-    @property
-    def settled(self) -> dict[str, float | None]:
-        """The times of a steady-state run without its warm-up and its end; None where it was too
-        short to settle. Of a terminating run all machines count."""
-        if self.regime == "terminating":
-            return self.metrics
-        return settled_times(self.machines)
-
-
-def check(scenario: Scenario) -> None:
-    """Raises NotModelled unless the model can play the scenario."""
-    unknown = faults.unknown(scenario)
-    for number, act in enumerate(scenario.acts):
-        if not _known(act):
-            unknown.append(f"acts.{number} ({act.action})")
-    killed = any(isinstance(act.action, KillManager) for act in scenario.acts)
-    if killed and faults.named(scenario):
-        unknown.append("kill_manager beside faults")
-    if scenario.rehearsal is not None:
-        unknown.append("rehearsal")
-    managers = scenario.world.managers
-    if not elects_leader(scenario) and managers.replicas > 1:
-        unknown.append("world.managers.args.leader-elect (of several managers)")
-    if managers.deployed:
-        unknown.append("world.managers.deployed")
-    if unknown:
-        raise NotModelled(f"the model does not know {', '.join(unknown)}; use --fidelity code")
-
-
-def _known(act: Act) -> bool:
-    action = act.action
-    if isinstance(action, Configure):
-        return all(key.startswith(FOLLOWED) for key in action.settings)
-    known = isinstance(
-        action,
-        CreateMachines | DeleteMachines | AddFault | ClearFault | KillManager | StartManager,
-    )
-    return known and act.trigger.door is None
 
 
 def simulate(
@@ -212,7 +153,7 @@ class _Playing:
         while self._records.free < len(hosts):
             env.step()
         self._began = env.now
-        self._worked_before = model.station.worked + model.unseen
+        self._worked_before = model.station.worked + model.looks.unseen
         for fault in self._scenario.faults:
             self._add_fault(fault)
         load = self._scenario.load
@@ -288,7 +229,8 @@ class _Playing:
             for number in range(action.count):
                 self._at(self._env.now + number * self._create_seconds, self._added)
         elif isinstance(action, DeleteMachines):
-            for found in self._chosen(action)[: action.count]:
+            dice = self._runtime.rng("scenario/delete")
+            for found in chosen(self._model.machines, action.which, dice)[: action.count]:
                 self._model.delete(found)
         elif isinstance(action, KillManager):
             self._kill(action)
@@ -321,18 +263,6 @@ class _Playing:
         self._pending -= 1
         self._managers.add()
 
-    def _chosen(self, action: DeleteMachines) -> list[ModelMachine]:
-        alive = [found for found in self._model.machines if found.deleted is None]
-        if action.which == "provisioned-first":
-            alive.sort(key=lambda found: found.provisioned is None)
-        elif action.which == "waiting-first":
-            alive.sort(key=lambda found: found.host is not None)
-        elif action.which == "busy-first":
-            alive.sort(key=lambda found: found.state is not State.BOOTS)
-        elif action.which == "random":
-            self._runtime.rng("scenario/delete").shuffle(alive)
-        return alive
-
     def _at_rest(self) -> bool:
         """Everything is done, and every machine is provisioned, gone, or waits in vain."""
         open_acts = self._pending or self._done < len(self._acts)
@@ -348,52 +278,23 @@ class _Playing:
     def _at(self, when: float, then: Callable[[], None]) -> None:
         after(self._env, when - self._env.now, then)
 
-    # --- what came of it ----------------------------------------------------------------------
-
     def _result(self) -> ModelRun:
-        model, records = self._model, self._records
-        seconds = self._env.now - self._began
+        model = self._model
+        worked = model.station.worked + model.looks.unseen - self._worked_before
         machines = model.machines
-        names = (
-            *("claim", "waited_claim", "total_claim", "provision", "ready", "total_ready"),
-            *("release", "queue"),
-        )
-        found: dict[str, list[float]] = {f"{name}_seconds": [] for name in names}
-        for one in machines:
-            if one.claimed is not None:
-                name = "waited_claim_seconds" if one.waited else "claim_seconds"
-                found[name].append(one.claimed - one.eligible)
-                found["total_claim_seconds"].append(one.claimed - one.created)
-                if one.written is not None:
-                    found["queue_seconds"].append(one.written - one.claimed)
-                if one.provisioned is not None:
-                    found["provision_seconds"].append(one.provisioned - one.claimed)
-                    found["total_ready_seconds"].append(one.provisioned - one.created)
-                    if not one.waited:
-                        found["ready_seconds"].append(one.provisioned - one.created)
-            if one.deleted is not None and one.released is not None:
-                found["release_seconds"].append(one.released - one.deleted)
-        found["failover_seconds"] = self._managers.reconciling.gaps
+        rejections = model.rejections + (self._hit.rejections if self._hit else 0)
+        attempts, conflicts = self._records.attempts, self._records.conflicts
         metrics: dict[str, float | None] = {
-            "machines_created": float(len(machines)),
-            "machines_deleted": float(sum(one.deleted is not None for one in machines)),
-            "claimed": float(sum(one.claimed is not None for one in machines)),
-            "provisioned": float(sum(one.provisioned is not None for one in machines)),
-            "released": float(sum(one.released is not None for one in machines)),
+            **counts(machines),
             "waiting": float(model.states[State.WAITS]),
-            "claim_attempts": float(records.attempts),
-            "conflicts": float(records.conflicts),
-            "conflict_ratio": records.conflicts / records.attempts if records.attempts else None,
-            "unserved": float(
-                sum(one.provisioned is None and one.deleted is None for one in machines)
-            ),
+            "claim_attempts": float(attempts),
+            "conflicts": float(conflicts),
+            "conflict_ratio": conflicts / attempts if attempts else None,
             "managers_killed": float(self._managers.killed),
-            "rejections": float(model.rejections + (self._hit.rejections if self._hit else 0)),
+            "rejections": float(rejections),
+            **output((one.created, one.provisioned) for one in machines),
+            **queue_measures(machines, self._began, worked, self._tuning.worker_count),
+            **times_of(machines),
+            **summarized("failover_seconds", self._managers.reconciling.gaps),
         }
-        metrics.update(output((one.created, one.provisioned) for one in machines))
-        worked = model.station.worked + model.unseen - self._worked_before
-        workers = self._tuning.worker_count
-        metrics.update(queue_measures(machines, self._began, worked, workers))
-        for name, values in found.items():
-            metrics.update({f"{name}.{key}": value for key, value in summarize(values).items()})
-        return ModelRun(metrics, seconds, machines, regime_of(self._scenario))
+        return ModelRun(metrics, self._env.now - self._began, machines, regime_of(self._scenario))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from math import ceil, sqrt
 from typing import NamedTuple
 
 import simpy
@@ -25,14 +24,10 @@ from scenarios.models.calibration import Calibration
 from scenarios.models.claiming import Claims
 from scenarios.models.events import after
 from scenarios.models.hithosts import HitHosts
+from scenarios.models.looks import Looks
 from scenarios.models.machines import ModelHost
 from scenarios.models.modelmachine import ModelMachine, State
 from scenarios.models.station import Service, Station
-
-SPREAD = 2.5
-"""Looks that go on at a time are as good as never this many standard deviations above their mean
-(they are as good as a Poisson process): with so many workers idle none of them waits."""
-
 
 MOVING = frozenset((State.WANTS, State.BOOTS, State.LEAVES))
 
@@ -66,13 +61,7 @@ class Provisioning:
         workers, suspects = tuning.worker_count, tuning.suspect_worker_count
         self.station = Station(env, self.queue, workers, self._ended, suspects)
         self._owners: dict[str, ModelMachine] = {}
-        self._looking = 0.0
-        """Workers that the looks at hosts keep busy on average."""
-        self._left_out: dict[_Look, None] = {}
-        """Those that are not played, as nobody waits for them."""
-        self.unseen = 0.0
-        """Seconds of the looks that were left out."""
-        self.station.crowded = self._take_up
+        self.looks = Looks(env, self.station, times.told, tuning.boot_poll_interval, self._settled)
         self._hosts: list[ModelHost] = []
         self._new: dict[str, None] = {}
         """Hosts whose enrolment is not over."""
@@ -86,6 +75,7 @@ class Provisioning:
         """As the ConfigMap has it from now on."""
         self._tuning = tuning
         self.queue.limits = _limits(tuning)
+        self.looks.poll = tuning.boot_poll_interval
         self.station.configure(tuning.worker_count, tuning.suspect_worker_count)
         if self.hit is not None:
             self.hit.configure(tuning)
@@ -106,13 +96,12 @@ class Provisioning:
         self._term += 1
         self.queue = self._new_queue()
         self.station.begin_anew(self.queue)
-        self._looking = 0.0
-        self._left_out.clear()
-        self._need_room()
+        self.looks.stop()
 
     def leads(self) -> None:
         """Somebody takes over: every BMC rests first, and what hosts are about is begun anew."""
         self._led = True
+        self.looks.go_on()
         self.queue.assume_all_touched(self._env.now)
         for host in self._hosts:
             owner = self._owners.get(host.name)
@@ -123,7 +112,7 @@ class Provisioning:
             elif owner.deleted is not None:
                 self._after(self._times.seen, partial(self._release, host))
             elif host.on:
-                self._watch(host, 0.0)
+                self.looks.watch(host, 0.0)
             else:
                 self._after(self._times.handoff, partial(self._ask, host, OperationKind.PROVISION))
 
@@ -258,81 +247,13 @@ class Provisioning:
             self._after(self._times.told, partial(self._enrolled, host))
         elif operation.kind is OperationKind.PROVISION:
             host.boot(self._env.now)
-            self._watch(host, self._tuning.boot_poll_interval)
+            self.looks.watch(host, self._tuning.boot_poll_interval)
         else:
             host.switch_off(self._env.now)
-            self._watch(host, CLEAN_POLL)
+            self.looks.watch(host, CLEAN_POLL)
 
-    # --- looks --------------------------------------------------------------------------------
-
-    def _watch(self, host: ModelHost, seconds: float) -> None:
-        """Look at the host in so many seconds, and again until what was asked for has happened.
-
-        Looks that would see nothing are left out while so many workers are idle that none waits;
-        as soon as they are not, every look is played.
-        """
-        self._await(_Look(self._env, host), seconds)
-
-    def _await(self, look: _Look, seconds: float) -> None:
-        host, poll = look.host, self._tuning.boot_poll_interval
-        load = host.mean_look / poll
-        if load != look.load:
-            self._looking += load - look.load
-            look.load = load
-            self._need_room()
-        due = self._env.now + self._times.told + seconds
-        left = host.settles_at - due
-        if left > 0.0 and self.station.idle >= self.station.kept_free:
-            look.first, look.cycle = due, self._times.told + poll + host.mean_look
-            self._left_out[look] = None
-            due += ceil(left / look.cycle) * look.cycle
-        self._look_at(look, due)
-
-    def _look_at(self, look: _Look, due: float) -> None:
-        look.due = due
-        if self._led:
-            after(self._env, due - self._env.now, partial(self._look, self._term, look, due))
-
-    def _take_up(self) -> None:
-        """The workers get few: play each look that was left out from the next one on."""
-        now = self._env.now
-        for look in list(self._left_out):
-            after_first = max(0, ceil((now - look.first) / look.cycle))
-            due = look.first + after_first * look.cycle
-            if due < look.due:
-                self._count_left_out(look, due)
-                self._look_at(look, due)
-
-    def _count_left_out(self, look: _Look, due: float) -> None:
-        """It goes on with a look at ``due`` that is played."""
-        del self._left_out[look]
-        self.unseen += round((due - look.first) / look.cycle) * look.host.mean_look
-
-    def _need_room(self) -> None:
-        self.station.kept_free = self._looking + SPREAD * sqrt(self._looking)
-
-    def _look(self, term: int, look: _Look, due: float) -> None:
-        if term != self._term or look.due != due:
-            return  # Nobody's any more, or taken up earlier.
-        if look in self._left_out:
-            self._count_left_out(look, due)
-        if look.stale:
-            self._over(look)
-        else:
-            self.station.look((look.lasts, partial(self._seen, look)))
-
-    def _over(self, look: _Look) -> None:
-        self._looking = max(0.0, self._looking - look.load)
-        self._need_room()
-
-    def _seen(self, look: _Look) -> None:
-        if not (look.stale or look.settled):
-            self._await(look, self._tuning.boot_poll_interval)
-            return
-        self._over(look)
-        host = look.host
-        if look.stale:
-            return
+    def _settled(self, host: ModelHost) -> None:
+        """A look saw that it runs, or that it is off."""
         if host.on:
             self.booted(host)
         else:
@@ -357,31 +278,3 @@ def _limits(tuning: Tuning) -> QueueLimits:
 class _Asked(NamedTuple):
     host: ModelHost
     turn: int
-
-
-class _Look:
-    """One look at a host that boots or goes off; ``stale`` once something else was begun.
-
-    ``load``: workers that looks like this keep busy. ``first`` and ``cycle``: when the first of
-    those was due that were left out before it, and seconds between them.
-    """
-
-    __slots__ = ("_env", "_turn", "cycle", "due", "first", "host", "load", "settled")
-
-    def __init__(self, env: simpy.Environment, host: ModelHost) -> None:
-        self.host = host
-        self.load = 0.0
-        self.settled = False
-        self.due = self.first = 0.0
-        self.cycle = 1.0
-        self._env = env
-        self._turn = host.turn
-
-    @property
-    def stale(self) -> bool:
-        return self.host.turn != self._turn
-
-    def lasts(self) -> float:
-        """Seconds; what it will have seen is decided at its start."""
-        self.settled = self.host.settles_at <= self._env.now
-        return self.host.last_look() if self.settled else self.host.look()

@@ -26,8 +26,8 @@ from scenarios.calibrate.option import add_calibration, calibration_of
 from scenarios.command import BAD_INPUT, FELL_SHORT, HELD, INTERRUPTED, say, seed
 from scenarios.engine.loader import build
 from scenarios.engine.objectives import EXAMPLE, MOST, ObjectiveError, parse_objective
+from scenarios.models.known import NotModelled
 from scenarios.models.learn import NotLearned
-from scenarios.models.play import NotModelled
 from scenarios.parallel.jobs import BackendError
 from scenarios.parallel.options import add_workers, workers_of
 from scenarios.planner.axes import AxisError

@@ -17,8 +17,9 @@ from scenarios.engine.objectives import Objective, with_served
 from scenarios.engine.schema import Scenario
 from scenarios.fidelity.levels import Fidelity
 from scenarios.models.calibration import Calibration
+from scenarios.models.known import check
 from scenarios.models.learn import learn
-from scenarios.models.play import Model, check
+from scenarios.models.play import Model
 from scenarios.parallel.jobs import Crew, Workers, crew
 from scenarios.planner.axes import Axis, axes
 from scenarios.planner.bounds import Missed, explain

@@ -14,7 +14,7 @@ from scenarios.engine.loader import build
 from scenarios.engine.overrides import apply_override
 from scenarios.engine.schema import Scenario
 from scenarios.models.calibration import Calibration
-from scenarios.models.play import NotModelled, check
+from scenarios.models.known import NotModelled, check
 from scenarios.storms.play import refused
 from scenarios.storms.storm import Storm, is_storm, read_storm
 from scenarios.sweep.axes import Axis, Group, Setting, count_points, settings

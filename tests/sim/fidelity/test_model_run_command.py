@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from beskar7.cli import main
-from scenarios.models.play import Model, ModelRun
+from scenarios.models.outcome import ModelRun
+from scenarios.models.play import Model
 
 pytestmark = pytest.mark.sim
 

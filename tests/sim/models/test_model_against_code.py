@@ -7,7 +7,8 @@ import pytest
 from scenarios.engine import trial
 from scenarios.engine.loader import load, loads
 from scenarios.engine.schema import Scenario
-from scenarios.models.play import NotModelled, simulate
+from scenarios.models.known import NotModelled
+from scenarios.models.play import simulate
 
 pytestmark = pytest.mark.sim
 

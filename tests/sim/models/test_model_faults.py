@@ -12,7 +12,8 @@ from scenarios.engine import trial
 from scenarios.engine.loader import loads
 from scenarios.engine.schema import Scenario
 from scenarios.models import provisioning
-from scenarios.models.play import Model, NotModelled, simulate
+from scenarios.models.known import NotModelled
+from scenarios.models.play import Model, simulate
 from scenarios.models.station import Station
 
 pytestmark = pytest.mark.sim

@@ -12,7 +12,8 @@ from emulator.kube.inprocess import LatencyModel
 from scenarios.engine.loader import loads
 from scenarios.engine.schema import Scenario
 from scenarios.models.calibration import Calibration
-from scenarios.models.play import NotModelled, simulate
+from scenarios.models.known import NotModelled
+from scenarios.models.play import simulate
 
 pytestmark = pytest.mark.sim
 

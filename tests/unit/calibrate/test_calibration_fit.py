@@ -18,7 +18,7 @@ from scenarios.engine.evidence import Evidence
 from scenarios.engine.loader import load
 from scenarios.engine.result import Result
 from scenarios.models.estimates import estimate
-from scenarios.models.play import check
+from scenarios.models.known import check
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 from scenarios.engine.loader import loads
 from scenarios.models.estimates import estimate, replicate
 from scenarios.models.modelmachine import ModelMachine
-from scenarios.models.play import ModelRun
+from scenarios.models.outcome import ModelRun
 from scenarios.models.regimes import regime_of, settled, settled_times
 
 pytestmark = pytest.mark.unit

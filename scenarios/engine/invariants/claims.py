@@ -58,8 +58,8 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
     look = evidence.aftermath.look
     kinds = {kind for window in evidence.faults for kind in window.kinds.values()}
     reads = kinds.isdisjoint(OLD_READS)
-    done = carried_out([*evidence.history.writes, *evidence.aftermath.writes])
-    hosts = _operations(look.calls, done, reads=reads)
+    effects = unheard([*evidence.history.writes, *evidence.aftermath.writes], look.calls)
+    hosts = _operations(look.calls, effects, reads=reads)
     found: list[Violation] = []
     for (name, _), operations in hosts.items():
         try:
@@ -74,15 +74,17 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
 Deed = tuple[str, str, str]
 """Host, the owner that a write leaves, and whose claim it says was the last."""
 Effects = dict[Deed, list[WriteRecord]]
-"""Such writes that were carried out."""
+"""Such writes that were carried out, and whose client was not told so."""
 
 
-def carried_out(writes: Iterable[WriteRecord]) -> Effects:
+def unheard(writes: Iterable[WriteRecord], calls: Iterable[Call]) -> Effects:
+    """What was done to owners, where no call had it for an answer."""
+    heard = {call.version for call in calls if call.verb == "update" and call.outcome == "ok"}
     found: Effects = {}
     for record in writes:
         if record.kind != PHYSICAL_HOST.kind or record.verb != "update":
             continue  # the status says nothing about the owner
-        if record.outcome == "ok" and record.object:
+        if record.outcome == "ok" and record.object and record.resource_version not in heard:
             by = str(dig(record.object, "metadata", "annotations", CLAIMED_BY) or "")
             found.setdefault((record.name, consumer_uid(record.object), by), []).append(record)
     return found
@@ -92,26 +94,22 @@ def _deed(call: Call) -> Deed:
     return call.name, call.owner, call.claimed_by
 
 
-def belied(call: Call, done: Effects) -> bool:
-    """Whether this claim was refused, and the host is its machine's by it all the same: or by that
-    of a manager that died meanwhile, which the refused one cannot tell from its own."""
+def belied(call: Call, effects: Effects) -> bool:
+    """Whether this claim was refused, and its machine has the host all the same: by this claim, or
+    by a dead manager's that was under way at the same time. Who reads anew cannot tell these."""
     if call.kind != PHYSICAL_HOST.kind or call.verb != "update" or not call.owner:
         return False
     if call.outcome not in REFUSED:
         return False
-    # What the host was before the version that was sent, this claim knew.
-    return any(
-        record.time <= call.end and int(record.resource_version) > int(call.sent or 0)
-        for record in done.get(_deed(call), ())
-    )
+    done = effects.get(_deed(call), ())
+    return any(call.start <= record.time <= call.end for record in done)
 
 
 def _operations(
-    calls: Iterable[Call], done: Effects, *, reads: bool
+    calls: Iterable[Call], effects: Effects, *, reads: bool
 ) -> dict[tuple[str, str], list[Operation]]:
     """What clients asked of each host, by its name and uid."""
     hosts: dict[tuple[str, str], list[Operation]] = {}
-    answered: set[str] = set()
     lost: dict[tuple[str, Deed], list[Call]] = {}
     for call in calls:
         if call.kind != PHYSICAL_HOST.kind or call.verb not in ("get", "update"):
@@ -122,16 +120,14 @@ def _operations(
             if put is not None:
                 lost.setdefault((call.client, _deed(call)), []).append(call)
         elif put is not None:
-            answered.add(call.version)
             operations.append(Operation(call.client, call.start, call.end, put, None))
         elif reads:
             operations.append(Operation(call.client, call.start, call.end, None, call.owner))
-    for (client, deed), unheard in lost.items():
-        for record in done.get(deed, ()):
+    for (client, deed), tries in lost.items():
+        for record in effects.get(deed, ()):
             # Whose of several like calls it was makes no difference but when it may have been.
-            possible = [call for call in unheard if call.start <= record.time]
-            known = record.resource_version in answered or record.client != client
-            if possible and not known:
+            possible = [call for call in tries if call.start <= record.time]
+            if possible and record.client == client:
                 call = min(possible, key=lambda call: call.start)
                 put = Put(call.owner, call.claimed_by)
                 hosts[call.name, call.uid].append(Operation(client, call.start, UNKNOWN, put, None))

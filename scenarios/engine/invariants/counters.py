@@ -21,7 +21,7 @@ from scenarios.engine.evidence import Aftermath, Evidence
 from scenarios.engine.expand import elects_leader
 from scenarios.engine.history import MANAGER_AGENT, Object, consumer_uid, dig, phase, state
 from scenarios.engine.inside import Life
-from scenarios.engine.invariants.claims import REFUSED, belied, carried_out
+from scenarios.engine.invariants.claims import REFUSED, belied, unheard
 from scenarios.engine.invariants.operations import Header
 from scenarios.engine.invariants.terms import certain_spans, within
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
@@ -122,7 +122,7 @@ def _deeds(evidence: Evidence, aftermath: Aftermath) -> tuple[dict[str, Deeds], 
     """By client; and how all provisionings of the world ended."""
     writes = [*evidence.history.writes, *aftermath.writes]
     before, records, world = _versions(writes)
-    done = carried_out(writes)
+    effects = unheard(writes, aftermath.look.calls)
     lives = aftermath.look.lives
     last: dict[str, float] = {}
     for call in aftermath.look.calls:
@@ -136,7 +136,7 @@ def _deeds(evidence: Evidence, aftermath: Aftermath) -> tuple[dict[str, Deeds], 
         record = records.get((call.kind, call.version)) if call.outcome == "ok" else None
         if call.kind == PHYSICAL_HOST.kind:
             _host_call(deeds, call, record, before, sure=sure)
-            deeds.belied_claims += belied(call, done)
+            deeds.belied_claims += belied(call, effects)
         elif record is not None and call.kind == HOST_CLAIM.kind and sure:
             lost = "was lost" in str(dig(record.object, "status", "message") or "")
             deeds.given_back += lost and dig(record.previous, "status", "phase") == "Assigned"

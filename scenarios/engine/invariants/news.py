@@ -10,7 +10,7 @@ from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.evidence import Aftermath, Evidence
 from scenarios.engine.history import MANAGER_AGENT, consumer_uid, dig, state
 from scenarios.engine.inside import Life
-from scenarios.engine.invariants.claims import belied, carried_out
+from scenarios.engine.invariants.claims import belied, unheard
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
 WANTED = ("Claimed", "Provisioning", "Deprovisioning")
@@ -34,7 +34,7 @@ def events_agree(evidence: Evidence, rules: Rules) -> Judged:
     writes = [*evidence.history.writes, *aftermath.writes]
     counts = told(writes)
     done = _done(evidence, aftermath)
-    effects = carried_out(writes)
+    effects = unheard(writes, aftermath.look.calls)
     unsure = {call.client for call in aftermath.look.calls if belied(call, effects)}
     found: list[Violation] = []
     cases = 0

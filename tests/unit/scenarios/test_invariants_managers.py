@@ -100,12 +100,16 @@ def test_a_refused_claim_may_count_that_of_a_dead_manager_for_the_same_machine(l
         if call.kind == "PhysicalHost" and call.verb == "update" and call.owner
     ]
     late = replace(calls[0], client="beskar7-manager/b", outcome="Conflict", version="")
+    died = [replace(call, end=NO_ANSWER, outcome="", version="") for call in calls]
     for told in (claims(1), claims(1, "conflict")):
-        looked = logs.looked(calls=[*calls, late], b=life(told))
+        looked = logs.looked(calls=[*died, late], b=life(told))
         assert CLAIMS not in details(counters_agree(looked, RULES))
     other = replace(late, claimed_by="m2", owner="uid-m2")
-    looked = logs.looked(calls=[*calls, other], b=life(claims(1)))
-    assert CLAIMS in details(counters_agree(looked, RULES))
+    after = replace(late, start=late.end, end=late.end + 1.0)
+    # Another machine's; one that was counted; one that could have been read before.
+    for known in ([*died, other], [*calls, late], [*died, after]):
+        looked = logs.looked(calls=known, b=life(claims(1)))
+        assert CLAIMS in details(counters_agree(looked, RULES))
 
 
 def test_provisionings_are_counted_by_how_they_ended(logs: Any) -> None:

@@ -22,7 +22,7 @@ world:
       leader-elect-lease-duration: 4s
       leader-elect-renew-deadline: 3s
       leader-elect-retry-period: 500ms
-  config: {provisioning.bmcCooldownPeriod: 500ms}
+  config: {provisioning.bmcCooldownPeriod: 1s}
 load: {machines: 1}
 faults:
   - id: ahead

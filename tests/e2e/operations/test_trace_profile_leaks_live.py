@@ -130,7 +130,8 @@ def test_row_18_the_manager_that_leaks_is_told_from_the_one_that_does_not(
     assert (memory.verdict, tasks.verdict) == (LEAK, NO_LEAK)
     assert memory.low is not None
     assert memory.high is not None
-    assert memory.low < 8 * 3600 * 2**20 < memory.high * 1.5
+    # The interval is of the line's slope, not of how exactly the leak keeps its rate.
+    assert memory.low / 1.5 < 8 * 3600 * 2**20 < memory.high * 1.5
     # Each task counts, by the pod's own pages, for which the image needs no tool.
     assert all((sample.value(TASKS) or 0) > 5 for sample in told.watch.samples[fine])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def test_a_column_sorts_by_value_and_code_is_selected_to_copy(load: Load, page_f
     plot.get_by_role("button", name="code").last.click()
     assert "no spare hosts" in rows.first.inner_text()
     tab.page.get_by_role("button", name="copy").click()
-    assert tab.page.locator(".copy").inner_text() in ("copied", "selected")
+    tab.page.locator(".copy", has_text=re.compile("copied|selected")).wait_for()
 
 
 def test_on_paper_it_is_light(load: Load, page_file: Path) -> None:

@@ -12,9 +12,7 @@ from emulator.kube.store.writelog import WriteRecord
 from scenarios.engine.history import History
 from scenarios.engine.live import LiveWorld
 from scenarios.engine.loader import loads
-from scenarios.storms.virtual import DRAINED, FLAGS, LIMIT, create, figures, virtual
-
-__all__ = ["FLAGS", "live", "virtual"]
+from scenarios.storms.virtual import DRAINED, FLAGS, LIMIT, create, figures
 
 SILENCE = 2.0
 """Seconds for which a live storm is left alone."""

@@ -22,7 +22,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from claim_storms import FLAGS, live, virtual
+from claim_storms import live
+
+from scenarios.storms.virtual import FLAGS, virtual
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out/bench/claims.json"

@@ -95,12 +95,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _wants_processes(item: pytest.Item) -> bool:
-    marks = list(item.iter_markers(MARK))
     fixtures = getattr(item, "fixturenames", ())
-    if "virtual_lab" in fixtures or not (marks or "lab" in fixtures):
-        return False
-    clocks = [mark.kwargs["clock"] for mark in marks if "clock" in mark.kwargs]
-    return not clocks or clocks[0] == "live"
+    asked = "lab" in fixtures or item.get_closest_marker(MARK) is not None
+    live = _marked(item).get("clock", "live") == "live"
+    return asked and live and "virtual_lab" not in fixtures
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
+    """The fields of a test's marks, the nearest counting most."""
+    fields: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers(MARK))):
+        fields |= mark.kwargs
+    return fields
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,16 +118,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _chosen(item: pytest.Item, clock: str | None = None) -> LabSettings:
-    """What the marks of a test make, the nearest counting most; fails the test if they cannot."""
+    """What the marks of a test make; fails the test if they cannot."""
     __tracebackhide__ = True
     from beskar7_harness.settings import settings
 
     place = f"{item.nodeid}: @pytest.mark.{MARK}"
-    fields: dict[str, Any] = {}
-    for mark in reversed(list(item.iter_markers(MARK))):
-        if mark.args:
-            pytest.fail(f"{place}: give its fields by name, as in hosts=20", pytrace=False)
-        fields |= mark.kwargs
+    if any(mark.args for mark in item.iter_markers(MARK)):
+        pytest.fail(f"{place}: give its fields by name, as in hosts=20", pytrace=False)
+    fields = _marked(item)
     if clock is not None:
         if fields.get("clock", clock) != clock:
             said = f"the fixture {clock}_lab is in {clock} time; leave it out or use lab"

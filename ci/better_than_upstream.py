@@ -6,7 +6,6 @@ The marks are read from the source: to let pytest collect all tests takes twenty
 
 from __future__ import annotations
 
-import argparse
 import ast
 import sys
 from collections import defaultdict
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from wholepage import only_check, settled, stale
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFECTS = ROOT / "ci" / "upstream_defects.yaml"
@@ -93,21 +93,16 @@ def shortcomings(defects: dict[str, str], tests: dict[str, set[str]]) -> list[st
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args(arguments)
+    check = only_check(__doc__, arguments)
     defects: dict[str, str] = yaml.safe_load(DEFECTS.read_text(encoding="utf-8"))
     try:
         tests = collect(ROOT / "tests")
     except MarkError as error:
         print(error)
         return 1
-    text = page(defects, tests)
-    if not args.check:
-        TARGET.write_text(text, encoding="utf-8")
     wrong = shortcomings(defects, tests)
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-        wrong.append(f"{TARGET.name}: not up to date; run python ci/better_than_upstream.py")
+    if not settled(TARGET, page(defects, tests), check=check):
+        wrong.append(stale(TARGET, __file__))
     print(*wrong, sep="\n", end="\n" if wrong else "")
     shown = sum(number in tests for number in defects)
     print(f"{shown} of {len(defects)} defects are shown absent by tests")

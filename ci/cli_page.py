@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import wholepage
+
 from beskar7.cli import parser_of
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
@@ -133,16 +135,7 @@ def page() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args(arguments)
-    text = page()
-    if not args.check:
-        TARGET.write_text(text, encoding="utf-8")
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-        print(f"{TARGET.name}: not up to date; run python ci/cli_page.py")
-        return 1
-    return 0
+    return wholepage.main(TARGET, page, __file__, __doc__, arguments)
 
 
 if __name__ == "__main__":

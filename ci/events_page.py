@@ -6,7 +6,6 @@ words, and words without a reason, are told. ``--check`` only says whether the p
 
 from __future__ import annotations
 
-import argparse
 import ast
 import re
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import wholepage
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,16 +120,7 @@ def page() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args(arguments)
-    text = page()
-    if not args.check:
-        TARGET.write_text(text, encoding="utf-8")
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-        print(f"{TARGET.name}: not up to date; run python ci/events_page.py")
-        return 1
-    return 0
+    return wholepage.main(TARGET, page, __file__, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+
+from wholepage import only_check, settled, stale
 
 from scenarios.fileschema.build import schema_of
 from scenarios.fileschema.command import FILES
@@ -19,15 +20,11 @@ KINDS = {kind.name: kind for kind in (SCENARIO,)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args(arguments)
+    check = only_check(__doc__, arguments)
     for name, kind in KINDS.items():
-        text, file = text_of(schema_of(kind)), TARGET / FILES[name]
-        if not args.check:
-            file.write_text(text, encoding="utf-8")
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            print(f"{file.name}: not up to date; run python ci/file_schemas.py")
+        file = TARGET / FILES[name]
+        if not settled(file, text_of(schema_of(kind)), check=check):
+            print(stale(file, __file__))
             return 1
     return 0
 

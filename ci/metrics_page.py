@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+import wholepage
 from prometheus_client.metrics import MetricWrapperBase
 
 from beskar7.metrics import Metrics
@@ -44,16 +44,7 @@ def page() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args(arguments)
-    text = page()
-    if not args.check:
-        TARGET.write_text(text, encoding="utf-8")
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-        print(f"{TARGET.name}: not up to date; run python ci/metrics_page.py")
-        return 1
-    return 0
+    return wholepage.main(TARGET, page, __file__, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import wholepage
 
 from scenarios.fileschema.command import text
 
@@ -124,16 +125,7 @@ def page() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args(arguments)
-    written = page()
-    if not args.check:
-        TARGET.write_text(written, encoding="utf-8")
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != written:
-        print(f"{TARGET.name}: not up to date; run python ci/scenario_page.py")
-        return 1
-    return 0
+    return wholepage.main(TARGET, page, __file__, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,13 @@ class BaseFault:
         return data | {"probability": self.probability, "count": self.count}
 
 
+def refuse_chance(where: str, kind: str, probability: float, count: int | None) -> None:
+    """Raises FieldError for a kind that is a state, not something that now and then happens."""
+    if probability < 1.0 or count is not None:
+        named = "probability" if count is None else "count"
+        raise FieldError(f"{where}.{named}: kind {kind} takes neither count nor probability")
+
+
 def read_base(fields: Mapping[str, Any], where: str, default_id: str, kind: str) -> dict[str, Any]:
     """The common fields of :class:`BaseFault`, checked.
 

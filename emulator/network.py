@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator import faultbase
 from emulator import fields as f
-from emulator.faultbase import BaseFault, Direction, read_direction
+from emulator.faultbase import BaseFault, Direction, read_direction, refuse_chance
 from emulator.fields import FieldError
 from emulator.latency import Latency
 
@@ -71,9 +71,8 @@ class NetworkFault(BaseFault):
             if kind == "delay"
             else None,
         )
-        if kind == "partition" and (found.probability < 1.0 or found.count is not None):
-            named = f"{where}.{'probability' if found.count is None else 'count'}"
-            raise FieldError(f"{named}: kind partition takes neither count nor probability")
+        if kind == "partition":
+            refuse_chance(where, kind, found.probability, found.count)
         if kind == "delay" and to != API and found.direction != "both":
             raise FieldError(f"{where}.direction: a delay to BMCs goes both ways; leave it out")
         return found

@@ -81,20 +81,18 @@ class Experiment:
         Raises DocumentError.
         """
         check = self.check
-        return (
-            ()
-            if check is None
-            else tuple(
-                design(
-                    self.document,
-                    source=self.source,
-                    groups=check.groups,
-                    seeds=check.seeds,
-                    fidelity=fidelity,
-                    overrides=check.overrides,
-                )
-                for fidelity in (self.fidelity, check.against)
+        if check is None:
+            return ()
+        return tuple(
+            design(
+                self.document,
+                source=self.source,
+                groups=check.groups,
+                seeds=check.seeds,
+                fidelity=fidelity,
+                overrides=check.overrides,
             )
+            for fidelity in (self.fidelity, check.against)
         )
 
 
@@ -217,8 +215,8 @@ def _grid(top: Fields, problems: Problems) -> tuple[tuple[Group, ...], tuple[Fac
 
 def _rule(fields: Fields, factors: Sequence[Factor], measures: Sequence[str]) -> Rule:
     kind = fields.choice("rule", tuple(RULES))
-    curves = tuple(", ".join(names) for names in product(*(each.names for each in factors[1:])))
-    curves = curves if len(factors) > 1 else ()
+    others = [each.names for each in factors[1:]]
+    curves = tuple(", ".join(names) for names in product(*others)) if others else ()
     measure = fields.choice("measure", tuple(measures) or ("",))
     # Without a second factor there is one curve, which is named by its measure.
     series = fields.choice("series", curves) if curves else measure

@@ -124,7 +124,7 @@ def _sections(plan: Plan) -> Iterator[Section]:
 def _chosen(plan: Plan) -> Section:
     rows: list[list[Cell]] = [
         [axis.name, plan.values[axis.name], axis.values[0], axis.values[-1],
-         round(plan.costs[axis.name], 4), f"`{axis.keys}`".strip("`")]
+         round(plan.costs[axis.name], 4), axis.keys]
         for axis in plan.axes
     ]  # fmt: skip
     codes = []

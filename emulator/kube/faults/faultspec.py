@@ -10,7 +10,7 @@ from beskar7.api.errors import ApiError, TooManyRequests, from_status
 from beskar7.runtime.skew import MAX_DRIFT, MAX_OFFSET, SkewWindow
 from emulator import faultbase
 from emulator import fields as f
-from emulator.faultbase import BaseFault, Direction, read_direction
+from emulator.faultbase import BaseFault, Direction, read_direction, refuse_chance
 from emulator.fields import FieldError
 from emulator.kube.store.failures import STALE
 from emulator.latency import MAX_SECONDS, Latency
@@ -157,9 +157,7 @@ class ApiFault(BaseFault):
             for name in _SELECT[1:]:
                 if given[name]:
                     raise FieldError(f"{where}.select.{name}: kind {kind} selects clients only")
-            if base["count"] is not None or base["probability"] < 1.0:
-                named = f"{where}.{'probability' if base['count'] is None else 'count'}"
-                raise FieldError(f"{named}: kind {kind} takes neither count nor probability")
+            refuse_chance(where, kind, base["probability"], base["count"])
         return cls(
             **base,
             **repeat,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,18 +45,6 @@ def _appears(path: Path) -> bool:
     return path.exists()
 
 
-def _gone(group: int) -> bool:
-    runtime = LiveRuntime()
-    deadline = runtime.now() + PATIENCE
-    while runtime.now() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        runtime.sleep(0.05)
-    return False
-
-
 def test_a_round_goes_on_beside_the_next_ones(tmp_path: Path) -> None:
     """The first one ends only when the second one has been played."""
     signal_file = tmp_path / "second"
@@ -84,7 +73,9 @@ def test_the_plan_does_not_depend_on_the_workers() -> None:
     assert [each.values for each in one.outcomes] == [each.values for each in other.outcomes]
 
 
-def test_sigterm_ends_workers_and_their_files(tmp_path: Path) -> None:
+def test_sigterm_ends_workers_and_their_files(
+    tmp_path: Path, group_ends: Callable[[int, float], bool]
+) -> None:
     path, files = tmp_path / "planned.yaml", tmp_path / "files"
     path.write_text(TEXT.replace("boot: 0.02", "boot: 1"))
     files.mkdir()
@@ -106,7 +97,7 @@ def test_sigterm_ends_workers_and_their_files(tmp_path: Path) -> None:
             said, heard = child.communicate(timeout=PATIENCE)
             assert "Traceback" not in heard + said
             assert child.returncode == 130
-            assert _gone(child.pid)
+            assert group_ends(child.pid, PATIENCE)
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)

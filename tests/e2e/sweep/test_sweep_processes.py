@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from beskar7.cli import main
-from beskar7.runtime import LiveRuntime
 
 pytestmark = pytest.mark.e2e
 
@@ -31,21 +31,7 @@ def measured(folder: Path) -> list[dict[str, str]]:
     return [{name: row[name] for name in row if name != "wall_seconds"} for row in rows]
 
 
-def _gone(group: int) -> bool:
-    """Whether no process of the group is left, within some seconds: who tracks the workers'
-    resources ends when the last pipe to it does."""
-    runtime = LiveRuntime()
-    deadline = runtime.now() + 20.0
-    while runtime.now() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        runtime.sleep(0.05)
-    return False
-
-
-def test_ctrl_c_on_the_terminal(tmp_path: Path) -> None:
+def test_ctrl_c_on_the_terminal(tmp_path: Path, group_ends: Callable[[int, float], bool]) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(SCENARIO)
     sweep = ["sweep", str(path), "--grid", "provisioning.workerCount=1,4"]
@@ -69,7 +55,7 @@ def test_ctrl_c_on_the_terminal(tmp_path: Path) -> None:
         said += list(child.stderr)
         assert child.wait(60) == 130, "".join(said)
     assert "Traceback" not in "".join(said)
-    assert _gone(child.pid), "a process of it is left"
+    assert group_ends(child.pid, 20.0), "a process of it is left"
     # What was played there is kept; the rest is played here.
     few = [*sweep, "--seeds", "1..3", "--jobs", "1"]
     before = measured(stopped)

@@ -56,7 +56,7 @@ class ClaimTerm:
         views = ClaimViews(self._caches)
         self._hosts = self._caches.cache(PHYSICAL_HOST)
         self._claims = self._caches.cache(HOST_CLAIM)
-        self._pool = HostPool(runtime)
+        self._pool = HostPool(runtime, views.host)
         env = Environment(
             runtime=runtime,
             kube=WriteThroughKube(kube, self._caches, self._fence),

@@ -126,7 +126,7 @@ class Term:
         self._reconciles = ReconcileLog(
             runtime, metrics.controllers, lambda: configuration.tuning.metrics_interval
         )
-        self._pool = HostPool(runtime)
+        self._pool = HostPool(runtime, self._views.host)
         self._waiting = WaitingMachines(
             runtime, self._fits, self._queue_machine, self._count_waiting
         )

@@ -182,13 +182,11 @@ class ClaimCoordinator:
     def _serve(self, wish: Waiting, claim: HostClaim) -> Job | None:
         algorithm = self._env.tuning().selection_algorithm
         started = self._env.runtime.now()
-        chosen = self._pool.choose(algorithm, claim.key, wish.requirements)
+        host = self._pool.take(algorithm, claim.key, wish.requirements)
         self._env.metrics.selection_duration.labels(claim.namespace, algorithm).observe(
             self._env.runtime.now() - started
         )
-        if not chosen or not self._pool.hold(chosen[0].key):
-            return None
-        return Job(claim, host=chosen[0])
+        return None if host is None else Job(claim, host=host)
 
     def _explain(self, wish: Waiting, claim: HostClaim, ahead: int) -> Job | None:
         """Tell why it waits: once, and when that changes between never and not yet."""

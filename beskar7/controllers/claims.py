@@ -8,7 +8,6 @@ candidates) only makes it likely that the first try succeeds.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,9 +25,6 @@ from beskar7.kube.objects import version_number
 
 log = logging.getLogger(__name__)
 
-RIVALS = 2
-"""Workers of one process that may try the same host at once: a second one in case the first
-fails, no third, or the last free hosts would draw every worker into a conflict."""
 FIRST_BACKOFF = 0.1
 """Seconds after the first contended claim: as long as a cache needs to catch up."""
 JITTER = 0.5
@@ -66,8 +62,8 @@ class Claims:
         self._newest = newest
         self._failures: dict[ObjectKey, int] = {}
         self._lock = env.runtime.lock()
-        self._tried: Counter[ObjectKey] = Counter()
-        """How many workers of this process try to claim a host at this moment."""
+        self._tried: set[ObjectKey] = set()
+        """Hosts that a worker of this process tries to claim at this moment."""
 
     def known(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """A host that this machine owns by what the cache says; None proves nothing."""
@@ -114,8 +110,6 @@ class Claims:
         if not ranked:
             self._count(machine, "no_hosts", "none")
             return None
-        # Sorting is stable: hosts that nobody tries come first, each part in the machine's order.
-        ranked.sort(key=lambda host: self._tried[host.key])
         tries = 0
         for host in ranked:
             if tries == tuning.claim_retry_limit:
@@ -152,17 +146,17 @@ class Claims:
 
     @contextmanager
     def _trying(self, host: ObjectKey) -> Iterator[bool]:
-        """Gives False when RIVALS workers of this process try the host already."""
+        """Gives False when another worker of this process tries the host already: whoever joined in
+        would meet a conflict, or find the host gone."""
         with self._lock:
-            admitted = self._tried[host] < RIVALS
-            self._tried[host] += admitted
+            admitted = host not in self._tried
+            self._tried.add(host)
         try:
             yield admitted
         finally:
-            with self._lock:
-                self._tried[host] -= admitted
-                if not self._tried[host]:
-                    del self._tried[host]
+            if admitted:
+                with self._lock:
+                    self._tried.discard(host)
 
     def _try(self, machine: Beskar7Machine, cached: PhysicalHost) -> PhysicalHost | None:
         host = self._env.copy(cached)

@@ -153,20 +153,20 @@ class Handover:
     def _serve(self, machine: Beskar7Machine, claim: HostClaim) -> PhysicalHost | None:
         tuning = self._env.tuning()
         wish = Requirements.of(machine)
-        chosen = self._pool.choose(tuning.selection_algorithm, machine.key, wish)
-        if not chosen or not self._pool.hold(chosen[0].key):
+        host = self._pool.take(tuning.selection_algorithm, machine.key, wish)
+        if host is None:
             return None
         try:
-            assigned = self._protocol.assign(claim, chosen[0])
+            assigned = self._protocol.assign(claim, host)
             try:
-                return self._protocol.take(assigned, chosen[0])
+                return self._protocol.take(assigned, host)
             except (Conflict, NotFound):
-                host = self._protocol.settle(assigned)
-                if host is None:
+                settled = self._protocol.settle(assigned)
+                if settled is None:
                     raise TemporaryError(f"claim {claim.key} lost its host", RETRY) from None
-                return host
+                return settled
         finally:
-            self._pool.let_go(chosen[0].key)
+            self._pool.let_go(host.key)
 
     def _start_over(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """The claim was withdrawn, or asks for what the machine no longer wants."""

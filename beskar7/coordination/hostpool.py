@@ -6,7 +6,7 @@ Kept up to date by changes, so that a claim costs the same in a fleet of 100 hos
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import PhysicalHost
@@ -22,10 +22,16 @@ _OrderKey = tuple[str, str, Requirements]
 
 
 class HostPool:
-    """Thread-safe. ``update`` it with every change of a host."""
+    """Thread-safe. ``update`` it with every change of a host.
 
-    def __init__(self, runtime: Runtime) -> None:
+    ``known`` gives a host as the process knows it. It is asked before a host is handed out, as
+    changes arrive here one after the other: under load one that a worker of this process has
+    claimed would be offered to the next for some milliseconds, which would meet a conflict.
+    """
+
+    def __init__(self, runtime: Runtime, known: Callable[[ObjectKey], PhysicalHost | None]) -> None:
         self._runtime = runtime
+        self._known = known
         self._lock = runtime.lock()
         self._hosts: dict[str, dict[ObjectKey, PhysicalHost]] = {}
         self._free: dict[str, dict[ObjectKey, PhysicalHost]] = {}
@@ -57,14 +63,24 @@ class HostPool:
                 self._remove(key)
             return free and (other or not was_free)
 
-    def hold(self, key: ObjectKey) -> bool:
-        """Offer this host to nobody until :meth:`let_go`; False when it is not free."""
+    def take(
+        self, algorithm: str, machine: ObjectKey, requirements: Requirements
+    ) -> PhysicalHost | None:
+        """The best free host for the machine, held as by :meth:`hold`; None: none is free."""
+        while chosen := self.choose(algorithm, machine, requirements):
+            host = self.hold(chosen[0].key)
+            if host is not None:
+                return host
+        return None
+
+    def hold(self, key: ObjectKey) -> PhysicalHost | None:
+        """The host, offered to nobody else until :meth:`let_go`; None when it is not free."""
         with self._lock:
-            if key not in self._free.get(key.namespace, {}):
-                return False
-            self._held[key] = None
-            self._remove(key)
-            return True
+            host = self._get(key)
+            if host is not None:
+                self._held[key] = None
+                self._remove(key)
+            return host
 
     def let_go(self, key: ObjectKey) -> None:
         with self._lock:
@@ -76,7 +92,16 @@ class HostPool:
     def get(self, key: ObjectKey) -> PhysicalHost | None:
         """The host when it is free: the shared view, not to be changed."""
         with self._lock:
-            return self._free.get(key.namespace, {}).get(key)
+            return self._get(key)
+
+    def _get(self, key: ObjectKey) -> PhysicalHost | None:
+        if key not in self._free.get(key.namespace, {}):
+            return None
+        host = self._known(key)
+        if host is not None and claimable(host):
+            return host
+        self._remove(key)
+        return None
 
     def free(self, namespace: str) -> int:
         with self._lock:

@@ -7,14 +7,13 @@ their backoff are the controller's own; the times are those of API calls and wat
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Protocol
 
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import PhysicalHost
-from beskar7.controllers.claims import FIRST_BACKOFF, JITTER, RIVALS
+from beskar7.controllers.claims import FIRST_BACKOFF, JITTER
 from beskar7.coordination.selection import WINDOW
 from beskar7.kube.backoff import Exponential
 from scenarios.models.actor import Actor, World
@@ -92,7 +91,7 @@ class Manager(Actor):
         self._tuning = tuning
         self._workers = Workers[ModelMachine](tuning.max_concurrent_reconciles, self._reconcile)
         self._line = WaitingLine()
-        self._tried: Counter[ObjectKey] = Counter()
+        self._tried: set[ObjectKey] = set()
         self._failures: dict[ModelMachine, int] = {}
         self._echoes: dict[ModelMachine, float] = {}
         """When the watch tells of the finalizer that a machine was given."""
@@ -149,8 +148,7 @@ class Manager(Actor):
         if not ranked:
             self._wait(machine)
             return
-        order = _untried_first(ranked, dict(self._tried))
-        self._try_next(machine, order, self._tuning.claim_retry_limit)
+        self._try_next(machine, iter(ranked), self._tuning.claim_retry_limit)
 
     def _wait(self, machine: ModelMachine) -> None:
         """That it waits is written, too."""
@@ -162,8 +160,8 @@ class Manager(Actor):
     def _try_next(self, machine: ModelMachine, ranked: Iterator[PhysicalHost], tries: int) -> None:
         for host in ranked if tries else ():
             key = host.key
-            if self._tried[key] < RIVALS and self.view.pool.get(key) is not None:
-                self._tried[key] += 1
+            if key not in self._tried and self.view.pool.get(key) is not None:
+                self._tried.add(key)
                 version = self.view.versions[key]
                 self.after(
                     self.api.half(), partial(self._write, machine, key, version, ranked, tries - 1)
@@ -204,7 +202,7 @@ class Manager(Actor):
     def _got(self, machine: ModelMachine, record: Record, version: int) -> None:
         key = record.host.key
         self.view.learn(key, version, free=False)
-        self._tries_no_more(key)
+        self._tried.discard(key)
         self._failures.pop(machine, None)
         self._echoes.pop(machine, None)
         self._line.discard(machine)
@@ -228,18 +226,13 @@ class Manager(Actor):
         ranked: Iterator[PhysicalHost],
         tries: int,
     ) -> None:
-        self._tries_no_more(key)
+        self._tried.discard(key)
         if self.view.learn(key, version, free):
             self.freed()
         if machine.deleted is None:
             self._try_next(machine, ranked, tries)
         else:
             self._end(machine)
-
-    def _tries_no_more(self, key: ObjectKey) -> None:
-        self._tried[key] -= 1
-        if not self._tried[key]:
-            del self._tried[key]
 
     def _end(self, machine: ModelMachine) -> None:
         if machine.deleted is not None and machine.host is None:
@@ -252,14 +245,3 @@ class Manager(Actor):
         if machine.state is not State.GONE:
             self.world.claimant.move(machine, State.GONE)
             self.freed()
-
-
-def _untried_first(
-    ranked: list[PhysicalHost], tried: Mapping[ObjectKey, int]
-) -> Iterator[PhysicalHost]:
-    """Sorted by how many try them; but the first is often all that is asked for."""
-    best = next((host for host in ranked if host.key not in tried), None)
-    if best is not None:
-        yield best
-    rest = [host for host in ranked if host is not best]
-    yield from sorted(rest, key=lambda host: tried.get(host.key, 0))

@@ -124,7 +124,7 @@ class HostView:
     """The hosts as one manager knows them: what it was told, or read, of the API's records."""
 
     def __init__(self, runtime: VirtualRuntime, records: HostRecords) -> None:
-        self.pool = HostPool(runtime)
+        self.pool = HostPool(runtime, lambda key: records.by_key[key].view)
         self.versions: dict[ObjectKey, int] = {}
         self._taken: dict[ObjectKey, None] = {}
         """Kept back by a claim that is under way."""
@@ -150,7 +150,7 @@ class HostView:
 
     def keep(self, key: ObjectKey) -> bool:
         """Offer it to no other claim of this manager; False when it is not free."""
-        if not self.pool.hold(key):
+        if self.pool.hold(key) is None:
             return False
         self._taken[key] = None
         return True

@@ -47,9 +47,12 @@ def host(name: str) -> PhysicalHost:
     )
 
 
-def claims(tuning: Tuning, seed: int = 1) -> tuple[Claims, Contested, Metrics]:
-    runtime, kube, metrics = LiveRuntime(seed), Contested(), Metrics()
-    pool = HostPool(runtime)
+def claims(
+    tuning: Tuning, seed: int = 1, kube: Contested | None = None, taken: bool = False
+) -> tuple[Claims, Contested, Metrics]:
+    """``taken``: by what the cache says, which the pool has not heard of."""
+    runtime, kube, metrics = LiveRuntime(seed), kube or Contested(), Metrics()
+    pool = HostPool(runtime, lambda key: None if taken else host(key.name))
     for number in range(20):
         pool.update(ObjectKey("default", f"h{number}"), host(f"h{number}"))
     env = Environment(runtime, kube, Silent(), metrics, lambda: tuning, lambda kind, obj: None)
@@ -64,6 +67,30 @@ def delays(subject: Claims, count: int, name: str = "m") -> list[float]:
             subject.claim(machine)
         found.append(caught.value.delay)
     return found
+
+
+def test_a_host_that_a_worker_of_the_process_tries_is_not_tried_by_another():
+    class Crossed(Contested):
+        """While the first try is on its way, another machine is reconciled."""
+
+        def update(self, kind, obj):
+            if len(self.tried) == 0:
+                self.tried.append(obj["metadata"]["name"])
+                delays(subject, 1, "other")
+            return super().update(kind, obj)
+
+    tuning = Tuning(claim_retry_limit=10)
+    subject, kube, _ = claims(tuning, kube=Crossed())
+    delays(subject, 1)
+    first, *others = kube.tried[:11]
+    assert len(others) == 10
+    assert first not in others
+
+
+def test_a_host_that_is_known_to_be_taken_is_not_tried():
+    subject, kube, _ = claims(Tuning(), taken=True)
+    delays(subject, 1)
+    assert kube.tried == []
 
 
 @pytest.mark.upstream("U20")

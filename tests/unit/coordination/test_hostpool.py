@@ -42,8 +42,8 @@ class PoolHistories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pool = HostPool(LiveRuntime(seed=1))
         self.there: dict[ObjectKey, PhysicalHost] = {}
+        self.pool = HostPool(LiveRuntime(seed=1), self.there.get)
         self.held: set[ObjectKey] = set()
 
     @rule(
@@ -66,7 +66,7 @@ class PoolHistories(RuleBasedStateMachine):
     def hold(self, number: int) -> None:
         key = host(number).key
         free = key in self.there and self.there[key].state == "Available"
-        assert self.pool.hold(key) is (free and key not in self.held)
+        assert (self.pool.hold(key) is not None) is (free and key not in self.held)
         if free:
             self.held.add(key)
 
@@ -91,17 +91,40 @@ TestPoolHistories = PoolHistories.TestCase
 TestPoolHistories.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
+def pool_of(count: int) -> HostPool:
+    hosts = {host(number).key: host(number) for number in range(count)}
+    pool = HostPool(LiveRuntime(seed=1), hosts.get)
+    for key, made in hosts.items():
+        pool.update(key, made)
+    return pool
+
+
+def test_a_host_is_not_handed_out_once_it_is_known_to_be_taken():
+    """The pool hears of a claim after the worker that made it is through with it."""
+    newest = {host(number).key: host(number) for number in range(3)}
+    pool = HostPool(LiveRuntime(seed=1), newest.get)
+    for key, made in newest.items():
+        pool.update(key, made)
+    first, second, third = pool.choose("deterministic", MACHINE, ANY, limit=3)
+    newest[first.key] = host(int(first.name[-1]), "Provisioning")
+    newest[third.key] = host(int(third.name[-1]), "Provisioning")
+    assert pool.get(third.key) is None
+    assert pool.take("deterministic", MACHINE, ANY) is newest[second.key]
+    assert pool.take("deterministic", MACHINE, ANY) is None
+    pool.let_go(second.key)
+    for key in (first.key, third.key):
+        pool.update(key, newest[key])
+    assert pool.choose("deterministic", MACHINE, ANY, limit=3) == [second]
+
+
 def test_round_robin_remembers_whose_turn_it_is():
-    pool = HostPool(LiveRuntime(seed=1))
-    for number in range(3):
-        pool.update(host(number).key, host(number))
+    pool = pool_of(3)
     names = [pool.choose("round-robin", MACHINE, ANY)[0].name[-1] for _ in range(5)]
     assert names == ["0", "1", "2", "0", "1"]
 
 
 def test_the_lists_that_are_kept_are_bounded():
-    pool = HostPool(LiveRuntime(seed=1))
-    pool.update(host(1).key, host(1))
+    pool = pool_of(1)
     for number in range(3 * KEPT_ORDERS):
         wish = Requirements(min_cpu_cores=number)
         assert len(pool.choose("deterministic", MACHINE, wish)) == (number <= 8)
@@ -126,9 +149,7 @@ def test_a_claim_costs_the_same_in_a_hundred_times_larger_fleet(monkeypatch):
     monkeypatch.setattr(Requirements, "met", counted("look", Requirements.met))
 
     def cost(hosts: int) -> Counter[str]:
-        pool = HostPool(LiveRuntime(seed=1))
-        for number in range(hosts):
-            pool.update(host(number).key, host(number))
+        pool = pool_of(hosts)
         for algorithm in ALGORITHMS:
             pool.choose(algorithm, MACHINE, ANY, limit=10)
         counts.clear()

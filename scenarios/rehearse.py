@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,8 +130,6 @@ def _rehearse(
     attempt = Run(
         scenario, clock="live", seed=args.seed, progress=OnlyNotes(tell), operator=operator
     )
-    # As Ctrl-C: the lab goes down in order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     operator.listen()
     try:
         attempt.body(world)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -120,8 +119,6 @@ def run(args: argparse.Namespace) -> int:
     """Plan as the arguments say; the exit code."""
     voice = Console(stderr=True, highlight=False)
     line = LiveLine(voice, LiveRuntime().now)
-    # As Ctrl-C: the best so far is told, and the workers' files go with them.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if args.report is not None and args.report.exists() and not args.report.is_dir():
             raise UsageError(f"--report {args.report}: is a file; give a directory")

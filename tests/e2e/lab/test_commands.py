@@ -68,13 +68,14 @@ def test_a_port_in_use_is_told_in_a_line(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-def test_ctrl_c_in_mid_run_ends_everything_and_keeps_what_was_seen(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_mid_run_ends_everything_and_keeps_what_was_seen(tmp_path, number):
     report = tmp_path / "report"
     process = beskar7("run", "smoke", "--report", str(report), tmp=tmp_path)
     for line in process.stderr:
         if "the load begins" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Interrupted" in err

@@ -31,7 +31,21 @@ def measured(folder: Path) -> list[dict[str, str]]:
     return [{name: row[name] for name in row if name != "wall_seconds"} for row in rows]
 
 
-def test_ctrl_c_on_the_terminal(tmp_path: Path, group_ends: Callable[[int, float], bool]) -> None:
+def ctrl_c(child: subprocess.Popen[str]) -> None:
+    """As a terminal does it: to the workers, too."""
+    os.killpg(child.pid, signal.SIGINT)
+
+
+def sigterm(child: subprocess.Popen[str]) -> None:
+    child.terminate()
+
+
+@pytest.mark.parametrize("end", [ctrl_c, sigterm])
+def test_it_is_broken_off(
+    end: Callable[[subprocess.Popen[str]], None],
+    tmp_path: Path,
+    group_ends: Callable[[int, float], bool],
+) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(SCENARIO)
     sweep = ["sweep", str(path), "--grid", "provisioning.workerCount=1,4"]
@@ -49,8 +63,7 @@ def test_ctrl_c_on_the_terminal(tmp_path: Path, group_ends: Callable[[int, float
         for text in child.stderr:
             said.append(text)
             if "of 40000 runs" in text:
-                # As a terminal does it: to the workers, too.
-                os.killpg(child.pid, signal.SIGINT)
+                end(child)
                 break
         said += list(child.stderr)
         assert child.wait(60) == 130, "".join(said)

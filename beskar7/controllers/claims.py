@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 
-from beskar7.api.errors import Conflict, NotFound
+from beskar7.api.errors import ApiError, Conflict, NotFound
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.api.meta import ObjectKey, rfc3339
 from beskar7.api.resources import CONSUMER_LABEL, Beskar7Machine, PhysicalHost
@@ -64,6 +65,8 @@ class Claims:
         self._lock = env.runtime.lock()
         self._tried: set[ObjectKey] = set()
         """Hosts that a worker of this process tries to claim at this moment."""
+        self._unanswered: dict[ObjectKey, PhysicalHost] = {}
+        """By machine: the host as a claim would have it, of which nobody knows what became."""
 
     def known(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """A host that this machine owns by what the cache says; None proves nothing."""
@@ -95,10 +98,18 @@ class Claims:
     def claim(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """The host that ``machine`` now owns; None when no host is free.
 
+        A claim without an answer may yet be carried out, and another host would be a second one.
+        So that very update is tried again until the server tells what became of it.
+
         Raises:
             Contended: the tries of ``hostSelection.retryLimit`` all met a conflict, or others
                 of this process try the hosts that are left.
         """
+        sent = self._unanswered.pop(machine.key, None)
+        if sent is not None and sent.consumer_uid == machine.uid:
+            claimed = self._try(machine, sent)
+            if claimed is not None:
+                return claimed
         tuning = self._env.tuning()
         started = self._env.runtime.now()
         ranked = self._pool.choose(
@@ -119,9 +130,9 @@ class Claims:
                 current = self._pool.get(host.key)
                 if admitted and current is not None:
                     tries += 1
-                    claimed = self._try(machine, current)
+                    log.info("selecting host %s for machine %s", host.key, machine.key)
+                    claimed = self._try(machine, self._taken(machine, current))
                     if claimed is not None:
-                        self._failures.pop(machine.key, None)
                         return claimed
         self._env.metrics.claim_retries.labels(machine.namespace).inc()
         raise Contended(
@@ -132,6 +143,7 @@ class Claims:
     def forget(self, machine: ObjectKey) -> None:
         """The machine is gone, and with it what its claims went through."""
         self._failures.pop(machine, None)
+        self._unanswered.pop(machine, None)
         self._env.runtime.forget_rng(_stream(machine))
 
     def _backoff(self, machine: Beskar7Machine) -> float:
@@ -158,10 +170,12 @@ class Claims:
                 with self._lock:
                     self._tried.discard(host)
 
-    def _try(self, machine: Beskar7Machine, cached: PhysicalHost) -> PhysicalHost | None:
+    def _taken(self, machine: Beskar7Machine, cached: PhysicalHost) -> PhysicalHost:
         host = self._env.copy(cached)
-        log.info("selecting host %s for machine %s", host.key, machine.key)
         host.claim(machine, rfc3339(self._env.runtime.wall()))
+        return host
+
+    def _try(self, machine: Beskar7Machine, host: PhysicalHost) -> PhysicalHost | None:
         try:
             claimed = PhysicalHost(self._env.kube.update(PHYSICAL_HOST, host.raw))
         except (Conflict, NotFound) as error:
@@ -169,6 +183,11 @@ class Claims:
             if found is None:
                 return None
             claimed = found
+        except ApiError as error:
+            if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._unanswered[machine.key] = host
+            raise
+        self._failures.pop(machine.key, None)
         self._count(machine, "success", "none")
         self._env.recorder.event(
             claimed.raw, "Normal", "Claimed", f"Claimed by machine {machine.key}"

@@ -28,10 +28,12 @@ from beskar7.controllers.environment import Environment
 from beskar7.controllers.lifecycle import HostLifecycle
 from beskar7.controllers.steps import Step
 from beskar7.coordination.operations import OperationKind, QueueFullError
-from beskar7.kube.controller import Result
+from beskar7.kube.controller import Result, TemporaryError
 
 log = logging.getLogger(__name__)
 
+OLD_CACHE_RETRY = 0.1
+"""Seconds; what was read is in the cache then."""
 QUEUE_FULL_DELAY = 5.0
 """Seconds until rejected work comes back; the documented retry of a contended claim (U20)."""
 
@@ -72,7 +74,8 @@ class HostReconciler:
         retried = host.retry_asked and not self._retrying(host, outcome)
         before = copy_json(host.status)
         step = self._lifecycle.next_step(host, outcome)
-        self._write_status(host, before)
+        if not self._write_status(host, before) and step.operation and step.operation.writes:
+            self._confirm(host)
         if retried:
             del host.annotations[RETRY_ANNOTATION]
             host.raw = copy_json(self._env.kube.update(PHYSICAL_HOST, host.raw))
@@ -152,10 +155,27 @@ class HostReconciler:
         )
         return Result()
 
-    def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> None:
-        if host.status != before:
-            updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
-            host.raw = copy_json(updated)
+    def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> bool:
+        """False when there is nothing to write."""
+        if host.status == before:
+            return False
+        updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
+        host.raw = copy_json(updated)
+        return True
+
+    def _confirm(self, host: PhysicalHost) -> None:
+        """Before a BMC is written to, the server has to say that the host is as the cache has it.
+
+        An accepted status says so, too. A manager that begins to lead may have got an old list,
+        and would switch off what was given to another owner since.
+
+        Raises:
+            TemporaryError: the host is another by now.
+        """
+        raw = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
+        self._env.observe(PHYSICAL_HOST, raw)
+        if PhysicalHost(raw).resource_version != host.resource_version:
+            raise TemporaryError(f"host {host.key}: the cache is behind", OLD_CACHE_RETRY)
 
     def _forget(self, key: ObjectKey) -> None:
         self._lifecycle.forget(key)

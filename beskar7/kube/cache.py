@@ -3,8 +3,9 @@
 Three rules keep it right when a watch and our own writes race:
 
 - the stream decides: what a list or a watch says is taken unless the cache holds something newer;
-- a write of ours (:meth:`Cache.observe`) is taken only when it is newer than everything that the
-  stream has delivered, so that it cannot bring back an object whose deletion was already seen;
+- what was written or read past the stream (:meth:`Cache.observe`) is taken when it is newer than
+  the object that the cache holds, and for one that it does not hold only when it is newer than
+  everything that the stream has delivered: that may have been its deletion;
 - handlers hear every change once, in order, one at a time, and may use the cache.
 """
 
@@ -103,17 +104,21 @@ class Cache:
         return self._synced.wait(timeout)
 
     def observe(self, obj: Object) -> bool:
-        """Show what a write of ours returned, ahead of the watch. True when it was news."""
+        """Show what a write or a read returned, ahead of the watch. True when it was news.
+
+        An object that is held and yet older than the stream is one of which an event was lost.
+        """
         version = version_number(resource_version_of(obj))
         key = _key_of(obj)
         with self._lock:
             held = self._objects.get(key)
             known = _version_of(held) if held is not None else None
-            if not self._synced.is_set() or version is None or version <= self._stream_version:
+            if not self._synced.is_set() or version is None:
                 return False
-            if known is not None and version <= known:
+            if version <= (self._stream_version if held is None else known or -1):
                 return False
-            self._ahead[key] = version
+            if version > self._stream_version:
+                self._ahead[key] = version
             self._put(key, copy_json(obj))
         self._deliver()
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from scenarios.engine.schema import Which
@@ -27,9 +28,10 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
 back before the end."""
 
 
-def draw_acts(draws: Draws, scene: Scene) -> list[dict[str, Any]]:
+def draw_acts(draws: Draws, scene: Scene, rare: Sequence[Timed] = ()) -> list[dict[str, Any]]:
     """Acts in the order of their times, and last what follows when all is at rest."""
     timed = [
+        *rare,
         *_deaths(draws.of("deaths"), scene),
         *_coming_and_going(draws.of("orders"), scene),
         *_settings(draws.of("settings"), scene),

@@ -53,7 +53,7 @@ def draw(seed: int, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
     document["world"]["config"] |= rare.config
     drawn = [*draw_bmc_faults(draws, scene), *draw_api_faults(draws, scene), *rare.faults]
     document["faults"] = _named(drawn, document)
-    document["acts"] = _acts(draw_acts(draws, scene), document.get("acts") or [])
+    document["acts"] = _acts(draw_acts(draws, scene, rare.acts), document.get("acts") or [])
     document["limits"] = _limits(document.get("limits") or {}, window)
     return document
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from scenarios.swarm.acts import Timed
 from scenarios.swarm.apimishaps import WRITES
 from scenarios.swarm.dice import Dice, Draws, span
 from scenarios.swarm.scene import Scene
@@ -28,6 +29,7 @@ class Rarities:
 
     config: dict[str, str] = field(default_factory=dict)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    acts: list[Timed] = field(default_factory=list)
 
 
 def draw_rarities(draws: Draws, scene: Scene) -> Rarities:
@@ -118,6 +120,53 @@ def _no_lease_is_renewed(dice: Dice, scene: Scene, found: Rarities) -> None:
         found.faults.append(slow | moment)
 
 
+def _claims_outlive_their_manager(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """They are on their way for longer than anybody waits, and meet those of the next leader."""
+    if not scene.elects:
+        return
+    death = dice.log(0.05, 2.0)
+    # As many managers as before, and at no moment fewer than the other acts count on.
+    found.acts.append((0.01, {"start_manager": {}}))
+    found.acts.append((death, {"kill_manager": {"target": "leader-first"}}))
+    mean = scene.lease * dice.log(0.3, 3.0)
+    fault = {
+        "target": "api",
+        "kind": "delay",
+        "direction": "calls",
+        "latency": {"distribution": "lognormal", "mean": span(mean), "sigma": 1.0},
+        "select": {"kinds": ["PhysicalHost"], "verbs": ["get", "update"]},
+        "start": "0s",
+    }
+    found.faults.append(fault | {"duration": span(2 * scene.lease + dice.log(1.0, 20.0))})
+    if dice.chance(0.8):  # and who claims anew does not come to the same hosts
+        found.config["hostSelection.algorithm"] = dice.pick(("first-available", "round-robin"))
+
+
+def _the_next_leader_sees_old_hosts(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """It lists them as they were before the last claims, no watch tells of these, and then more
+    machines come."""
+    if not scene.elects:
+        return
+    claims = 2 * scene.retry + dice.log(0.5, 5.0)
+    death = claims + dice.log(0.1, 1.0)
+    # A lease is renewed, and found to be free, within one retry period.
+    age = scene.lease + scene.retry + death - claims
+    hosts = {"target": "api", "select": {"kinds": ["PhysicalHost"]}, "start": span(death)}
+    hosts["duration"] = span(scene.lease + 2 * scene.retry + dice.log(0.5, 10.0))
+    found.faults.append({**hosts, "kind": "stale-list", "age": span(age)})
+    found.faults.append({**hosts, "kind": "lose-event"})
+    machines = {"create_machines": {"count": dice.whole(1, scene.hosts)}}
+    given_back = {"count": dice.whole(1, scene.hosts), "which": "provisioned-first"}
+    # As many managers as before, and at no moment fewer than the other acts count on.
+    found.acts += [
+        (max(0.1, claims - dice.log(0.2, 5.0)), {"delete_machines": given_back}),
+        (claims - 0.1, {"start_manager": {}}),
+        (claims, machines),
+        (death, {"kill_manager": {"target": "leader-first"}}),
+        (death + scene.lease + dice.log(1.0, 30.0), machines),
+    ]
+
+
 def _the_api_restarts_again_and_again(dice: Dice, scene: Scene, found: Rarities) -> None:
     at = 0.0
     for _ in range(dice.whole(2, 4)):
@@ -161,6 +210,8 @@ EVENTS: tuple[Callable[[Dice, Scene, Rarities], None], ...] = (
     _claims_are_slow,
     _nobody_hears_of_machines,
     _no_lease_is_renewed,
+    _claims_outlive_their_manager,
+    _the_next_leader_sees_old_hosts,
     _the_api_restarts_again_and_again,
     _a_clock_is_years_off,
     _the_queue_is_tiny,
@@ -172,4 +223,6 @@ SELDOM_MET = (
     _a_claim_succeeds_unseen,
     _claims_are_slow,
     _no_lease_is_renewed,
+    _claims_outlive_their_manager,
+    _the_next_leader_sees_old_hosts,
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beskar7.api.durations import parse_duration
 from scenarios.engine.expand import apportion
 
 
@@ -14,7 +15,8 @@ class Scene:
     """``window``: seconds after the load's start in which things go wrong; then there is quiet.
 
     ``racks`` and ``vendors`` are those that have a host. ``machines`` are the load's, without
-    what acts create.
+    what acts create. ``lease``: seconds for which the managers' lease is
+    held, and ``retry`` those after which it is renewed or tried for.
     """
 
     hosts: int
@@ -24,6 +26,8 @@ class Scene:
     machines: int
     window: float
     elects: bool = True
+    lease: float = 15.0
+    retry: float = 2.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,4 +54,6 @@ def scene_of(document: Mapping[str, Any], window: float) -> Scene:
         machines=document["load"]["machines"],
         window=window,
         elects=str(args.get("leader-elect", "true")).lower() not in ("false", "0"),
+        lease=parse_duration(args.get("leader-elect-lease-duration", "15s")),
+        retry=parse_duration(args.get("leader-elect-retry-period", "2s")),
     )

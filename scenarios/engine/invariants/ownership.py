@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beskar7.api.errors import Invalid
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from emulator.bmc.log import BmcRecord
 from scenarios.engine.evidence import Evidence
@@ -24,6 +25,9 @@ def single_owner(evidence: Evidence, rules: Rules) -> Judged:
 
     A claim may reach the API once its manager is dead, and after another one has looked for hosts
     of that machine: nobody can know of it. But then one of both hosts has to be given back.
+
+    To ask for a host that has an owner is as wrong as to get it: the API's rules refuse that, but
+    whoever claims names the version at which he knew the host to be free, and meets a conflict.
     """
     history = evidence.history
     found: list[Violation] = []
@@ -45,6 +49,21 @@ def single_owner(evidence: Evidence, rules: Rules) -> Judged:
                         writes=(before.seq, after.seq),
                     )
                 )
+    for record in history.writes:
+        old, new = consumer_uid(record.previous), consumer_uid(record.object)
+        refused = record.outcome == Invalid.reason and record.kind == PHYSICAL_HOST.kind
+        if refused and record.client.startswith(MANAGER_AGENT) and old and new and old != new:
+            owner = history.machine_name(old) or old
+            found.append(
+                Violation(
+                    "single-owner",
+                    record.name,
+                    history.machine_name(new) or new,
+                    record.time,
+                    f"was asked for while it belonged to {owner}, by {record.client}",
+                    writes=(record.seq,),
+                )
+            )
     by_owner: dict[str, list[int]] = {}
     for index, ownership in enumerate(ownerships):
         for other in (ownerships[i] for i in by_owner.get(ownership.owner, [])):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sim
 MAPS = {
     ClaimsUnderWay: ("_since", "_active", "_put_off"),
     Handover: ("_since",),
-    Claims: ("_failures", "_tried"),
+    Claims: ("_failures", "_tried", "_unanswered"),
     WaitingMachines: ("_waiting", "_lengths"),
     ClaimCoordinator: ("_open", "_busy", "_failures", "_not_before"),
 }

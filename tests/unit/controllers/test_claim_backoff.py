@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beskar7.api.errors import Conflict
+from beskar7.api.errors import Conflict, Forbidden, Timeout
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.config import LeaseSettings, Tuning
@@ -59,12 +59,17 @@ def claims(
     return Claims(env, pool, lambda key: [], lambda key: True, lambda: -1), kube, metrics
 
 
+def machine(name: str, uid: str = "") -> Beskar7Machine:
+    return Beskar7Machine(
+        {"metadata": {"name": name, "namespace": "default", "uid": uid or name}, "spec": {}}
+    )
+
+
 def delays(subject: Claims, count: int, name: str = "m") -> list[float]:
-    machine = Beskar7Machine({"metadata": {"name": name, "namespace": "default", "uid": name}})
     found = []
     for _ in range(count):
         with pytest.raises(Contended) as caught:
-            subject.claim(machine)
+            subject.claim(machine(name))
         found.append(caught.value.delay)
     return found
 
@@ -91,6 +96,59 @@ def test_a_host_that_is_known_to_be_taken_is_not_tried():
     subject, kube, _ = claims(Tuning(), taken=True)
     delays(subject, 1)
     assert kube.tried == []
+
+
+class Silence(Contested):
+    """An API that answers nothing, or what ``error`` says, until ``answers`` is set."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.answers = False
+
+    def update(self, kind, obj):
+        self.tried.append(obj["metadata"]["name"])
+        if not self.answers:
+            raise self.error
+        return obj
+
+
+def test_a_claim_without_an_answer_is_made_again_until_it_has_one():
+    """On another host it would be a second claim: the first may be carried out yet."""
+    kube = Silence(Timeout("no answer"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    for _ in range(3):
+        with pytest.raises(Timeout):
+            subject.claim(machine("m"))
+    kube.answers = True
+    claimed = subject.claim(machine("m"))
+    assert claimed is not None
+    assert {claimed.name} == set(kube.tried)
+    assert subject.claim(machine("m")).name != claimed.name, "it is settled"
+
+
+def test_a_claim_that_was_refused_is_settled():
+    kube = Silence(Forbidden("not this host"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    for _ in range(2):
+        with pytest.raises(Forbidden):
+            subject.claim(machine("m"))
+    assert len(set(kube.tried)) == 2
+
+
+@pytest.mark.parametrize("gone", ["deleted", "made anew"])
+def test_a_claim_without_an_answer_is_forgotten_with_its_machine(gone):
+    kube = Silence(Timeout("no answer"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    with pytest.raises(Timeout):
+        subject.claim(machine("m"))
+    if gone == "deleted":
+        subject.forget(machine("m").key)
+    kube.answers = True
+    uid = "m" if gone == "deleted" else "another"
+    claimed = subject.claim(machine("m", uid))
+    assert claimed.consumer_uid == uid
+    assert claimed.name != kube.tried[0]
 
 
 @pytest.mark.upstream("U20")

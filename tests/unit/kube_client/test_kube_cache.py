@@ -134,6 +134,16 @@ def test_a_late_write_does_not_bring_back_what_the_watch_deleted(cache: Cache) -
     assert len(cache) == 0
 
 
+def test_what_was_read_makes_good_a_lost_event(cache: Cache, heard: Heard) -> None:
+    cache.replace([host("a", 1)], "1")
+    cache.apply("ADDED", host("b", 20))  # the one that made a version 5 is lost
+    assert cache.observe(host("a", 5))
+    assert not cache.observe(host("a", 4))
+    assert heard == [("a", "-", "1"), ("b", "-", "20"), ("a", "1", "5")]
+    cache.replace([host("a", 5), host("b", 20)], "20")
+    assert version(cache.peek("ns", "a")) == "5"
+
+
 def test_a_late_deletion_does_not_take_the_successor(cache: Cache, heard: Heard) -> None:
     cache.replace([host("a", 1)], "1")
     assert cache.observe(host("a", 9, uid="second"))

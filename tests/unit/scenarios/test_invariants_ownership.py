@@ -62,6 +62,15 @@ def test_a_refused_write_gives_nobody_a_host(logs: Any) -> None:
     assert single_owner(logs.evidence(), RULES).violations == []
 
 
+def test_asking_for_a_host_that_has_an_owner_breaks_single_owner(logs: Any) -> None:
+    logs.claimed("h1", "m1")
+    logs.host(2.0, "h1", owner="m2", outcome="Invalid", client="beskar7-manager/b")
+    logs.host(3.0, "h1", owner="m3", outcome="Invalid", client="somebody-else")
+    (violation,) = single_owner(logs.evidence(), RULES).violations
+    assert (violation.host, violation.time) == ("h1", 2.0)
+    assert "belonged to m1" in violation.detail
+
+
 def test_the_leader_may_provision_for_the_owner(logs: Any) -> None:
     logs.claimed()
     logs.request("h1", 2.0, 2.1, operation=logs.provision("h1", "m1"))

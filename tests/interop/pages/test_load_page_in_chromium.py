@@ -105,6 +105,29 @@ def test_it_shows_conflicts_queue_and_hosts_and_goes_on_by_itself(
     context.close()
 
 
+@pytest.mark.timeout(600)
+def test_it_shows_conflicts_and_what_nobody_knows(browser: Any, address: str) -> None:
+    """By figures that are made up, as this lab's one manager meets none."""
+    quiet = {"time": 1.0, "attempts": 0, "conflicts": 0, "conflict_ratio": None, "queue": 0}
+    quiet |= {"claimed": 0, "provisioned": 0, "broken": 0, "saturated": False, "hosts": {"New": 2}}
+    met = quiet | {"attempts": 20, "conflicts": 5, "conflict_ratio": 0.25, "saturated": True}
+    rows = [quiet, met | {"attempts": 10, "conflict_ratio": 0.5}, met]
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    page.route("**/beskar7/figures", lambda route: route.fulfill(json=rows))
+    page.goto(address)
+    page.wait_for_function("document.getElementById('ratio').textContent === '25.0 %'")
+    assert page.locator("#attempts").inner_text() == "5 of 20 attempts"
+    points = page.locator("#ratio-line polyline").get_attribute("points").split()
+    assert points == ["50.00,2.00", "100.00,20.00"], "nothing where there was no attempt"
+    assert "too busy" in page.locator("#state").inner_text()
+    rows.append(quiet | {"attempts": None, "conflicts": None, "queue": None})
+    page.wait_for_function("document.getElementById('queue').textContent === 'unknown'")
+    assert page.locator("#attempts").inner_text() == "unknown of unknown attempts"
+    assert page.locator("#ratio").inner_text() == "\N{EN DASH}"
+    page.close()
+
+
 def dumped(hosts: dict[str, int]) -> str:
     """As JSON.stringify writes it."""
     return "{" + ",".join(f'"{name}":{count}' for name, count in hosts.items()) + "}"

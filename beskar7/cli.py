@@ -35,8 +35,8 @@ def parser_of(wanted: str) -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    if argv is None:
-        # Of a process of its own. As Ctrl-C: what was found is told, what was started goes down.
+    if argv is None and words[:1] != ["manager"]:
+        # As Ctrl-C: what was found is told, what was started goes down. Of a manager see below.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # The imports for some commands take long enough for a Ctrl-C.

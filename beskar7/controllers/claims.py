@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from http import HTTPStatus
 
-from beskar7.api.errors import ApiError, Conflict, NotFound
+from beskar7.api.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, TooLarge
 from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
 from beskar7.api.meta import ObjectKey, rfc3339
 from beskar7.api.resources import CONSUMER_LABEL, Beskar7Machine, PhysicalHost
@@ -30,6 +29,8 @@ FIRST_BACKOFF = 0.1
 """Seconds after the first contended claim: as long as a cache needs to catch up."""
 JITTER = 0.5
 """Rivals that met once are to part: each waits 50 to 100 % of its backoff."""
+REFUSALS = (BadRequest, Forbidden, Invalid, TooLarge)
+"""Answers by which a claim is not carried out, now or later, and would not be if it came again."""
 OLD_LIST_RETRY = 1.0
 """Seconds; a server that is behind has to catch up first."""
 RELEASE_RETRY = 0.1
@@ -65,8 +66,9 @@ class Claims:
         self._lock = env.runtime.lock()
         self._tried: set[ObjectKey] = set()
         """Hosts that a worker of this process tries to claim at this moment."""
-        self._unanswered: dict[ObjectKey, PhysicalHost] = {}
-        """By machine: the host as a claim would have it, of which nobody knows what became."""
+        self._in_doubt: dict[ObjectKey, tuple[str, PhysicalHost]] = {}
+        """By machine: its uid and the host, at the version at which it was asked for, of a claim
+        that had no verdict yet."""
 
     def known(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """A host that this machine owns by what the cache says; None proves nothing."""
@@ -98,23 +100,26 @@ class Claims:
     def claim(self, machine: Beskar7Machine) -> PhysicalHost | None:
         """The host that ``machine`` now owns; None when no host is free.
 
-        A claim without an answer may yet be carried out, and another host would be a second one.
-        So that very update is tried again until the server tells what became of it.
+        A claim without a verdict may yet be carried out, and another host would be a second one.
+        So the same host is asked for at the same version, until the server has succeeded in it, or
+        has told that it cannot any more.
 
         Raises:
             Contended: the tries of ``hostSelection.retryLimit`` all met a conflict, or others
                 of this process try the hosts that are left.
         """
-        sent = self._unanswered.pop(machine.key, None)
-        if sent is not None and sent.consumer_uid == machine.uid:
-            claimed = self._try(machine, sent)
+        wish = Requirements.of(machine)
+        uid, doubtful = self._in_doubt.get(machine.key, ("", None))
+        if doubtful is not None and uid == machine.uid and wish.met(doubtful):
+            with self._trying(doubtful.key) as admitted:
+                if not admitted:
+                    raise Contended(f"{machine.key}: {doubtful.key} is being tried", FIRST_BACKOFF)
+                claimed = self._try(machine, doubtful)
             if claimed is not None:
                 return claimed
         tuning = self._env.tuning()
         started = self._env.runtime.now()
-        ranked = self._pool.choose(
-            tuning.selection_algorithm, machine.key, Requirements.of(machine), limit=WINDOW
-        )
+        ranked = self._pool.choose(tuning.selection_algorithm, machine.key, wish, limit=WINDOW)
         self._env.metrics.selection_duration.labels(
             machine.namespace, tuning.selection_algorithm
         ).observe(self._env.runtime.now() - started)
@@ -127,23 +132,27 @@ class Claims:
                 break
             with self._trying(host.key) as admitted:
                 # The ranking is as old as the tries before this one: look again.
-                current = self._pool.get(host.key)
+                current = self._pool.get(host.key, wish)
                 if admitted and current is not None:
                     tries += 1
-                    log.info("selecting host %s for machine %s", host.key, machine.key)
-                    claimed = self._try(machine, self._taken(machine, current))
+                    claimed = self._try(machine, current)
                     if claimed is not None:
                         return claimed
         self._env.metrics.claim_retries.labels(machine.namespace).inc()
         raise Contended(
             f"{machine.key}: {tries} conflicts on {len(ranked)} candidates",
-            delay=self._backoff(machine),
+            # Who could not even try has not met anybody: his turn comes when the others are done.
+            delay=self._backoff(machine) if tries else FIRST_BACKOFF,
         )
+
+    def settled(self, machine: ObjectKey) -> None:
+        """The machine has a host."""
+        self._in_doubt.pop(machine, None)
 
     def forget(self, machine: ObjectKey) -> None:
         """The machine is gone, and with it what its claims went through."""
         self._failures.pop(machine, None)
-        self._unanswered.pop(machine, None)
+        self._in_doubt.pop(machine, None)
         self._env.runtime.forget_rng(_stream(machine))
 
     def _backoff(self, machine: Beskar7Machine) -> float:
@@ -170,23 +179,24 @@ class Claims:
                 with self._lock:
                     self._tried.discard(host)
 
-    def _taken(self, machine: Beskar7Machine, cached: PhysicalHost) -> PhysicalHost:
-        host = self._env.copy(cached)
+    def _try(self, machine: Beskar7Machine, known: PhysicalHost) -> PhysicalHost | None:
+        """Claim the host at the version at which it is known; None when that is past."""
+        host = self._env.copy(known)
+        log.info("selecting host %s for machine %s", host.key, machine.key)
         host.claim(machine, rfc3339(self._env.runtime.wall()))
-        return host
-
-    def _try(self, machine: Beskar7Machine, host: PhysicalHost) -> PhysicalHost | None:
+        self._in_doubt[machine.key] = machine.uid, known
         try:
             claimed = PhysicalHost(self._env.kube.update(PHYSICAL_HOST, host.raw))
         except (Conflict, NotFound) as error:
             found = self._look_again(machine, host, error)
             if found is None:
+                self._in_doubt.pop(machine.key, None)
                 return None
             claimed = found
-        except ApiError as error:
-            if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                self._unanswered[machine.key] = host
+        except REFUSALS:
+            self._in_doubt.pop(machine.key, None)
             raise
+        self._in_doubt.pop(machine.key, None)
         self._failures.pop(machine.key, None)
         self._count(machine, "success", "none")
         self._env.recorder.event(

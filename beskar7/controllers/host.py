@@ -32,8 +32,6 @@ from beskar7.kube.controller import Result, TemporaryError
 
 log = logging.getLogger(__name__)
 
-OLD_CACHE_RETRY = 0.1
-"""Seconds; what was read is in the cache then."""
 QUEUE_FULL_DELAY = 5.0
 """Seconds until rejected work comes back; the documented retry of a contended claim (U20)."""
 
@@ -56,6 +54,8 @@ class HostReconciler:
         self._host = host
         self._machine = machine
         self._lifecycle = HostLifecycle(env, requests, stuck_timeout)
+        self._confirmed: dict[ObjectKey, str] = {}
+        """The resourceVersion at which the server has shown each host in this term."""
 
     def reconcile(self, key: ObjectKey) -> Result:
         cached = self._host(key)
@@ -74,7 +74,8 @@ class HostReconciler:
         retried = host.retry_asked and not self._retrying(host, outcome)
         before = copy_json(host.status)
         step = self._lifecycle.next_step(host, outcome)
-        if not self._write_status(host, before) and step.operation and step.operation.writes:
+        self._write_status(host, before)
+        if step.operation is not None and step.operation.writes:
             self._confirm(host)
         if retried:
             del host.annotations[RETRY_ANNOTATION]
@@ -155,28 +156,30 @@ class HostReconciler:
         )
         return Result()
 
-    def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> bool:
-        """False when there is nothing to write."""
-        if host.status == before:
-            return False
-        updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
-        host.raw = copy_json(updated)
-        return True
+    def _write_status(self, host: PhysicalHost, before: dict[str, object]) -> None:
+        if host.status != before:
+            updated = self._env.kube.update_status(PHYSICAL_HOST, host.raw)
+            host.raw = copy_json(updated)
+            self._confirmed[host.key] = host.resource_version
 
     def _confirm(self, host: PhysicalHost) -> None:
         """Before a BMC is written to, the server has to say that the host is as the cache has it.
 
-        An accepted status says so, too. A manager that begins to lead may have got an old list,
-        and would switch off what was given to another owner since.
+        A manager that begins to lead may have got an old list, and would switch off what was given
+        to another owner since. An accepted status says so, too; once for a version is enough.
 
         Raises:
-            TemporaryError: the host is another by now.
+            TemporaryError: the server has another version.
         """
+        if self._confirmed.get(host.key) == host.resource_version:
+            return
         raw = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
         self._env.observe(PHYSICAL_HOST, raw)
         if PhysicalHost(raw).resource_version != host.resource_version:
-            raise TemporaryError(f"host {host.key}: the cache is behind", OLD_CACHE_RETRY)
+            raise TemporaryError(f"host {host.key}: the server has another version")
+        self._confirmed[host.key] = host.resource_version
 
     def _forget(self, key: ObjectKey) -> None:
         self._lifecycle.forget(key)
         self._requests.forget(key)
+        self._confirmed.pop(key, None)

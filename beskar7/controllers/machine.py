@@ -166,6 +166,7 @@ class MachineReconciler:
         """The machine of this uid has a host: nothing has to be remembered of its claim."""
         self._waiting.discard(machine)
         self._handover.forget(machine)
+        self._claims.settled(machine)
         took = self._under_way.end(machine, uid)
         if took is not None:
             now = self._env.runtime.wall()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container
 
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import PhysicalHost
-from beskar7.coordination.requirements import Requirements
+from beskar7.coordination.requirements import ANY, Requirements
 from beskar7.coordination.selection import Order, Turn, claimable
 from beskar7.runtime import Runtime
 
@@ -68,15 +68,16 @@ class HostPool:
     ) -> PhysicalHost | None:
         """The best free host for the machine, held as by :meth:`hold`; None: none is free."""
         while chosen := self.choose(algorithm, machine, requirements):
-            host = self.hold(chosen[0].key)
+            host = self.hold(chosen[0].key, requirements)
             if host is not None:
                 return host
         return None
 
-    def hold(self, key: ObjectKey) -> PhysicalHost | None:
-        """The host, offered to nobody else until :meth:`let_go`; None when it is not free."""
+    def hold(self, key: ObjectKey, requirements: Requirements = ANY) -> PhysicalHost | None:
+        """The host, offered to nobody else until :meth:`let_go`; None when it is not free, or
+        satisfies the requirements no longer."""
         with self._lock:
-            host = self._get(key)
+            host = self._get(key, requirements)
             if host is not None:
                 self._held[key] = None
                 self._remove(key)
@@ -89,17 +90,18 @@ class HostPool:
             if host is not None and claimable(host):
                 self._put(host)
 
-    def get(self, key: ObjectKey) -> PhysicalHost | None:
-        """The host when it is free: the shared view, not to be changed."""
+    def get(self, key: ObjectKey, requirements: Requirements) -> PhysicalHost | None:
+        """The host when it is free and fits: the shared view, not to be changed."""
         with self._lock:
-            return self._get(key)
+            return self._get(key, requirements)
 
-    def _get(self, key: ObjectKey) -> PhysicalHost | None:
+    def _get(self, key: ObjectKey, requirements: Requirements) -> PhysicalHost | None:
         if key not in self._free.get(key.namespace, {}):
             return None
         host = self._known(key)
-        if host is not None and claimable(host):
+        if host is not None and claimable(host) and requirements.met(host):
             return host
+        # What made it another is still to come here, and puts it where it belongs.
         self._remove(key)
         return None
 

@@ -41,7 +41,7 @@ class Cache:
         self._objects: dict[_Key, Object] = {}
         self._indexes: dict[str, Index] = {"namespace": Index(_namespace_of)}
         self._handlers: tuple[Handler, ...] = ()
-        # Keys whose state came from a write of ours and was not confirmed by the stream yet.
+        # Keys whose state was written or read by us and was not confirmed by the stream yet.
         self._ahead: dict[_Key, int] = {}
         self._stream_version = -1
         self._pending: deque[Callable[[], None]] = deque()
@@ -115,7 +115,9 @@ class Cache:
             known = _version_of(held) if held is not None else None
             if not self._synced.is_set() or version is None:
                 return False
-            if version <= (self._stream_version if held is None else known or -1):
+            if version <= (
+                self._stream_version if held is None else -1 if known is None else known
+            ):
                 return False
             if version > self._stream_version:
                 self._ahead[key] = version
@@ -127,6 +129,9 @@ class Cache:
         """Take the result of a list; what it lacks is gone."""
         version = version_number(resource_version)
         with self._lock:
+            if version is not None and version < self._stream_version:
+                # Of a server that was put back to an older state: our writes are undone, too.
+                self._ahead.clear()
             listed = {_key_of(obj): obj for obj in items}
             ahead = {
                 key: own

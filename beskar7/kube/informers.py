@@ -78,7 +78,7 @@ class SharedCaches:
         return max((r.cache.version for r in list(self._reflectors.values())), default=-1)
 
     def observe(self, kind: Kind, obj: Object) -> None:
-        """Show what a write of ours returned to the readers of the cache, if there is one."""
+        """Show what a write or a read of ours returned to the readers of the cache, if any."""
         reflector = self._reflectors.get(kind)
         if reflector is not None:
             reflector.cache.observe(obj)

@@ -14,6 +14,7 @@ from typing import Protocol
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import PhysicalHost
 from beskar7.controllers.claims import FIRST_BACKOFF, JITTER
+from beskar7.coordination.requirements import ANY
 from beskar7.coordination.selection import WINDOW
 from beskar7.kube.backoff import Exponential
 from scenarios.models.actor import Actor, World
@@ -160,17 +161,19 @@ class Manager(Actor):
     def _try_next(self, machine: ModelMachine, ranked: Iterator[PhysicalHost], tries: int) -> None:
         for host in ranked if tries else ():
             key = host.key
-            if key not in self._tried and self.view.pool.get(key) is not None:
+            if key not in self._tried and self.view.pool.get(key, ANY) is not None:
                 self._tried.add(key)
                 version = self.view.versions[key]
                 self.after(
                     self.api.half(), partial(self._write, machine, key, version, ranked, tries - 1)
                 )
                 return
-        failures = self._failures.get(machine, 0)
-        self._failures[machine] = failures + 1
-        rng = self.world.runtime.rng(f"claim-backoff/{self.world.key(machine)}")
-        delay = self._backoff.delay(failures, rng)
+        delay = FIRST_BACKOFF
+        if tries < self._tuning.claim_retry_limit:
+            failures = self._failures.get(machine, 0)
+            self._failures[machine] = failures + 1
+            rng = self.world.runtime.rng(f"claim-backoff/{self.world.key(machine)}")
+            delay = self._backoff.delay(failures, rng)
         # Every change of a machine brings it back, its own finalizer's, too: so the first time it
         # does not wait for the backoff's end.
         echo = self._echoes.pop(machine, None)

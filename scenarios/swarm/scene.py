@@ -15,8 +15,8 @@ class Scene:
     """``window``: seconds after the load's start in which things go wrong; then there is quiet.
 
     ``racks`` and ``vendors`` are those that have a host. ``machines`` are the load's, without
-    what acts create. ``lease``: seconds for which the managers' lease is
-    held, and ``retry`` those after which it is renewed or tried for.
+    what acts create. ``lease``: seconds for which the managers' lease is held, and ``retry`` those
+    after which it is renewed or tried for.
     """
 
     hosts: int

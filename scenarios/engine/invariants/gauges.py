@@ -20,12 +20,11 @@ from scenarios.engine.history import (
     state,
 )
 from scenarios.engine.inside import Life
+from scenarios.engine.invariants.calm import BLINDING
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 
 QUIET = 2.0
 """Seconds without a write after which a cache has heard of the last one."""
-BLIND = frozenset({"lose-event", "stale-list"})
-"""Faults by which a cache may be wrong until the next list, up to ten minutes later."""
 
 
 def gauges_agree(evidence: Evidence, rules: Rules) -> Judged:
@@ -110,7 +109,7 @@ def _at_rest(evidence: Evidence, aftermath: Aftermath) -> tuple[list[Object], li
         if window.fault.get("target") != "api":
             continue
         lasting = window.end is None or window.end > evidence.ended
-        if lasting or not BLIND.isdisjoint(window.kinds.values()):
+        if lasting or not BLINDING.isdisjoint(window.kinds.values()):
             return None
     found: dict[str, dict[str, Object]] = {PHYSICAL_HOST.kind: {}, BESKAR7_MACHINE.kind: {}}
     for kind, tracks in (

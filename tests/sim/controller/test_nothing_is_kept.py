@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sim
 MAPS = {
     ClaimsUnderWay: ("_since", "_active", "_put_off"),
     Handover: ("_since",),
-    Claims: ("_failures", "_tried", "_unanswered"),
+    Claims: ("_failures", "_tried", "_in_doubt"),
     WaitingMachines: ("_waiting", "_lengths"),
     ClaimCoordinator: ("_open", "_busy", "_failures", "_not_before"),
 }

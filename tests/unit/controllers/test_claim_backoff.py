@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from beskar7.api.errors import Conflict, Forbidden, Timeout
+from beskar7.api.errors import (
+    Conflict,
+    Forbidden,
+    ServiceUnavailable,
+    Timeout,
+    TooManyRequests,
+    Unauthorized,
+)
 from beskar7.api.meta import ObjectKey
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
 from beskar7.config import LeaseSettings, Tuning
-from beskar7.controllers.claims import Claims, Contended
+from beskar7.controllers.claims import FIRST_BACKOFF, Claims, Contended
 from beskar7.controllers.environment import Environment
 from beskar7.coordination.hostpool import HostPool
 from beskar7.flags import manager_settings
+from beskar7.kube.controller import TemporaryError
 from beskar7.metrics import Metrics
 from beskar7.runtime import LiveRuntime
 
@@ -48,12 +56,16 @@ def host(name: str) -> PhysicalHost:
 
 
 def claims(
-    tuning: Tuning, seed: int = 1, kube: Contested | None = None, taken: bool = False
+    tuning: Tuning,
+    seed: int = 1,
+    kube: Contested | None = None,
+    taken: bool = False,
+    hosts: int = 20,
 ) -> tuple[Claims, Contested, Metrics]:
     """``taken``: by what the cache says, which the pool has not heard of."""
     runtime, kube, metrics = LiveRuntime(seed), kube or Contested(), Metrics()
     pool = HostPool(runtime, lambda key: None if taken else host(key.name))
-    for number in range(20):
+    for number in range(hosts):
         pool.update(ObjectKey("default", f"h{number}"), host(f"h{number}"))
     env = Environment(runtime, kube, Silent(), metrics, lambda: tuning, lambda kind, obj: None)
     return Claims(env, pool, lambda key: [], lambda key: True, lambda: -1), kube, metrics
@@ -92,12 +104,6 @@ def test_a_host_that_a_worker_of_the_process_tries_is_not_tried_by_another():
     assert first not in others
 
 
-def test_a_host_that_is_known_to_be_taken_is_not_tried():
-    subject, kube, _ = claims(Tuning(), taken=True)
-    delays(subject, 1)
-    assert kube.tried == []
-
-
 class Silence(Contested):
     """An API that answers nothing, or what ``error`` says, until ``answers`` is set."""
 
@@ -134,6 +140,72 @@ def test_a_claim_that_was_refused_is_settled():
         with pytest.raises(Forbidden):
             subject.claim(machine("m"))
     assert len(set(kube.tried)) == 2
+
+
+@pytest.mark.parametrize("error", [TooManyRequests(""), Unauthorized(""), TemporaryError("")])
+def test_that_it_may_not_come_again_yet_says_nothing_of_the_first(error):
+    kube = Silence(Timeout("no answer"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    with pytest.raises(Timeout):
+        subject.claim(machine("m"))
+    kube.error = error
+    with pytest.raises(type(error)):
+        subject.claim(machine("m"))
+    kube.answers = True
+    assert subject.claim(machine("m")).name == kube.tried[0]
+
+
+def test_a_conflict_is_no_verdict_until_the_host_was_read():
+    class Unread(Contested):
+        def get(self, kind, namespace, name):
+            raise ServiceUnavailable("busy")
+
+    subject, kube, _ = claims(Tuning(selection_algorithm="round-robin"), kube=Unread())
+    for _ in range(2):
+        with pytest.raises(ServiceUnavailable):
+            subject.claim(machine("m"))
+    assert len(set(kube.tried)) == 1
+
+
+def test_what_comes_again_is_for_the_machine_as_it_is_by_then():
+    kube = Silence(Timeout("no answer"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    with pytest.raises(Timeout):
+        subject.claim(machine("m"))
+    kube.answers = True
+    edited = machine("m")
+    edited.spec["imageURL"] = "http://images.example/new.iso"
+    assert subject.claim(edited).spec["bootIsoSource"] == "http://images.example/new.iso"
+
+
+def test_a_doubt_ends_when_the_machine_is_seen_to_have_a_host():
+    kube = Silence(Timeout("no answer"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    with pytest.raises(Timeout):
+        subject.claim(machine("m"))
+    subject.settled(machine("m").key)
+    kube.answers = True
+    assert subject.claim(machine("m")).name != kube.tried[0]
+
+
+def test_who_finds_all_hosts_tried_by_others_comes_back_soon_however_often():
+    class Crossed(Contested):
+        def update(self, kind, obj):
+            if not self.tried:
+                self.tried.append(obj["metadata"]["name"])
+                self.waits = delays(subject, 20, "other")
+            return super().update(kind, obj)
+
+    subject, kube, _ = claims(Tuning(), kube=Crossed(), hosts=1)
+    delays(subject, 1)
+    assert kube.waits == [FIRST_BACKOFF] * 20
+
+
+def test_a_host_that_is_known_to_be_taken_is_not_tried():
+    subject, kube, _ = claims(Tuning(), taken=True)
+    delays(subject, 1)
+    assert subject.claim(machine("m")) is None
+    assert kube.tried == []
 
 
 @pytest.mark.parametrize("gone", ["deleted", "made anew"])

@@ -108,13 +108,27 @@ def test_a_host_is_not_handed_out_once_it_is_known_to_be_taken():
     first, second, third = pool.choose("deterministic", MACHINE, ANY, limit=3)
     newest[first.key] = host(int(first.name[-1]), "Provisioning")
     newest[third.key] = host(int(third.name[-1]), "Provisioning")
-    assert pool.get(third.key) is None
+    assert pool.get(third.key, ANY) is None
     assert pool.take("deterministic", MACHINE, ANY) is newest[second.key]
     assert pool.take("deterministic", MACHINE, ANY) is None
     pool.let_go(second.key)
     for key in (first.key, third.key):
         pool.update(key, newest[key])
     assert pool.choose("deterministic", MACHINE, ANY, limit=3) == [second]
+
+
+def test_a_host_that_fits_no_longer_is_not_handed_out():
+    newest = {host(number).key: host(number, tags=("gpu",)) for number in range(2)}
+    pool = HostPool(LiveRuntime(seed=1), newest.get)
+    for key, made in newest.items():
+        pool.update(key, made)
+    first, second = pool.choose("deterministic", MACHINE, GPU, limit=2)
+    changed = newest[first.key] = host(int(first.name[-1]))
+    assert pool.take("deterministic", MACHINE, GPU) == second
+    pool.update(first.key, changed)
+    assert pool.get(first.key, GPU) is None
+    pool.update(first.key, changed)
+    assert pool.get(first.key, ANY) == changed
 
 
 def test_round_robin_remembers_whose_turn_it_is():

@@ -134,6 +134,13 @@ def test_a_late_write_does_not_bring_back_what_the_watch_deleted(cache: Cache) -
     assert len(cache) == 0
 
 
+def test_a_server_put_back_to_an_older_state_undoes_our_writes(cache: Cache) -> None:
+    cache.replace([host("a", 90)], "90")
+    assert cache.observe(host("a", 100))
+    cache.replace([host("a", 40)], "50")
+    assert version(cache.peek("ns", "a")) == "40"
+
+
 def test_what_was_read_makes_good_a_lost_event(cache: Cache, heard: Heard) -> None:
     cache.replace([host("a", 1)], "1")
     cache.apply("ADDED", host("b", 20))  # the one that made a version 5 is lost

@@ -186,7 +186,8 @@ class Sight:
             value = total(sums, base.counters, what.series)
         if what.over is not None:
             whole = total(sums, base.counters, what.over)
-            value = value / whole if value is not None and whole else None
+            # What never happened has no series yet, where its family is there.
+            value = (value or 0.0) / whole if whole else None
         if value is None:
             return Seen(False, "no such sample" if what.over is None else "nothing to divide")
         shown = f"{value * 100:.3g}%" if what.over is not None else f"{value:.6g}"

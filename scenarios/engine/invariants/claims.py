@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from beskar7.api.kinds import PHYSICAL_HOST
+from beskar7.kube.objects import version_number
 from emulator.kube.store.writelog import WriteRecord
 from emulator.linearizability import UNKNOWN, Operation, Undecided, linearizable
 from scenarios.engine.calls import CLAIMED_BY, Call
@@ -71,6 +72,9 @@ def claim_history(evidence: Evidence, rules: Rules) -> Judged:
     return Judged(found, sum(map(len, hosts.values())))
 
 
+NEWS = 2.0
+"""Seconds after which a manager has heard of a write, unless its watch is kept from telling."""
+
 Deed = tuple[str, str, str]
 """Host, the owner that a write leaves, and whose claim it says was the last."""
 Effects = dict[Deed, list[WriteRecord]]
@@ -96,13 +100,19 @@ def _deed(call: Call) -> Deed:
 
 def belied(call: Call, effects: Effects) -> bool:
     """Whether this claim was refused, and its machine has the host all the same: by this claim, or
-    by a dead manager's that was under way at the same time. Who reads anew cannot tell these."""
+    by a dead manager's that was under way at the same time, or so shortly before that its manager
+    named an older version. Who reads anew cannot tell these."""
     if call.kind != PHYSICAL_HOST.kind or call.verb != "update" or not call.owner:
         return False
     if call.outcome not in REFUSED:
         return False
     done = effects.get(_deed(call), ())
-    return any(call.start <= record.time <= call.end for record in done)
+    sent = version_number(call.sent)
+    return any(
+        call.start - NEWS <= record.time <= call.end
+        and (sent or 0) < (version_number(record.resource_version) or 0)
+        for record in done
+    )
 
 
 def _operations(

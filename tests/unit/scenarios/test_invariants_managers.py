@@ -105,8 +105,8 @@ def test_a_refused_claim_may_count_that_of_a_dead_manager_for_the_same_machine(l
         looked = logs.looked(calls=[*died, late], b=life(told))
         assert CLAIMS not in details(counters_agree(looked, RULES))
     other = replace(late, claimed_by="m2", owner="uid-m2")
-    after = replace(late, start=late.end, end=late.end + 1.0)
-    # Another machine's; one that was counted; one that could have been read before.
+    after = replace(late, start=late.end + 3.0, end=late.end + 4.0)
+    # Another machine's; one that was counted; one that was heard of long before.
     for known in ([*died, other], [*calls, late], [*died, after]):
         looked = logs.looked(calls=known, b=life(claims(1)))
         assert CLAIMS in details(counters_agree(looked, RULES))

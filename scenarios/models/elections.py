@@ -83,15 +83,14 @@ class Election:
 
     def _awaits(self, member: str) -> None:
         """When the lease that it saw is over, it reads it once more and writes its name."""
-        due = self._members[member] + self._lease.lease_duration
+        seen = self._members[member]
+        due = seen + self._lease.lease_duration
         seconds = due - self._env.now + self._call() + self._latency.half(self._rng)
-        after(self._env, seconds, partial(self._tries, member))
+        after(self._env, seconds, partial(self._tries, member, seen))
 
-    def _tries(self, member: str) -> None:
-        if self.holder or member not in self._members:
-            return
+    def _tries(self, member: str, seen: float) -> None:
         # It may have seen another one lead, and die, since it began to wait.
-        if self._env.now >= self._members[member] + self._lease.lease_duration:
+        if not self.holder and self._members.get(member) == seen:
             self.gaps.append(self._env.now - self._killed_at)
             self._take(member)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from beskar7.api.kinds import HOST_CLAIM
 from beskar7.config import ConfigError, Tuning
 from beskar7.flags import manager_settings
 from emulator.bmc.log import BmcEvent, BmcRecord
 from scenarios.engine.evidence import Evidence
 from scenarios.engine.fitness import requirements
-from scenarios.engine.history import Track, consumer_uid, state
+from scenarios.engine.history import Track, consumer_uid, dig, state
 from scenarios.engine.invariants.calm import Span, calm_spans, longest_calm
 from scenarios.engine.invariants.verdict import Judged, Rules, Violation
 from scenarios.engine.machinetimes import machine_times
@@ -57,8 +58,14 @@ def oldest_first(evidence: Evidence, rules: Rules) -> Judged:
     """Of machines that require the same and wait, the one that was created first is served first.
 
     Judged while neither the API nor the managers are disturbed, for those that waited before the
-    host became free; the API tells ages in whole seconds.
+    host became free; the API tells ages in whole seconds. A claim that the coordinator has lost
+    once comes after those of its minute that it has not.
     """
+    lost = {
+        record.name
+        for record in evidence.history.writes
+        if record.kind == HOST_CLAIM.kind and dig(record.object, "status", "retries")
+    }
     spans = calm_spans(evidence)
     history = evidence.history
     rows = sorted(machine_times(evidence), key=lambda row: row.created)
@@ -77,6 +84,8 @@ def oldest_first(evidence: Evidence, rules: Rules) -> Judged:
         for older in rows:
             if older.created > row.created - AGE_SECONDS:
                 break
+            if older.name in lost:
+                continue
             until = min(t for t in (older.claimed, older.deletion, calm) if t is not None)
             if wishes[older.uid] == wishes[row.uid] and until > row.claimed + SAME_MOMENT:
                 text = f"got {row.host} before {older.name}, which waited since {older.created:.1f}"

@@ -185,6 +185,13 @@ class Logs:
 
         return self._write(time, "Beskar7Machine", name, "default", change, object_uid=uid(name))
 
+    def host_claim(self, time: float, machine: str, retries: int) -> WriteRecord:
+        def change(obj: dict[str, Any]) -> None:
+            obj["metadata"].setdefault("finalizers", [])
+            obj["status"] = {"phase": "Pending", "retries": retries}
+
+        return self._write(time, "HostClaim", machine, "default", change, object_uid="c" + machine)
+
     def lease(self, time: float, holder: str, duration: int = 4) -> WriteRecord:
         def change(obj: dict[str, Any]) -> None:
             obj["metadata"].setdefault("finalizers", [])

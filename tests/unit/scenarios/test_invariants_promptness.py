@@ -95,6 +95,13 @@ def test_who_came_later_is_not(logs: Any) -> None:
     assert "m2 got h1 before m1, which waited since 10.0" in violation.detail
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_claim_that_was_lost_comes_after_those_that_were_not(logs: Any, retries: int) -> None:
+    """Seed 4831."""
+    logs.host_claim(15.0, "m1", retries)
+    assert len(waiting(logs, "m2", "m1").violations) == (retries == 0)
+
+
 def test_a_fleet_with_work_to_do_does_not_stand_still(logs: Any) -> None:
     logs.claimed()
     logs.request("h2", 2.0, 20.0)  # of another BMC, whose operation holds the only slot

@@ -151,8 +151,8 @@ class Claims:
 
     def forget(self, machine: ObjectKey) -> None:
         """The machine is gone, and with it what its claims went through."""
+        self.settled(machine)
         self._failures.pop(machine, None)
-        self._in_doubt.pop(machine, None)
         self._env.runtime.forget_rng(_stream(machine))
 
     def _backoff(self, machine: Beskar7Machine) -> float:

@@ -120,14 +120,21 @@ def _no_lease_is_renewed(dice: Dice, scene: Scene, found: Rarities) -> None:
         found.faults.append(slow | moment)
 
 
+def _succession(comes: float, death: float) -> list[Timed]:
+    """A manager comes, and then the leader dies: so there are as many as before, and at no moment
+    fewer than the other acts count on."""
+    return [
+        (comes, {"start_manager": {}}),
+        (death, {"kill_manager": {"target": "leader-first"}}),
+    ]
+
+
 def _claims_outlive_their_manager(dice: Dice, scene: Scene, found: Rarities) -> None:
     """They are on their way for longer than anybody waits, and meet those of the next leader."""
     if not scene.elects:
         return
     death = dice.log(0.05, 2.0)
-    # As many managers as before, and at no moment fewer than the other acts count on.
-    found.acts.append((0.01, {"start_manager": {}}))
-    found.acts.append((death, {"kill_manager": {"target": "leader-first"}}))
+    found.acts += _succession(0.01, death)
     mean = scene.lease * dice.log(0.3, 3.0)
     fault = {
         "target": "api",
@@ -157,12 +164,10 @@ def _the_next_leader_sees_old_hosts(dice: Dice, scene: Scene, found: Rarities) -
     found.faults.append({**hosts, "kind": "lose-event"})
     machines = {"create_machines": {"count": dice.whole(1, scene.hosts)}}
     given_back = {"count": dice.whole(1, scene.hosts), "which": "provisioned-first"}
-    # As many managers as before, and at no moment fewer than the other acts count on.
     found.acts += [
+        *_succession(claims - 0.1, death),
         (max(0.1, claims - dice.log(0.2, 5.0)), {"delete_machines": given_back}),
-        (claims - 0.1, {"start_manager": {}}),
         (claims, machines),
-        (death, {"kill_manager": {"target": "leader-first"}}),
         (death + scene.lease + dice.log(1.0, 30.0), machines),
     ]
 

@@ -133,6 +133,15 @@ def test_a_claim_without_an_answer_is_made_again_until_it_has_one():
     assert subject.claim(machine("m")).name != claimed.name, "it is settled"
 
 
+def in_doubt() -> tuple[Claims, Silence]:
+    """A first claim for machine m has got no answer."""
+    kube = Silence(Timeout("no answer"))
+    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
+    with pytest.raises(Timeout):
+        subject.claim(machine("m"))
+    return subject, kube
+
+
 def test_a_claim_that_was_refused_is_settled():
     kube = Silence(Forbidden("not this host"))
     subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
@@ -144,10 +153,7 @@ def test_a_claim_that_was_refused_is_settled():
 
 @pytest.mark.parametrize("error", [TooManyRequests(""), Unauthorized(""), TemporaryError("")])
 def test_that_it_may_not_come_again_yet_says_nothing_of_the_first(error):
-    kube = Silence(Timeout("no answer"))
-    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
-    with pytest.raises(Timeout):
-        subject.claim(machine("m"))
+    subject, kube = in_doubt()
     kube.error = error
     with pytest.raises(type(error)):
         subject.claim(machine("m"))
@@ -168,10 +174,7 @@ def test_a_conflict_is_no_verdict_until_the_host_was_read():
 
 
 def test_what_comes_again_is_for_the_machine_as_it_is_by_then():
-    kube = Silence(Timeout("no answer"))
-    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
-    with pytest.raises(Timeout):
-        subject.claim(machine("m"))
+    subject, kube = in_doubt()
     kube.answers = True
     edited = machine("m")
     edited.spec["imageURL"] = "http://images.example/new.iso"
@@ -179,10 +182,7 @@ def test_what_comes_again_is_for_the_machine_as_it_is_by_then():
 
 
 def test_a_doubt_ends_when_the_machine_is_seen_to_have_a_host():
-    kube = Silence(Timeout("no answer"))
-    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
-    with pytest.raises(Timeout):
-        subject.claim(machine("m"))
+    subject, kube = in_doubt()
     subject.settled(machine("m").key)
     kube.answers = True
     assert subject.claim(machine("m")).name != kube.tried[0]
@@ -210,10 +210,7 @@ def test_a_host_that_is_known_to_be_taken_is_not_tried():
 
 @pytest.mark.parametrize("gone", ["deleted", "made anew"])
 def test_a_claim_without_an_answer_is_forgotten_with_its_machine(gone):
-    kube = Silence(Timeout("no answer"))
-    subject, _, _ = claims(Tuning(selection_algorithm="round-robin"), kube=kube)
-    with pytest.raises(Timeout):
-        subject.claim(machine("m"))
+    subject, kube = in_doubt()
     if gone == "deleted":
         subject.forget(machine("m").key)
     kube.answers = True

@@ -148,7 +148,7 @@ class Term:
             self._env,
             self._pool,
             self._views.hosts_of,
-            self._requests.revoke,
+            self._requests.let_go,
             self._caches.newest,
         )
         handover = Handover(

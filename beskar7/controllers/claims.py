@@ -49,18 +49,18 @@ class Claims:
         env: Environment,
         pool: HostPool,
         named: Callable[[ObjectKey], Sequence[PhysicalHost]],
-        revoke: Callable[[ObjectKey], bool],
+        may_go: Callable[[PhysicalHost], bool],
         newest: Callable[[], int],
     ) -> None:
         """``named`` reads from a cache the hosts whose consumerRef has a machine's name.
 
-        ``revoke`` stops BMC writes to a host; False while one is under way. ``newest``: the
+        ``may_go`` stops BMC writes to a host; False while one is under way. ``newest``: the
         highest resourceVersion that the server is known to have reached.
         """
         self._env = env
         self._pool = pool
         self._named = named
-        self._revoke = revoke
+        self._may_go = may_go
         self._newest = newest
         self._failures: dict[ObjectKey, int] = {}
         self._lock = env.runtime.lock()
@@ -292,7 +292,7 @@ class Claims:
             self._let_go(self._env.copy(host), f"machine {machine}, which is gone")
 
     def _let_go(self, host: PhysicalHost, owner: str) -> None:
-        if not self._revoke(host.key):
+        if not self._may_go(host):
             raise TemporaryError(f"host {host.key}: a BMC write is under way", RELEASE_RETRY)
         host.release(rfc3339(self._env.runtime.wall()))
         self._env.kube.update(PHYSICAL_HOST, host.raw)

@@ -145,7 +145,7 @@ class HostReconciler:
         return host.consumer_uid not in ("", found.uid)
 
     def _release_orphan(self, host: PhysicalHost) -> Result:
-        if not self._requests.revoke(host.key):
+        if not self._requests.let_go(host):
             return Result(requeue_after=RELEASE_RETRY)
         owner = host.consumer_key
         host.release(rfc3339(self._env.runtime.wall()))

@@ -8,7 +8,7 @@ from beskar7.api.durations import parse_duration
 from beskar7.api.kinds import CONFIG_MAP, LEASE
 from beskar7.config import CONFIG_MAP_NAME, Tuning
 from scenarios.engine.evidence import Aftermath, Evidence
-from scenarios.engine.history import LEASE_NAME, dig
+from scenarios.engine.history import LEASE_NAME, MANAGER_AGENT, dig
 
 Spans = list[tuple[float, float]]
 """From when until when, by ``runtime.now()``, in order."""
@@ -36,12 +36,24 @@ def certain_spans(evidence: Evidence, aftermath: Aftermath, *, at_most: bool) ->
 
 
 def lost_terms(evidence: Evidence, manager: str) -> list[float]:
-    """When somebody, maybe the same manager, took the lease that had run out in its hands."""
-    return [
+    """When somebody led, maybe the same manager again, after a term of ``manager`` was over.
+
+    Others may lead once the lease has run out in its hands. The manager itself gave up when it
+    could not renew it before the deadline, and may have taken it again while it still lasted.
+    """
+    deadline = min(_deadlines(evidence))
+    found = [
         new.time
         for old, new in pairwise(evidence.history.leases)
-        if old.holder == manager and new.holder and new.time >= old.time + old.duration
+        if old.holder == manager and new.holder
+        if new.time >= old.time + (deadline if new.holder == manager else old.duration)
     ]
+    if evidence.aftermath is not None:
+        # Its deadline counts from when it asked, which only its own client knows.
+        spans = certain_spans(evidence, evidence.aftermath, at_most=False)
+        own = spans.get(MANAGER_AGENT + manager, [])
+        found += [began for _, (began, _) in pairwise(own)]
+    return sorted(found)
 
 
 def within(spans: Spans, start: float, end: float) -> bool:

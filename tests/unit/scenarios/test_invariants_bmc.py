@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,6 +146,30 @@ def test_a_successor_rests_from_its_own_term_on(logs: Any) -> None:
     logs.request("h1", 14.5, 16.0, operation=TWO, agent=SUCCESSOR)
     (violation,) = bmc_cooldown(logs.evidence(), RULES).violations
     assert "9.500 s" in violation.detail
+
+
+@pytest.mark.parametrize(("led_again", "held"), [(9.0, False), (12.0, True)])
+def test_who_could_not_renew_in_time_left_its_requests_and_may_lead_again(
+    logs: Any, led_again: float, held: bool
+) -> None:
+    """Its deadline is 10 s, the lease lasts 15."""
+    logs.lease(0.0, "a", 15)
+    logs.request("h1", 5.0, 14.0, operation=ONE)
+    logs.lease(led_again, "a", 15)
+    logs.request("h1", 22.0, 23.0, operation=TWO)
+    assert (bmc_cooldown(logs.evidence(), RULES).violations == []) is held
+
+
+def test_a_term_counts_from_when_its_renewal_was_asked_for(logs: Any) -> None:
+    logs.lease(0.0, "a", 15)
+    logs.lease(9.0, "a", 15)
+    logs.request("h1", 9.5, 20.0, operation=ONE)
+    logs.lease(13.0, "a", 15)
+    logs.request("h1", 23.5, 24.0, operation=TWO)
+    assert len(bmc_cooldown(logs.evidence(), RULES).violations) == 1
+    calls = logs.answered()
+    calls[1] = replace(calls[1], start=2.0, end=9.1)
+    assert bmc_cooldown(logs.looked(calls=calls), RULES).violations == []
 
 
 def test_a_request_that_outlives_its_term_is_no_second_operation(logs: Any) -> None:

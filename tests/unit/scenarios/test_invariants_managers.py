@@ -238,3 +238,13 @@ def test_no_container_outgrows_the_world_and_no_task_its_beginning(logs: Any) ->
     evidence = logs.looked(a=life(tasks={"reflector": 3}))
     evidence.baseline.lives["a"] = life(tasks={"reflector": 1})
     assert "run 3 tasks reflector" in details(nothing_kept(evidence, RULES))
+
+
+@pytest.mark.parametrize(("workers", "held"), [(10, True), (11, False)])
+def test_a_manager_may_begin_with_the_default_number_of_reconcilers(
+    logs: Any, workers: int, held: bool
+) -> None:
+    """Its ConfigMap could not be read then."""
+    evidence = logs.looked(a=life(tasks={"physicalhost/manager": workers}))
+    evidence.baseline.lives["a"] = life(tasks={"physicalhost/manager": 2})
+    assert (details(nothing_kept(evidence, RULES)) == "") is held

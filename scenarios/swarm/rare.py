@@ -158,10 +158,7 @@ def _the_next_leader_sees_old_hosts(dice: Dice, scene: Scene, found: Rarities) -
     death = claims + dice.log(0.1, 1.0)
     # A lease is renewed, and found to be free, within one retry period.
     age = scene.lease + scene.retry + death - claims
-    hosts = {"target": "api", "select": {"kinds": ["PhysicalHost"]}, "start": span(death)}
-    hosts["duration"] = span(scene.lease + 2 * scene.retry + dice.log(0.5, 10.0))
-    found.faults.append({**hosts, "kind": "stale-list", "age": span(age)})
-    found.faults.append({**hosts, "kind": "lose-event"})
+    found.faults += _old_hosts(dice, scene, death, age)
     machines = {"create_machines": {"count": dice.whole(1, scene.hosts)}}
     given_back = {"count": dice.whole(1, scene.hosts), "which": "provisioned-first"}
     found.acts += [
@@ -170,6 +167,34 @@ def _the_next_leader_sees_old_hosts(dice: Dice, scene: Scene, found: Rarities) -
         (claims, machines),
         (death + scene.lease + dice.log(1.0, 30.0), machines),
     ]
+
+
+def _the_next_leader_sees_hosts_being_cleaned(dice: Dice, scene: Scene, found: Rarities) -> None:
+    """It lists them as they were then; but machines waited for them, and have them by now."""
+    if not scene.elects:
+        return
+    given_back = 2 * scene.retry + dice.log(4.0, 15.0)
+    # Of a clean-up under way, for BMCs are slow until then, and within one retry period.
+    seen = given_back + scene.retry + dice.log(0.2, 2.0)
+    death = seen + dice.log(5.0, 30.0)
+    slow = {"distribution": "constant", "mean": span(dice.log(0.2, 1.0))}
+    times = {"start": span(given_back), "duration": span(seen - given_back)}
+    found.faults.append({"kind": "latency", "latency": slow, **times})
+    found.faults += _old_hosts(dice, scene, death, scene.lease + scene.retry + death - seen)
+    machines = {"create_machines": {"count": dice.whole(scene.hosts, 2 * scene.hosts)}}
+    released = {"count": dice.whole(1, scene.hosts), "which": "provisioned-first"}
+    found.acts += [
+        *_succession(given_back - 0.1, death),
+        (given_back, {"delete_machines": released}),
+        (given_back, machines),
+    ]
+
+
+def _old_hosts(dice: Dice, scene: Scene, death: float, age: float) -> list[dict[str, Any]]:
+    """Who leads after that death lists hosts of so many seconds ago, and no watch tells more."""
+    hosts = {"target": "api", "select": {"kinds": ["PhysicalHost"]}, "start": span(death)}
+    hosts["duration"] = span(scene.lease + 2 * scene.retry + dice.log(0.5, 10.0))
+    return [{**hosts, "kind": "stale-list", "age": span(age)}, {**hosts, "kind": "lose-event"}]
 
 
 def _the_api_restarts_again_and_again(dice: Dice, scene: Scene, found: Rarities) -> None:
@@ -217,6 +242,7 @@ EVENTS: tuple[Callable[[Dice, Scene, Rarities], None], ...] = (
     _no_lease_is_renewed,
     _claims_outlive_their_manager,
     _the_next_leader_sees_old_hosts,
+    _the_next_leader_sees_hosts_being_cleaned,
     _the_api_restarts_again_and_again,
     _a_clock_is_years_off,
     _the_queue_is_tiny,
@@ -230,4 +256,5 @@ SELDOM_MET = (
     _no_lease_is_renewed,
     _claims_outlive_their_manager,
     _the_next_leader_sees_old_hosts,
+    _the_next_leader_sees_hosts_being_cleaned,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from beskar7.api.errors import ApiError, NotFound
+from beskar7.api.errors import ApiError, Conflict, NotFound
 from beskar7.api.kinds import (
     BESKAR7_CLUSTER,
     BESKAR7_MACHINE,
@@ -148,7 +148,7 @@ class Term:
             self._env,
             self._pool,
             self._views.hosts_of,
-            self._requests.let_go,
+            self._requests.revoke,
             self._caches.newest,
         )
         handover = Handover(
@@ -172,9 +172,9 @@ class Term:
             lambda machine: self._cluster_controllers.owner_of(machine),
             require_owner=settings.require_owner_machine,
         )
-        self._host_controller = self._controller("physicalhost", self._host_reconciler.reconcile)
+        self._host_controller = self._controller(PHYSICAL_HOST, self._host_reconciler.reconcile)
         self._machine_controller = self._controller(
-            "beskar7machine", self._machine_reconciler.reconcile
+            BESKAR7_MACHINE, self._machine_reconciler.reconcile
         )
         self._cluster_controllers = ClusterControllers(
             self._env,
@@ -192,12 +192,18 @@ class Term:
         )
         self._wire()
 
-    def _controller(self, name: str, reconcile: Reconcile) -> Controller:
+    def _controller(self, kind: Kind, reconcile: Reconcile) -> Controller:
+        name = kind.kind.lower()
+
         def bounded(request: Request) -> Result:
             timeout = self._configuration.tuning.reconcile_timeout
             limit = Deadline(self._runtime, timeout, f"reconcile of {name} {request}")
             with about(**self._views.subject(name, request)), within(limit):
-                return reconcile(request)
+                try:
+                    return reconcile(request)
+                except Conflict:
+                    self._env.look_again(kind, request)
+                    raise
 
         return Controller(
             self._runtime,

@@ -25,7 +25,6 @@ from beskar7.coordination.operations import (
 from beskar7.coordination.pool import OperationPool, OperationTimedOut, PoolSettings
 from beskar7.coordination.queue import ProvisioningQueue
 from beskar7.kube.backoff import Exponential
-from beskar7.kube.controller import TemporaryError
 from beskar7.redfish.port import (
     Bmc,
     BmcBusy,
@@ -149,12 +148,7 @@ class BmcRequests:
         attempt: int = 1,
         resumed: bool = False,
     ) -> None:
-        """Queue an operation; nothing is done when the host has one.
-
-        Raises:
-            QueueFullError: there is no room for it.
-            TemporaryError: it writes, and the host is being given back.
-        """
+        """Queue an operation. Raises QueueFullError; nothing is done when the host has one."""
         tuning = self._env.tuning()
         now = self._env.runtime.now()
         if kind is OperationKind.VERIFY:
@@ -180,8 +174,8 @@ class BmcRequests:
         if former not in (None, operation.bmc):
             self._forget_bmc(host.namespace, former)
         # Known before a worker can begin, so that a revocation cannot miss it.
-        if kind.writes and not self._grants.add(host, grant):
-            raise TemporaryError(f"host {host.key} is being given back")
+        if kind.writes:
+            self._grants.add(host.key, grant)
         self._measure(host.namespace)
         taken = False
         try:
@@ -207,13 +201,6 @@ class BmcRequests:
         self.pool.withdraw(host)
         return self._grants.revoke(host)
 
-    def let_go(self, host: PhysicalHost) -> bool:
-        """``revoke``, before an update that gives the host back: at this version none can be asked
-        for again, for nobody knows when such an update is carried out.
-        """
-        self.pool.withdraw(host.key)
-        return self._grants.bar(host)
-
     def outcome(self, host: ObjectKey) -> Outcome | None:
         """How the host's last operation ended, until ``settled``."""
         return self._outcomes.get(host)
@@ -227,7 +214,7 @@ class BmcRequests:
         self.pool.withdraw(host)
         self._outcomes.pop(host, None)
         self._verifying_since.pop(host, None)
-        self._grants.forget(host)
+        self._grants.revoke(host)
         self._env.runtime.forget_rng(_operation_stream(host))
         self._forget_bmc(host.namespace, self._bmcs.pop(host, None))
 

@@ -261,13 +261,12 @@ class ClaimCoordinator:
     def _refresh(self, claim: HostClaim) -> bool:
         """Read the claim anew, so that it is not served on stale knowledge."""
         try:
-            raw = self._env.kube.get(HOST_CLAIM, claim.namespace, claim.name)
+            self._env.look(HOST_CLAIM, claim.key)
         except NotFound:
             return False  # the watch will tell; until then rest
         except ApiError as error:
             log.warning("claim %s: %s", claim.key, error)
             return False
-        self._env.observe(HOST_CLAIM, raw)
         return True
 
 

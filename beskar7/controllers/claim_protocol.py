@@ -148,11 +148,9 @@ class ClaimProtocol:
     def _host_of(self, claim: HostClaim) -> PhysicalHost | None:
         """The assigned host from the server; None when it is gone, or another of its name."""
         try:
-            raw = self._env.kube.get(PHYSICAL_HOST, claim.namespace, claim.host_key.name)
+            host = PhysicalHost(self._env.look(PHYSICAL_HOST, claim.host_key))
         except NotFound:
             return None
-        self._env.observe(PHYSICAL_HOST, raw)
-        host = PhysicalHost(raw)
         if host.uid != claim.host_uid:
             return None
         seen = version_number(host.resource_version)

@@ -49,18 +49,18 @@ class Claims:
         env: Environment,
         pool: HostPool,
         named: Callable[[ObjectKey], Sequence[PhysicalHost]],
-        may_go: Callable[[PhysicalHost], bool],
+        revoke: Callable[[ObjectKey], bool],
         newest: Callable[[], int],
     ) -> None:
         """``named`` reads from a cache the hosts whose consumerRef has a machine's name.
 
-        ``may_go`` stops BMC writes to a host; False while one is under way. ``newest``: the
+        ``revoke`` stops BMC writes to a host; False while one is under way. ``newest``: the
         highest resourceVersion that the server is known to have reached.
         """
         self._env = env
         self._pool = pool
         self._named = named
-        self._may_go = may_go
+        self._revoke = revoke
         self._newest = newest
         self._failures: dict[ObjectKey, int] = {}
         self._lock = env.runtime.lock()
@@ -217,9 +217,7 @@ class Claims:
         """
         reason = "already_claimed"
         try:
-            raw = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
-            self._env.observe(PHYSICAL_HOST, raw)
-            fresh = PhysicalHost(raw)
+            fresh = PhysicalHost(self._env.look(PHYSICAL_HOST, host.key))
             if fresh.consumer_uid == machine.uid:
                 return self._env.copy(fresh)
             if claimable(fresh):
@@ -292,10 +290,14 @@ class Claims:
             self._let_go(self._env.copy(host), f"machine {machine}, which is gone")
 
     def _let_go(self, host: PhysicalHost, owner: str) -> None:
-        if not self._may_go(host):
+        if not self._revoke(host.key):
             raise TemporaryError(f"host {host.key}: a BMC write is under way", RELEASE_RETRY)
         host.release(rfc3339(self._env.runtime.wall()))
-        self._env.kube.update(PHYSICAL_HOST, host.raw)
+        try:
+            self._env.kube.update(PHYSICAL_HOST, host.raw)
+        except Conflict:
+            self._env.look_again(PHYSICAL_HOST, host.key)
+            raise
         self._env.recorder.event(host.raw, "Normal", "Released", f"Released by {owner}")
         log.info("released host %s of %s", host.key, owner)
 

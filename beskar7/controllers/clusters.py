@@ -11,6 +11,7 @@ from beskar7.api.kinds import (
     BESKAR7_MACHINE_TEMPLATE,
     CAPI_CLUSTER,
     PHYSICAL_HOST,
+    Kind,
 )
 from beskar7.api.meta import ObjectKey, View
 from beskar7.api.resources import Beskar7Machine, PhysicalHost
@@ -34,7 +35,7 @@ class ClusterControllers:
         env: Environment,
         caches: SharedCaches,
         owners: SharedCaches,
-        controller: Callable[[str, Reconcile], Controller],
+        controller: Callable[[Kind, Reconcile], Controller],
         wake_machine: Callable[[ObjectKey], None],
         *,
         require_owner: bool,
@@ -56,9 +57,9 @@ class ClusterControllers:
             self._control_plane,
             require_owner=require_owner,
         )
-        self.clusters = controller("beskar7cluster", clusters.reconcile)
+        self.clusters = controller(BESKAR7_CLUSTER, clusters.reconcile)
         templates = TemplateReconciler(env, self._template, self._clones)
-        self.templates = controller("beskar7machinetemplate", templates.reconcile)
+        self.templates = controller(BESKAR7_MACHINE_TEMPLATE, templates.reconcile)
         self.clusters.watch(self._clusters)
         self.templates.watch(self._templates)
         self._hosts.on_change(self._host_changed)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from beskar7.api import conditions
+from beskar7.api.errors import ApiError
 from beskar7.api.kinds import Kind
-from beskar7.api.meta import View
+from beskar7.api.meta import ObjectKey, View
 from beskar7.api.objects import Object, copy_json
 from beskar7.config import Tuning
 from beskar7.kube.port import Kube
@@ -16,6 +18,8 @@ from beskar7.kube.recorder import Recorder
 from beskar7.metrics import Metrics
 from beskar7.runtime import Runtime
 from beskar7.tracing import NoTracer, Tracer
+
+log = logging.getLogger(__name__)
 
 V = TypeVar("V", bound=View)
 
@@ -36,6 +40,20 @@ class Environment:
     tuning: Callable[[], Tuning]
     observe: Callable[[Kind, Object], None]
     tracer: Tracer = field(default_factory=NoTracer)
+
+    def look(self, kind: Kind, key: ObjectKey) -> Object:
+        """The object as the server has it, which the caches see, too. Raises ApiError."""
+        raw = self.kube.get(kind, key.namespace, key.name)
+        self.observe(kind, raw)
+        return raw
+
+    def look_again(self, kind: Kind, key: ObjectKey) -> None:
+        """After a conflict: the cache may have missed an event, and would not know until the next
+        list."""
+        try:
+            self.look(kind, key)
+        except ApiError as error:
+            log.info("%s %s had a conflict, and cannot be read: %s", kind.kind, key, error)
 
     @staticmethod
     def copy(view: V) -> V:

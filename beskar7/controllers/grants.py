@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from beskar7.api.meta import ObjectKey
-from beskar7.api.resources import PhysicalHost
 from beskar7.runtime import Runtime
 
 
@@ -56,17 +55,11 @@ class Grants:
     def __init__(self, runtime: Runtime) -> None:
         self._lock = runtime.lock()
         self._grants: dict[ObjectKey, list[Grant]] = {}
-        self._barred: dict[ObjectKey, str] = {}
-        """The resourceVersion at which each host was last asked to be given back."""
 
-    def add(self, host: PhysicalHost, grant: Grant) -> bool:
-        """False: at this version nobody may write to it any more."""
+    def add(self, host: ObjectKey, grant: Grant) -> None:
         with self._lock:
-            if self._barred.get(host.key) == host.resource_version:
-                return False
-            held = [former for former in self._grants.get(host.key, ()) if not former.spent]
-            self._grants[host.key] = [*held, grant]
-            return True
+            held = [former for former in self._grants.get(host, ()) if not former.spent]
+            self._grants[host] = [*held, grant]
 
     def drop(self, host: ObjectKey, grant: Grant) -> None:
         """The operation is over."""
@@ -78,23 +71,7 @@ class Grants:
     def revoke(self, host: ObjectKey) -> bool:
         """No write to this host begins after this; False while one is under way."""
         with self._lock:
-            return self._revoke(host)
-
-    def bar(self, host: PhysicalHost) -> bool:
-        """``revoke``, and no more grants for the host as it is: an update that gives it back may be
-        carried out from now on, at any time, until something else has changed it."""
-        with self._lock:
-            self._barred[host.key] = host.resource_version
-            return self._revoke(host.key)
-
-    def forget(self, host: ObjectKey) -> None:
-        """The host is gone."""
-        with self._lock:
-            self._barred.pop(host, None)
-            self._revoke(host)
-
-    def _revoke(self, host: ObjectKey) -> bool:
-        held = [grant for grant in self._grants.pop(host, ()) if not grant.revoke()]
-        if held:
-            self._grants[host] = held
-        return not held
+            held = [grant for grant in self._grants.pop(host, ()) if not grant.revoke()]
+            if held:
+                self._grants[host] = held
+            return not held

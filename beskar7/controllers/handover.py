@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from beskar7.api.errors import AlreadyExists, Conflict, NotFound
@@ -82,9 +83,7 @@ class Handover:
             claim = HostClaim(self._env.kube.create(HOST_CLAIM, new_claim(machine).raw))
         except AlreadyExists:
             # The cache was behind, or a machine of this name has just gone.
-            raw = self._env.kube.get(HOST_CLAIM, machine.namespace, machine.name)
-            self._env.observe(HOST_CLAIM, raw)
-            return HostClaim(raw)
+            return HostClaim(self._env.look(HOST_CLAIM, machine.key))
         self._since[machine.key] = (claim.resource_version, self._env.runtime.now())
         log.info("machine %s hands its claim over", machine.key)
         return claim
@@ -184,8 +183,5 @@ class Handover:
         raise TemporaryError(f"claim {machine.key} is opened anew", RETRY)
 
     def _refresh(self, key: ObjectKey) -> None:
-        try:
-            raw = self._env.kube.get(HOST_CLAIM, key.namespace, key.name)
-        except NotFound:
-            return
-        self._env.observe(HOST_CLAIM, raw)
+        with suppress(NotFound):
+            self._env.look(HOST_CLAIM, key)

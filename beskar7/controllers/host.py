@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 QUEUE_FULL_DELAY = 5.0
 """Seconds until rejected work comes back; the documented retry of a contended claim (U20)."""
 
+OWNER_GOES_DELAY = 5.0
+"""Seconds until a host is looked at again that its machine will have given back by then."""
+
 
 class HostReconciler:
     """One host a call; many calls at once, never two for one host."""
@@ -100,6 +103,9 @@ class HostReconciler:
         later = Result(requeue_after=step.look_again)
         if step.operation is None:
             return later
+        going = TemporaryError(f"host {host.key}: its machine goes", OWNER_GOES_DELAY)
+        if step.operation.writes and self._owner_goes(host):
+            raise going
         try:
             self._requests.submit(
                 host, step.operation, delay=step.delay, attempt=step.attempt, resumed=step.resumed
@@ -113,6 +119,10 @@ class HostReconciler:
                 f"Provisioning queue is full ({error}); trying again in {QUEUE_FULL_DELAY:g}s",
             )
             return Result(requeue_after=QUEUE_FULL_DELAY)
+        if step.operation.writes and self._owner_goes(host):
+            # Whoever released the host meanwhile did not find the operation in the queue yet.
+            self._requests.revoke(host.key)
+            raise going
         return later
 
     def _retrying(self, host: PhysicalHost, outcome: Outcome | None) -> bool:
@@ -128,6 +138,14 @@ class HostReconciler:
         self._lifecycle.retry_now(host.key)
         self._requests.trust(host)
         return True
+
+    def _owner_goes(self, host: PhysicalHost) -> bool:
+        """Whether its release may be on its way: then nothing may begin in its owner's name."""
+        key = host.consumer_key
+        machine = None if key is None else self._machine(key)
+        if machine is None or machine.uid != host.consumer_uid:
+            return False
+        return machine.deleting or machine.host_name not in ("", host.name)
 
     def _orphaned(self, host: PhysicalHost) -> bool:
         """Whether its owner is gone without having released it, by the API server's word."""
@@ -145,7 +163,7 @@ class HostReconciler:
         return host.consumer_uid not in ("", found.uid)
 
     def _release_orphan(self, host: PhysicalHost) -> Result:
-        if not self._requests.let_go(host):
+        if not self._requests.revoke(host.key):
             return Result(requeue_after=RELEASE_RETRY)
         owner = host.consumer_key
         host.release(rfc3339(self._env.runtime.wall()))
@@ -173,9 +191,8 @@ class HostReconciler:
         """
         if self._confirmed.get(host.key) == host.resource_version:
             return
-        raw = self._env.kube.get(PHYSICAL_HOST, host.namespace, host.name)
-        self._env.observe(PHYSICAL_HOST, raw)
-        if PhysicalHost(raw).resource_version != host.resource_version:
+        found = PhysicalHost(self._env.look(PHYSICAL_HOST, host.key))
+        if found.resource_version != host.resource_version:
             raise TemporaryError(f"host {host.key}: the server has another version")
         self._confirmed[host.key] = host.resource_version
 

@@ -23,6 +23,7 @@ def bmc_exclusive(evidence: Evidence, rules: Rules) -> Judged:
     Reads count: a BMC has one small processor, and what is read while another operation writes
     may be neither the state before nor the one after.
     """
+    lost = lost_terms(evidence)
     found: list[Violation] = []
     cases = 0
     for host, operations in group_all(evidence.requests).items():
@@ -30,7 +31,7 @@ def bmc_exclusive(evidence: Evidence, rules: Rules) -> Judged:
         longest = operations[0]
         for operation in operations[1:]:
             notice = CLOSE_NOTICE_SECONDS if longest.latest.status == 0 else 0.0
-            left = _known_end(evidence, longest, longest.requests, operation)
+            left = _known_end(lost, longest, longest.requests, operation)
             if operation.touched < left - notice:
                 under_way = [r for r in longest.requests if r.end > operation.touched]
                 during = next((r for r in under_way if r.start <= operation.touched), None)
@@ -57,13 +58,14 @@ def bmc_exclusive(evidence: Evidence, rules: Rules) -> Judged:
 
 def bmc_cooldown(evidence: Evidence, rules: Rules) -> Judged:
     """An operation's first write comes no sooner than the cooldown after the one before it."""
+    lost = lost_terms(evidence)
     found: list[Violation] = []
     cases = 0
     for host, operations in group(evidence.requests).items():
         cooldown = rules.cooldowns.get(host, 0.0)
         for before, after in pairwise(operations):
             cases += 1
-            rest = after.start - _known_end(evidence, before, before.writes, after)
+            rest = after.start - _known_end(lost, before, before.writes, after)
             notice = CLOSE_NOTICE_SECONDS if before.last.status == 0 else 0.0
             if rest + notice < cooldown:
                 found.append(
@@ -81,7 +83,10 @@ def bmc_cooldown(evidence: Evidence, rules: Rules) -> Judged:
 
 
 def _known_end(
-    evidence: Evidence, before: Operation, requests: list[BmcRecord], after: Operation
+    lost: dict[str, list[float]],
+    before: Operation,
+    requests: list[BmcRecord],
+    after: Operation,
 ) -> float:
     """When ``before`` was over, as far as the manager of ``after`` can know.
 
@@ -89,7 +94,7 @@ def _known_end(
     the one that leads by then, be it the same again, cannot tell. Its own term is what it can
     count from.
     """
-    takeovers = [time for time in lost_terms(evidence, before.manager) if time <= after.touched]
+    takeovers = [time for time in lost.get(before.manager, ()) if time <= after.touched]
     return max(
         min(
             request.end,

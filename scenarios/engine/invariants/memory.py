@@ -52,7 +52,9 @@ def nothing_kept(evidence: Evidence, rules: Rules) -> Judged:
         kept = (*_leaks(life, gone, long_gone), *_left_running(life, gone))
         for machine, text in (*kept, *_crowds(life, objects, before)):
             found.append(Violation("nothing-kept", "", machine, look.time, f"{identity} {text}"))
-    for text in _tasks(list(baseline.lives.values()), list(living.values())):
+    troubled = any(window.fault.get("target") == "api" for window in evidence.faults)
+    least = Tuning().max_concurrent_reconciles if troubled else 0
+    for text in _tasks(list(baseline.lives.values()), list(living.values()), least):
         found.append(Violation("nothing-kept", "", "", look.time, text))
     if all(life.alive for life in look.lives.values()):
         for stream in look.streams:
@@ -101,13 +103,16 @@ def _crowds(life: Life, objects: int, before: Counter[str]) -> Iterator[tuple[st
             yield "", f"holds {count} entries in {where}, with {objects} hosts and machines"
 
 
-def _tasks(before: list[Life], now: list[Life]) -> Iterator[str]:
-    """Tasks of one name, over all managers: not more than there were, or than each could have."""
+def _tasks(before: list[Life], now: list[Life], least: int) -> Iterator[str]:
+    """Tasks of one name, over all managers: not more than there were, or than each could have.
+
+    ``least``: as many reconcilers as that each may have, whatever there was before.
+    """
     most, all_before = _most(life.tasks for life in before), _sum(life.tasks for life in before)
     for name, count in _sum(life.tasks for life in now).items():
         each = most[name]
         if name.partition("/")[0] in RECONCILERS:
-            each = max(each, Tuning().max_concurrent_reconciles)
+            each = max(each, least)
         limit = max(all_before[name], each * len(now))
         if limit and count > limit and name not in BMC_TASKS:
             yield f"the managers run {count} tasks {name}; before the load they ran {limit} at most"

@@ -259,6 +259,7 @@ def no_release_in_mid_write(evidence: Evidence, rules: Rules) -> Judged:
         if request.action and 200 <= request.status < 300 and header.consumer:
             key = request.host, request.agent, header.consumer
             writes.setdefault(key, []).append(request)
+    lost = lost_terms(evidence)
     found: list[Violation] = []
     cases = 0
     for track in evidence.history.hosts.values():
@@ -267,10 +268,10 @@ def no_release_in_mid_write(evidence: Evidence, rules: Rules) -> Judged:
             if not owner or consumer_uid(after.object) or after.object is None:
                 continue
             cases += 1
+            terms = lost.get(after.client.removeprefix(MANAGER_AGENT), ())
             for request in writes.get((track.name, after.client, owner), ()):
                 if request.start < after.time < request.end and not any(
-                    request.start <= lost <= after.time
-                    for lost in lost_terms(evidence, after.client.removeprefix(MANAGER_AGENT))
+                    request.start <= lost_at <= after.time for lost_at in terms
                 ):
                     name = evidence.history.machine_name(owner) or owner
                     text = (

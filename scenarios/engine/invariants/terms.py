@@ -35,25 +35,24 @@ def certain_spans(evidence: Evidence, aftermath: Aftermath, *, at_most: bool) ->
     return found
 
 
-def lost_terms(evidence: Evidence, manager: str) -> list[float]:
-    """When somebody led, maybe the same manager again, after a term of ``manager`` was over.
+def lost_terms(evidence: Evidence) -> dict[str, list[float]]:
+    """When somebody led, maybe the same manager again, after a term was over; by whose it was.
 
     Others may lead once the lease has run out in its hands. The manager itself gave up when it
     could not renew it before the deadline, and may have taken it again while it still lasted.
     """
     deadline = min(_deadlines(evidence))
-    found = [
-        new.time
-        for old, new in pairwise(evidence.history.leases)
-        if old.holder == manager and new.holder
-        if new.time >= old.time + (deadline if new.holder == manager else old.duration)
-    ]
+    found: dict[str, list[float]] = {}
+    for old, new in pairwise(evidence.history.leases):
+        lasts = deadline if new.holder == old.holder else old.duration
+        if old.holder and new.holder and new.time >= old.time + lasts:
+            found.setdefault(old.holder, []).append(new.time)
     if evidence.aftermath is not None:
         # Its deadline counts from when it asked, which only its own client knows.
-        spans = certain_spans(evidence, evidence.aftermath, at_most=False)
-        own = spans.get(MANAGER_AGENT + manager, [])
-        found += [began for _, (began, _) in pairwise(own)]
-    return sorted(found)
+        for client, spans in certain_spans(evidence, evidence.aftermath, at_most=False).items():
+            began = [start for _, (start, _) in pairwise(spans)]
+            found.setdefault(client.removeprefix(MANAGER_AGENT), []).extend(began)
+    return {manager: sorted(times) for manager, times in found.items()}
 
 
 def within(spans: Spans, start: float, end: float) -> bool:

@@ -14,6 +14,7 @@ from beskar7.api.kinds import (
     PHYSICAL_HOST,
     SECRET,
 )
+from beskar7.controllers.host import HostReconciler
 
 pytestmark = pytest.mark.sim
 
@@ -143,3 +144,28 @@ def test_a_paused_cluster_stops_its_machines_and_only_them(in_world, how):
         driver.until(lambda: driver.phases() == ["Provisioned"] * 2, "resumed", limit=60)
 
     in_world(body, hosts=2)
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["looks", "does-not-look"])
+def test_nothing_begins_for_an_owner_that_gives_its_host_back(in_world, monkeypatch, looks):
+    """The update that does so takes seconds, and the host is looked at again meanwhile."""
+    if not looks:
+        monkeypatch.setattr(HostReconciler, "_owner_goes", lambda self, host: False)
+
+    def body(driver) -> None:
+        select = {"kinds": ["PhysicalHost"], "verbs": ["update"]}
+        slow = {"kind": "delay", "latency": {"distribution": "constant", "mean": 5.0}}
+        driver.create_machines(1)
+        driver.until(lambda: driver.states() == ["Provisioning"], "claimed")
+        driver.world.add_fault({"id": "slow", "target": "api", "select": select} | slow)
+        driver.kube.delete(BESKAR7_MACHINE, "default", "machine-001")
+        driver.runtime.sleep(1)
+        assert driver.owners(), "it is not given back yet"
+        before = driver.world.bmc_log(0, 0)[0][-1].seq
+        woken = {"metadata": {"labels": {"a": "b"}}}
+        driver.kube.patch(SECRET, "default", "bmc-credentials", woken)
+        driver.until(lambda: not driver.owners(), "given back")
+        asked = [record for record in driver.world.bmc_log(0, 0)[0] if record.seq > before]
+        assert (asked == []) is looks
+
+    in_world(body, hosts=1, config={"provisioning.bmcCooldownPeriod": "1s"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beskar7.api.errors import ServiceUnavailable
-from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST
+from beskar7.api.kinds import BESKAR7_MACHINE, PHYSICAL_HOST, SECRET
 
 pytestmark = pytest.mark.sim
 
@@ -156,5 +156,26 @@ def test_a_host_that_becomes_free_wakes_the_machine_that_waits_longest(in_world)
         }
         assert 0 < claimed - freed < 0.5, "woken, not found by the next look after a minute"
         assert driver.machines()["machine-003"]["status"]["phase"] == "Pending"
+
+    in_world(body, hosts=1)
+
+
+def test_who_missed_a_change_looks_after_the_conflict_and_not_at_the_next_list(in_world):
+    """That would be ten minutes later."""
+
+    def body(driver) -> None:
+        deaf = {"kind": "lose-event", "select": {"kinds": ["PhysicalHost"]}}
+        driver.world.add_fault({"id": "deaf", "target": "api"} | deaf)
+        changed = {"metadata": {"labels": {"example.com/changed": "unseen"}}}
+        driver.kube.patch(PHYSICAL_HOST, "default", "host-001", changed)
+        driver.runtime.sleep(1)
+        credentials = driver.kube.patch(SECRET, "default", "bmc-credentials", changed)
+        version = credentials["metadata"]["resourceVersion"]
+
+        def proven() -> bool:
+            (host,) = driver.hosts().values()
+            return host["status"]["goodCredentials"]["secretVersion"] == version
+
+        driver.until(proven, "asked with the new Secret", limit=30)
 
     in_world(body, hosts=1)

@@ -241,10 +241,14 @@ def test_no_container_outgrows_the_world_and_no_task_its_beginning(logs: Any) ->
 
 
 @pytest.mark.parametrize(("workers", "held"), [(10, True), (11, False)])
-def test_a_manager_may_begin_with_the_default_number_of_reconcilers(
+def test_who_cannot_read_its_config_map_begins_with_the_default_number_of_reconcilers(
     logs: Any, workers: int, held: bool
 ) -> None:
-    """Its ConfigMap could not be read then."""
-    evidence = logs.looked(a=life(tasks={"physicalhost/manager": workers}))
-    evidence.baseline.lives["a"] = life(tasks={"physicalhost/manager": 2})
-    assert (details(nothing_kept(evidence, RULES)) == "") is held
+    def judged() -> str:
+        evidence = logs.looked(a=life(tasks={"physicalhost/manager": workers}))
+        evidence.baseline.lives["a"] = life(tasks={"physicalhost/manager": 2})
+        return details(nothing_kept(evidence, RULES))
+
+    assert "tasks physicalhost/manager" in judged(), "nothing kept it from reading"
+    logs.faults.append(FaultWindow({"id": "f", "kind": "partition", "target": "api"}, 0.0, 1.0))
+    assert (judged() == "") is held

@@ -282,7 +282,7 @@ class Claims:
             if owner.get("kind") != BESKAR7_MACHINE.kind or host.consumer_uid in ("", uid):
                 continue
             try:
-                bearer = self._env.kube.get(BESKAR7_MACHINE, machine.namespace, machine.name)
+                bearer = self._env.look(BESKAR7_MACHINE, machine)
                 if bearer["metadata"]["uid"] == host.consumer_uid:
                     continue
             except NotFound:

@@ -103,9 +103,8 @@ class HostReconciler:
         later = Result(requeue_after=step.look_again)
         if step.operation is None:
             return later
-        going = TemporaryError(f"host {host.key}: its machine goes", OWNER_GOES_DELAY)
-        if step.operation.writes and self._owner_goes(host):
-            raise going
+        if step.operation.writes:
+            self._ask_owner(host)
         try:
             self._requests.submit(
                 host, step.operation, delay=step.delay, attempt=step.attempt, resumed=step.resumed
@@ -119,10 +118,9 @@ class HostReconciler:
                 f"Provisioning queue is full ({error}); trying again in {QUEUE_FULL_DELAY:g}s",
             )
             return Result(requeue_after=QUEUE_FULL_DELAY)
-        if step.operation.writes and self._owner_goes(host):
+        if step.operation.writes:
             # Whoever released the host meanwhile did not find the operation in the queue yet.
-            self._requests.revoke(host.key)
-            raise going
+            self._ask_owner(host)
         return later
 
     def _retrying(self, host: PhysicalHost, outcome: Outcome | None) -> bool:
@@ -139,9 +137,19 @@ class HostReconciler:
         self._requests.trust(host)
         return True
 
+    def _ask_owner(self, host: PhysicalHost) -> None:
+        """Let nothing begin in an owner's name whose release of the host may be on its way.
+
+        Raises:
+            TemporaryError: it may be; what was asked for is taken back.
+        """
+        if self._owner_goes(host):
+            self._requests.revoke(host.key)
+            raise TemporaryError(f"host {host.key}: its machine goes", OWNER_GOES_DELAY)
+
     def _owner_goes(self, host: PhysicalHost) -> bool:
-        """Whether its release may be on its way: then nothing may begin in its owner's name."""
-        key = host.consumer_key
+        """Whether its machine goes, or has another host, by the cache that a release goes by."""
+        key = _machine_of(host)
         machine = None if key is None else self._machine(key)
         if machine is None or machine.uid != host.consumer_uid:
             return False
@@ -149,15 +157,14 @@ class HostReconciler:
 
     def _orphaned(self, host: PhysicalHost) -> bool:
         """Whether its owner is gone without having released it, by the API server's word."""
-        key = host.consumer_key
-        if key is None or (host.consumer or {}).get("kind") != BESKAR7_MACHINE.kind:
+        key = _machine_of(host)
+        if key is None:
             return False
-        namespace = key.namespace or host.namespace
-        known = self._machine(ObjectKey(namespace, key.name))
+        known = self._machine(key)
         if known is not None and host.consumer_uid in ("", known.uid):
             return False
         try:
-            found = Beskar7Machine(self._env.kube.get(BESKAR7_MACHINE, namespace, key.name))
+            found = Beskar7Machine(self._env.look(BESKAR7_MACHINE, key))
         except NotFound:
             return True
         return host.consumer_uid not in ("", found.uid)
@@ -200,3 +207,11 @@ class HostReconciler:
         self._lifecycle.forget(key)
         self._requests.forget(key)
         self._confirmed.pop(key, None)
+
+
+def _machine_of(host: PhysicalHost) -> ObjectKey | None:
+    """The machine that owns the host, if a machine does."""
+    key = host.consumer_key
+    if key is None or (host.consumer or {}).get("kind") != BESKAR7_MACHINE.kind:
+        return None
+    return ObjectKey(key.namespace or host.namespace, key.name)

@@ -265,10 +265,17 @@ class MachineReconciler:
         self._env.condition(machine, conditions.INFRASTRUCTURE_READY, True)
 
     def _delete(self, machine: Beskar7Machine) -> Result:
-        """Release first, then let go: cleaning the host does not need its machine."""
-        if machine.has_finalizer(MACHINE_FINALIZER):
+        """Release first, then let go: cleaning the host does not need its machine.
+
+        A claim may have been on its way when our finalizer went, or before it was there, and
+        somebody else's finalizer may keep the machine for long.
+        """
+        ours = machine.has_finalizer(MACHINE_FINALIZER)
+        claimed = self._handover.find(machine.key) or self._claims.known(machine)
+        if ours or claimed is not None:
             self._handover.withdraw(machine)
             self._claims.release(machine)
+        if ours:
             machine.remove_finalizer(MACHINE_FINALIZER)
             self._env.kube.update(BESKAR7_MACHINE, machine.raw)
         self._forget(machine.key)

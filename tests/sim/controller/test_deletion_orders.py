@@ -14,6 +14,8 @@ from beskar7.api.kinds import (
     PHYSICAL_HOST,
     SECRET,
 )
+from beskar7.api.meta import rfc3339
+from beskar7.api.resources import MACHINE_FINALIZER, Beskar7Machine, PhysicalHost
 from beskar7.controllers.host import HostReconciler
 
 pytestmark = pytest.mark.sim
@@ -169,3 +171,21 @@ def test_nothing_begins_for_an_owner_that_gives_its_host_back(in_world, monkeypa
         assert (asked == []) is looks
 
     in_world(body, hosts=1, config={"provisioning.bmcCooldownPeriod": "1s"})
+
+
+def test_a_claim_that_comes_too_late_is_undone_though_others_keep_the_machine(in_world):
+    """Our finalizer is gone already, another one is there."""
+
+    def body(driver) -> None:
+        provision_one(driver)
+        kept = {"metadata": {"finalizers": ["beskar7.example/backup", MACHINE_FINALIZER]}}
+        driver.kube.patch(BESKAR7_MACHINE, "default", "machine-001", kept)
+        driver.kube.delete(BESKAR7_MACHINE, "default", "machine-001")
+        driver.until(lambda: driver.states() == ["Available"], "cleaned")
+        host = PhysicalHost(driver.hosts()["host-001"])
+        host.claim(Beskar7Machine(driver.machines()["machine-001"]), rfc3339(driver.runtime.wall()))
+        driver.kube.update(PHYSICAL_HOST, host.raw)
+        driver.until(lambda: not driver.owners(), "released", limit=10)
+        driver.until(lambda: driver.states() == ["Available"], "available", limit=60)
+
+    in_world(body, hosts=1)

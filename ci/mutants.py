@@ -7,7 +7,7 @@ Each defect of ``tests/sim/mutants/*.yaml`` is planted in turn, and seeds are pl
 starting point on until one fails with the defect and holds without it. The short form first plays
 the seeds that are on record; a defect that is not found there is hunted anew. With ``--minutes``
 nothing is begun after that time, and what was not found by then is said to be open. Exits 1 when a
-defect was not found in ``--most`` seeds, or fewer than ``--least`` were found at all.
+defect was found from no start in ``--most`` seeds, or fewer than ``--least`` were found at all.
 """
 
 from __future__ import annotations
@@ -160,6 +160,7 @@ def report(chase: Chase, least: int, seconds: float) -> int:
     found = {name for name, _ in chase.caught}
     open_hunts = [hunt for hunt in chase.hunts if hunt not in chase.caught]
     missed = [hunt for hunt in open_hunts if chase.tried[hunt] >= chase.most]
+    lost = [name for name, _ in missed if name not in found]
     print(f"\n{len(found)} defects found; {chase.played} runs in {seconds:.0f} s")
     for hunt in open_hunts:
         how = "NOT FOUND" if hunt in missed else "open, time is over"
@@ -168,7 +169,7 @@ def report(chase: Chase, least: int, seconds: float) -> int:
         print(f"seeds that fail without a defect, and count for none: {sorted(chase.unsound)}")
     if len(found) < least:
         print(f"at least {least} have to be found")
-    return 1 if missed or len(found) < least else 0
+    return 1 if lost or len(found) < least else 0
 
 
 def write(chase: Chase) -> None:

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from guidetrial import blockrun, blocks, catalogue, page, players  # noqa: E402 # found above
-from guidetrial.kept import Figures, Results, code_state  # noqa: E402
-from guidetrial.model import Claim  # noqa: E402
+from guidetrial.kept import Figures, Results, code_state  # noqa: E402 # found above
+from guidetrial.model import Claim  # noqa: E402 # found above
 
 
 class InputError(Exception):

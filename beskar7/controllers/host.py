@@ -104,7 +104,7 @@ class HostReconciler:
         if step.operation is None:
             return later
         if step.operation.writes:
-            self._ask_owner(host)
+            self._check_owner(host)
         try:
             self._requests.submit(
                 host, step.operation, delay=step.delay, attempt=step.attempt, resumed=step.resumed
@@ -120,7 +120,7 @@ class HostReconciler:
             return Result(requeue_after=QUEUE_FULL_DELAY)
         if step.operation.writes:
             # Whoever released the host meanwhile did not find the operation in the queue yet.
-            self._ask_owner(host)
+            self._check_owner(host)
         return later
 
     def _retrying(self, host: PhysicalHost, outcome: Outcome | None) -> bool:
@@ -137,7 +137,7 @@ class HostReconciler:
         self._requests.trust(host)
         return True
 
-    def _ask_owner(self, host: PhysicalHost) -> None:
+    def _check_owner(self, host: PhysicalHost) -> None:
         """Let nothing begin in an owner's name whose release of the host may be on its way.
 
         Raises:

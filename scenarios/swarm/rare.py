@@ -173,20 +173,21 @@ def _the_next_leader_sees_hosts_being_cleaned(dice: Dice, scene: Scene, found: R
     """It lists them as they were then; but machines waited for them, and have them by now."""
     if not scene.elects:
         return
-    given_back = 2 * scene.retry + dice.log(4.0, 15.0)
-    # Of a clean-up under way, for BMCs are slow until then, and within one retry period.
-    seen = given_back + scene.retry + dice.log(0.2, 2.0)
+    deleted = 2 * scene.retry + dice.log(4.0, 15.0)
+    # Of a clean-up under way, for BMCs are slow until then. When the next leader lists hosts is not
+    # known to within two retry periods.
+    seen = deleted + scene.retry + dice.log(0.2, 2.0)
     death = seen + dice.log(5.0, 30.0)
     slow = {"distribution": "constant", "mean": span(dice.log(0.2, 1.0))}
-    times = {"start": span(given_back), "duration": span(seen - given_back)}
+    times = {"start": span(deleted), "duration": span(seen - deleted)}
     found.faults.append({"kind": "latency", "latency": slow, **times})
     found.faults += _old_hosts(dice, scene, death, scene.lease + scene.retry + death - seen)
     machines = {"create_machines": {"count": dice.whole(scene.hosts, 2 * scene.hosts)}}
-    released = {"count": dice.whole(1, scene.hosts), "which": "provisioned-first"}
+    given_back = {"count": dice.whole(1, scene.hosts), "which": "provisioned-first"}
     found.acts += [
-        *_succession(given_back - 0.1, death),
-        (given_back, {"delete_machines": released}),
-        (given_back, machines),
+        *_succession(deleted - 0.1, death),
+        (deleted, {"delete_machines": given_back}),
+        (deleted, machines),
     ]
 
 

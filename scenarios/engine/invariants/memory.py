@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from beskar7.api.kinds import (
+    BESKAR7_CLUSTER,
+    BESKAR7_MACHINE,
+    BESKAR7_MACHINE_TEMPLATE,
+    PHYSICAL_HOST,
+)
 from beskar7.config import Tuning
 from beskar7.kube.reflector import RELIST_SECONDS
 from scenarios.engine.evidence import Evidence
@@ -26,9 +32,11 @@ is a document of some twenty fields, in views of which each cache holds one. Or 
 before the load, when its size is the configuration's."""
 BMC_TASKS = ("bmc-worker", "bmc-suspect")
 """Tasks of the operation pool, whose numbers the configuration bounds."""
-RECONCILERS = ("beskar7machine", "physicalhost", "beskar7cluster", "beskar7machinetemplate")
-"""Controllers. A manager that cannot read its ConfigMap when it begins to lead has as many workers
-for each as by default, and those that become too many stay until they had something to do."""
+RECONCILED = (BESKAR7_CLUSTER, BESKAR7_MACHINE, BESKAR7_MACHINE_TEMPLATE, PHYSICAL_HOST)
+RECONCILERS = tuple(kind.kind.lower() for kind in RECONCILED)
+"""Controllers are named for their kind. A manager that cannot read its ConfigMap when it begins to
+lead has as many workers for each as by default, and those that become too many stay until they had
+something to do."""
 
 
 def nothing_kept(evidence: Evidence, rules: Rules) -> Judged:

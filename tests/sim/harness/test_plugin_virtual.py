@@ -94,7 +94,9 @@ def test_a_failure_shows_cause_timeline_and_how_to_have_it_again(run: pytest.Pyt
     names = {path.name for path in folder.iterdir()}
     assert {"report.html", "result.json", "timeline.txt", "writes.jsonl.gz", "replay.txt"} <= names
     kept = json.loads((folder / "result.json").read_text())
-    assert kept["trace_hash"] == re.search(r"trace hash: (\w+)", said).group(1)  # type: ignore[union-attr]
+    hashed = re.search(r"trace hash: (\w+)", said)
+    assert hashed is not None
+    assert kept["trace_hash"] == hashed.group(1)
     assert "failed" in kept["shortfalls"][0]
     found = {
         item.get("name"): item.get("value") for item in ET.parse("report.xml").iter("property")

@@ -37,7 +37,7 @@ def test_a_defect_is_in_the_code_while_it_is_planted_and_no_longer(name: str) ->
 
 
 def test_a_planted_defect_works_on_whoever_holds_the_function() -> None:
-    machine = Waiting(None, Requirements(), since=0.0)  # type: ignore[arg-type]
+    machine = Waiting(None, Requirements(), since=0.0)  # type: ignore[arg-type] # no machine
     held = machine.priority
     assert held(600.0) > BASE + 50
     edit = Edit("beskar7.coordination.claimqueue:Waiting.priority", "BASE + int(age / MINUTE)", "7")
@@ -67,10 +67,10 @@ def test_probes_name_what_a_run_comes_across_and_change_nothing() -> None:
         assert not wanted.simple
         assert reached == set()
         assert wanted.hopeless(()) == ""
-        order = Waiting(None, wanted, since=1.0).priority  # type: ignore[arg-type]
+        order = Waiting(None, wanted, since=1.0).priority  # type: ignore[arg-type] # no machine
         assert order(1.0) == BASE
     with probed(known.values()) as reached, pytest.raises(AttributeError):
-        Waiting(None, wanted, since=1.0).order(1.0)  # type: ignore[arg-type]
+        Waiting(None, wanted, since=1.0).order(1.0)  # type: ignore[arg-type] # no machine
     assert reached == {"claims-served-last-first"}
 
 

@@ -138,7 +138,7 @@ def test_what_fails_the_test_is_searched_anew_with_more_room(
     honest = planning.verify
 
     def slower(*args: object, **kwargs: object) -> object:
-        found = honest(*args, **kwargs)  # type: ignore[arg-type]
+        found = honest(*args, **kwargs)  # type: ignore[arg-type] # passed on
         outcomes = tuple(
             replace(each, values=(each.values[0] * 1.5, *each.values[1:]))
             for each in found.outcomes

@@ -72,7 +72,7 @@ def test_a_planted_defect_is_found_and_shrunk(monkeypatch: Any, tmp_path: Path) 
     source, target = tmp_path / SCENARIO, tmp_path / f"cooldown-{found.seed}.yaml"
     source.write_bytes(files[SCENARIO])
     args = {"what": str(source), "seed": found.seed, "runs": 40, "to": target}
-    assert shrinkcommand.run(type("Arguments", (), args)) == 0  # type: ignore[arg-type]
+    assert shrinkcommand.run(type("Arguments", (), args)) == 0  # type: ignore[arg-type] # as parsed
     small = read_document(str(target))
     assert len(small.get("faults", [])) + len(small.get("acts", [])) <= 2
     assert small["world"]["hosts"]["count"] <= 2

@@ -114,7 +114,9 @@ def test_a_fraction_is_that_share_rounded_and_at_least_one(
 
 
 def test_another_seed_or_id_chooses_others_and_a_larger_share_holds_the_smaller() -> None:
-    choose = lambda fraction, salt: Select(fraction=fraction).choose(POPULATION, salt)  # noqa: E731
+    def choose(fraction: float, salt: str) -> frozenset[str]:
+        return Select(fraction=fraction).choose(POPULATION, salt)
+
     assert choose(0.25, "1/f") != choose(0.25, "2/f")
     assert choose(0.25, "1/f") != choose(0.25, "1/g")
     assert choose(0.25, "1/f") < choose(0.5, "1/f")

@@ -48,7 +48,10 @@ Events = list[tuple[float, str, str]]
 
 def make(power: str = "Off", durations: Fixed | None = None) -> tuple[Machine, Events]:
     events: Events = []
-    emit = lambda time, kind, detail: events.append((time, kind, detail))  # noqa: E731
+
+    def emit(time: float, kind: str, detail: str) -> None:
+        events.append((time, kind, detail))
+
     return Machine(durations or Fixed(), emit, power, 0.0), events
 
 

@@ -79,7 +79,7 @@ def curve(name: str, *means: float) -> Curve:
 
 
 def judged(kind: str, *found: Curve, **more: object) -> Found:
-    judgement = find(Rule(kind, "queue_seconds.p95", **more), found)  # type: ignore[arg-type]
+    judgement = find(Rule(kind, "queue_seconds.p95", **more), found)  # type: ignore[arg-type] # of many types
     assert judgement is not None
     return judgement
 

@@ -49,8 +49,10 @@ def test_a_line_that_was_broken_off_is_left_out(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_other_files_are_refused_with_the_line(tmp_path_factory: object, content: bytes) -> None:
-    path = tmp_path_factory.mktemp("runs") / "runs.jsonl"  # type: ignore[attr-defined]
+def test_other_files_are_refused_with_the_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("runs") / "runs.jsonl"
     path.write_bytes(content + b"\n")
     with pytest.raises(RunsError, match=r"runs\.jsonl:1: is not a run"):
         read_runs(path)

@@ -71,7 +71,7 @@ def test_a_stack_belongs_to_its_record() -> None:
         raise RuntimeError("broken")
     except RuntimeError:
         failed = record("failed", 1764232086.0, {}, logging.ERROR)
-        failed.exc_info = sys.exc_info()  # type: ignore[attr-defined]
+        failed.exc_info = sys.exc_info()  # type: ignore[attr-defined] # as logging has it
     lines = ConsoleFormatter(LogSettings()).format(failed).splitlines()
     lines.append(ConsoleFormatter(LogSettings()).format(record("next", 1764232087.0, {})))
     first, second = read_lines(lines)

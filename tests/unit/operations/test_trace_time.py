@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 
 def entry(at: float, kind: str, **more: object) -> Entry:
-    return Entry(at, True, "log", kind, "", **more)  # type: ignore[arg-type]
+    return Entry(at, True, "log", kind, "", **more)  # type: ignore[arg-type] # of many types
 
 
 def phases(entries: list[Entry], end: float, told_from: float = 0.0) -> dict[str, float]:

@@ -148,9 +148,9 @@ def test_any_values_can_be_drawn(
 ) -> None:
     columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
     series = Series("s", *columns)  # type: ignore[arg-type]  # generated
-    axes = [Axis("a", "seconds", each) for each in (x, y)]  # type: ignore[arg-type]
+    axes = [Axis("a", "seconds", each) for each in (x, y)]  # type: ignore[arg-type] # parametrized
     value = axes[1] if kind == "heat" else None
-    plot = Plot("p", axes[0], axes[1], [series], kind, value)  # type: ignore[arg-type]
+    plot = Plot("p", axes[0], axes[1], [series], kind, value)  # type: ignore[arg-type] # parametrized
     picture = ElementTree.fromstring(export.svg(plot))
     assert not any("nan" in text or "inf" in text for text in _attributes(picture))
 
@@ -158,7 +158,7 @@ def test_any_values_can_be_drawn(
 @given(st.lists(st.floats(0, 1e6), max_size=60), SCALE, st.sampled_from(["ecdf", "distribution"]))
 def test_any_samples_can_be_drawn(samples: list[float], scale: str, kind: str) -> None:
     axis = Axis("a", "seconds", scale)  # type: ignore[arg-type]  # sampled
-    plot = Plot("p", axis, Axis(""), [Series("s", samples)], kind)  # type: ignore[arg-type]
+    plot = Plot("p", axis, Axis(""), [Series("s", samples)], kind)  # type: ignore[arg-type] # parametrized
     picture = ElementTree.fromstring(export.svg(plot))
     assert not any("nan" in text or "inf" in text for text in _attributes(picture))
 

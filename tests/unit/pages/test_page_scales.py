@@ -30,7 +30,7 @@ def test_ticks_enclose_the_range_and_are_few(low: float, width: float, unit: str
 def test_every_value_has_a_place_in_order(
     values: list[float], scale: str, unit: str, round_up: bool
 ) -> None:
-    found = fit(Axis("", unit, scale), values, round_up=round_up, air=0.02)  # type: ignore[arg-type]
+    found = fit(Axis("", unit, scale), values, round_up=round_up, air=0.02)  # type: ignore[arg-type] # parametrized
     places = [found.place(value) for value in sorted(values)]
     assert places == sorted(places)
     assert all(0 <= place <= FULL for place in places)
@@ -71,7 +71,7 @@ def test_a_logarithm_has_its_own_ticks() -> None:
     ],
 )
 def test_values_read_well(value: float | None, unit: str, text: str) -> None:
-    assert said(value, unit) == text  # type: ignore[arg-type]
+    assert said(value, unit) == text  # type: ignore[arg-type] # parametrized
 
 
 def test_no_interval_is_said_of_a_single_run() -> None:

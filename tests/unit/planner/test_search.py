@@ -83,7 +83,7 @@ def test_an_exchange_pays_where_costs_are_close(total: int, other: float) -> Non
         return values["a"] + values["b"] >= total
 
     of = space({"a": 20, "b": 20}, {"a": 1.0, "b": other})
-    found = cheapest(of, Judge(serves))  # type: ignore[arg-type]
+    found = cheapest(of, Judge(serves))  # type: ignore[arg-type] # a fake
     known = everything(of, serves)
     assert found is not None
     assert known is not None
@@ -97,7 +97,7 @@ def test_an_exchange_that_the_descent_cannot_see() -> None:
         return 3 * values["a"] + values["b"] >= 30
 
     of = space({"a": 15, "b": 40}, {"a": 2.0, "b": 1.0})
-    found = cheapest(of, Judge(serves))  # type: ignore[arg-type]
+    found = cheapest(of, Judge(serves))  # type: ignore[arg-type] # a fake
     assert found is not None
     assert of.values(found) == {"a": "10", "b": "0"}
 
@@ -110,7 +110,7 @@ def test_what_only_two_axes_make_up_for_together(total: int, weights: list[float
         return values["a"] + min(values["b"], values["c"]) >= total
 
     of = space({"a": 9, "b": 9, "c": 9}, dict(zip("abc", weights, strict=True)))
-    found = cheapest(of, Judge(serves))  # type: ignore[arg-type]
+    found = cheapest(of, Judge(serves))  # type: ignore[arg-type] # a fake
     known = everything(of, serves)
     assert found is not None
     assert known is not None
@@ -122,7 +122,7 @@ def test_another_choice_is_taken_where_only_it_serves() -> None:
         return values["mode"] == 1 and values["a"] >= 4
 
     of = space({"a": 9, "mode": 2}, {"a": 1.0, "mode": 0.1}, unordered=("mode",))
-    found = cheapest(of, Judge(serves))  # type: ignore[arg-type]
+    found = cheapest(of, Judge(serves))  # type: ignore[arg-type] # a fake
     assert found is not None
     assert of.values(found) == {"a": "4", "mode": "1"}
 
@@ -133,7 +133,7 @@ def test_it_asks_about_few() -> None:
 
     of = space({"a": 500, "b": 75, "c": 50}, {"a": 10.0, "b": 1.0, "c": 0.1})
     judge = Judge(serves)
-    found = cheapest(of, judge)  # type: ignore[arg-type]
+    found = cheapest(of, judge)  # type: ignore[arg-type] # a fake
     assert found is not None
     assert of.values(found) == {"a": "300", "b": "20", "c": "2"}
     assert len(judge.asked) < 60
@@ -141,13 +141,13 @@ def test_it_asks_about_few() -> None:
 
 def test_nothing_serves() -> None:
     of = space({"a": 3}, {"a": 1.0})
-    assert cheapest(of, Judge(lambda _: False)) is None  # type: ignore[arg-type]
+    assert cheapest(of, Judge(lambda _: False)) is None  # type: ignore[arg-type] # a fake
 
 
 def test_each_better_one_is_told() -> None:
     of = space({"a": 30, "b": 30}, {"a": 10.0, "b": 1.0})
     told: list[Candidate] = []
-    found = cheapest(of, Judge(lambda v: v["a"] >= 7 and v["b"] >= 3), told.append)  # type: ignore[arg-type]
+    found = cheapest(of, Judge(lambda v: v["a"] >= 7 and v["b"] >= 3), told.append)  # type: ignore[arg-type] # a fake
     assert told[-1] == found
     costs = [of.cost(each) for each in told]
     assert costs == sorted(costs, reverse=True)
